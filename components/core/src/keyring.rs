@@ -1,0 +1,177 @@
+//! The port's own signing keys: made on first use, sealed at rest, rotated on
+//! request. A keyring is one record, so that every change of it is one commit.
+//!
+//! Private keys are sealed with XChaCha20-Poly1305 under the master key. The ring's
+//! name and the key's id are authenticated with it, so that a sealed key cannot be
+//! moved to another ring or id.
+
+use crate::environment::Environment;
+use crate::jose::{self, Jwk};
+use crate::problem::Problem;
+use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use p256::ecdsa::SigningKey;
+use serde::{Deserialize, Serialize};
+use vwp_storage::Kv;
+use vwp_storage::kv::{Check, Outcome, Write};
+
+/// How many keys a ring keeps: the active one and those that tokens may still name.
+pub const KEYS_MAX: usize = 8;
+/// How often a change is tried when others change the ring at the same time.
+const ATTEMPTS_MAX: usize = 16;
+
+/// A key in a ring, without its private part.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeyInfo {
+    /// The key's id: its thumbprint.
+    pub kid: String,
+    /// When it was made, in milliseconds since the Unix epoch.
+    pub created_at: u64,
+    /// Whether new signatures use it. Others only verify.
+    pub active: bool,
+    /// The public key.
+    pub jwk: Jwk,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Ring {
+    /// Oldest first; the last one is active.
+    keys: Vec<SealedKey>,
+}
+
+#[derive(Clone, Serialize, Deserialize)]
+struct SealedKey {
+    kid: String,
+    created_at: u64,
+    jwk: Jwk,
+    nonce: String,
+    sealed: String,
+}
+
+/// The writes that must go into the same commit as a change of the ring, given the
+/// public keys that the ring then has. Auth publishes them in the directory.
+pub type Publish = fn(&[KeyInfo]) -> Vec<Write>;
+
+/// A signing key with its id.
+pub struct ActiveKey {
+    /// The key's id.
+    pub kid: String,
+    /// The private key.
+    pub key: SigningKey,
+}
+
+/// The active key of the ring at `path`, made now if there is none.
+pub async fn active(
+    kv: &impl Kv,
+    path: &str,
+    environment: &Environment<'_>,
+    publish: Publish,
+) -> Result<ActiveKey, Problem> {
+    for _ in 0..ATTEMPTS_MAX {
+        if let Some(entry) = kv.get(path.as_bytes()).await? {
+            let ring: Ring = serde_json::from_slice(&entry.value).map_err(|_| Problem::internal())?;
+            let sealed = ring.keys.last().ok_or_else(Problem::internal)?;
+            let key = unseal(path, sealed, environment)?;
+            return Ok(ActiveKey { kid: sealed.kid.clone(), key });
+        }
+        add_key(kv, path, environment, publish).await?;
+    }
+    Err(Problem::unavailable("the keyring is changing too often"))
+}
+
+/// Makes a new active key. Older keys stay to verify with, up to [`KEYS_MAX`].
+pub async fn rotate(
+    kv: &impl Kv,
+    path: &str,
+    environment: &Environment<'_>,
+    publish: Publish,
+) -> Result<KeyInfo, Problem> {
+    for _ in 0..ATTEMPTS_MAX {
+        if let Some(info) = add_key(kv, path, environment, publish).await? {
+            return Ok(info);
+        }
+    }
+    Err(Problem::unavailable("the keyring is changing too often"))
+}
+
+/// The ring's keys, newest first; empty if none was made yet.
+pub async fn list(kv: &impl Kv, path: &str) -> Result<Vec<KeyInfo>, Problem> {
+    let Some(entry) = kv.get(path.as_bytes()).await? else {
+        return Ok(Vec::new());
+    };
+    let ring: Ring = serde_json::from_slice(&entry.value).map_err(|_| Problem::internal())?;
+    let mut infos = infos(&ring);
+    infos.reverse();
+    Ok(infos)
+}
+
+fn infos(ring: &Ring) -> Vec<KeyInfo> {
+    let count = ring.keys.len();
+    let info = |(index, key): (usize, &SealedKey)| KeyInfo {
+        kid: key.kid.clone(),
+        created_at: key.created_at,
+        active: index + 1 == count,
+        jwk: key.jwk.clone(),
+    };
+    ring.keys.iter().enumerate().map(info).collect()
+}
+
+/// Adds one key; none if another writer changed the ring meanwhile.
+async fn add_key(
+    kv: &impl Kv,
+    path: &str,
+    environment: &Environment<'_>,
+    publish: Publish,
+) -> Result<Option<KeyInfo>, Problem> {
+    let seen = kv.get(path.as_bytes()).await?;
+    let mut ring = match &seen {
+        Some(entry) => serde_json::from_slice(&entry.value).map_err(|_| Problem::internal())?,
+        None => Ring { keys: Vec::new() },
+    };
+    ring.keys.push(seal(path, &jose::generate_key(environment.random), environment)?);
+    let surplus = ring.keys.len().saturating_sub(KEYS_MAX);
+    ring.keys.drain(..surplus);
+    let infos = infos(&ring);
+    let mut writes = publish(&infos);
+    writes.push(Write::put(path, serde_json::to_vec(&ring).map_err(|_| Problem::internal())?));
+    match kv.commit(&[Check::unchanged(path, seen.as_ref())], &writes).await? {
+        Outcome::Committed(_) => Ok(infos.last().cloned()),
+        _ => Ok(None),
+    }
+}
+
+fn seal(path: &str, key: &SigningKey, environment: &Environment<'_>) -> Result<SealedKey, Problem> {
+    let jwk = Jwk::from_key(key.verifying_key());
+    let kid = jwk.thumbprint();
+    let nonce = environment.random_bytes::<24>();
+    let aad = format!("{path}\n{kid}");
+    let payload = Payload { msg: &key.to_bytes(), aad: aad.as_bytes() };
+    let sealed = XChaCha20Poly1305::new(&environment.settings.master_key.into())
+        .encrypt(&XNonce::from(nonce), payload)
+        .map_err(|_| Problem::internal())?;
+    Ok(SealedKey {
+        jwk: jwk.with_kid(&kid),
+        kid,
+        created_at: environment.now,
+        nonce: jose::encode(nonce),
+        sealed: jose::encode(sealed),
+    })
+}
+
+fn unseal(path: &str, sealed: &SealedKey, environment: &Environment<'_>) -> Result<SigningKey, Problem> {
+    let nonce: [u8; 24] = jose::decode(&sealed.nonce)?.try_into().map_err(|_| Problem::internal())?;
+    let aad = format!("{path}\n{}", sealed.kid);
+    let ciphertext = jose::decode(&sealed.sealed)?;
+    let payload = Payload { msg: &ciphertext, aad: aad.as_bytes() };
+    let bytes = XChaCha20Poly1305::new(&environment.settings.master_key.into())
+        .decrypt(&XNonce::from(nonce), payload)
+        .map_err(|_| {
+            Problem::new(
+                http::StatusCode::INTERNAL_SERVER_ERROR,
+                "keyring-sealed",
+                "The port's keys cannot be opened",
+                "the master key is not the one that sealed them",
+            )
+        })?;
+    SigningKey::from_slice(&bytes).map_err(|_| Problem::internal())
+}

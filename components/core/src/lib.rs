@@ -1,0 +1,22 @@
+//! What every component shares. No I/O and no clock: values come in, values go out.
+//!
+//! - [`problem`]: errors as RFC 9457 problem documents, turned into HTTP once.
+//! - [`jose`]: ES256 signatures in JWS compact form, and P-256 keys as JWKs.
+//! - [`name`]: the names of worlds and assets.
+//! - [`directory`]: what components believe about each other, in the shared space.
+//! - [`caller`]: who is calling, and how that was proved.
+//! - [`keyring`]: the port's own signing keys, sealed at rest.
+//! - [`environment`]: what a request needs from outside besides storage.
+//! - [`reply`]: small helpers that build HTTP answers.
+
+pub mod caller;
+pub mod directory;
+pub mod environment;
+pub mod jose;
+pub mod keyring;
+pub mod name;
+pub mod problem;
+pub mod reply;
+
+pub use environment::Environment;
+pub use problem::Problem;

@@ -1,0 +1,8 @@
+//! What components can rely on in what they share.
+
+mod caller;
+mod jose;
+mod keyring;
+mod name;
+mod problem;
+mod support;
