@@ -1,0 +1,96 @@
+//! Every refusal of this component, and the problem that it becomes.
+//!
+//! Policy: the modules return [`AuthError`] or a part of it; the only place that turns one
+//! into a [`Problem`] is here. No text holds a password, a token or anything else that
+//! the caller sent as a secret.
+
+use crate::handle::HandleError;
+use crate::passports::ProofError;
+use crate::password::PasswordError;
+use crate::verify::PresentationError;
+use http::StatusCode;
+use vwp_core::Problem;
+use vwp_storage::StorageError;
+
+/// Why something was not done.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum AuthError {
+    /// The handle breaks a rule.
+    #[error("{0}")]
+    Handle(#[from] HandleError),
+    /// The password breaks a rule.
+    #[error("{0}")]
+    Password(#[from] PasswordError),
+    /// Another traveller has this handle.
+    #[error("another traveller has this handle, or one that differs only in case or form")]
+    HandleTaken,
+    /// The handle and the password do not belong together. Deliberately says no more:
+    /// whether there is such a traveller must not be found out by guessing.
+    #[error("the handle and the password do not belong together")]
+    WrongCredentials,
+    /// Too many sign-ins failed for this handle.
+    #[error("too many sign-ins failed for this handle; wait before the next one")]
+    TooManyAttempts {
+        /// Seconds until the next one is looked at.
+        retry_after_s: u32,
+    },
+    /// The proof of possession is not acceptable.
+    #[error("{0}")]
+    Proof(#[from] ProofError),
+    /// The presentation is not acceptable.
+    #[error("{0}")]
+    Presentation(#[from] PresentationError),
+    /// A refusal that all components share: who is calling, or what the store answered.
+    #[error("{}", .0.detail)]
+    Shared(Problem),
+}
+
+impl From<Problem> for AuthError {
+    fn from(problem: Problem) -> Self {
+        Self::Shared(problem)
+    }
+}
+
+impl From<StorageError> for AuthError {
+    fn from(error: StorageError) -> Self {
+        Self::Shared(error.into())
+    }
+}
+
+impl From<AuthError> for Problem {
+    fn from(error: AuthError) -> Self {
+        let detail = error.to_string();
+        let unprocessable = StatusCode::UNPROCESSABLE_ENTITY;
+        match error {
+            AuthError::Handle(_) => {
+                Self::new(unprocessable, "handle-unacceptable", "The handle breaks a rule", detail)
+            }
+            AuthError::Password(_) => {
+                Self::new(unprocessable, "password-unacceptable", "The password breaks a rule", detail)
+            }
+            AuthError::HandleTaken => {
+                Self::new(StatusCode::CONFLICT, "handle-taken", "The handle is taken", detail)
+            }
+            AuthError::WrongCredentials => {
+                Self::new(StatusCode::UNAUTHORIZED, "wrong-credentials", "The sign-in failed", detail)
+            }
+            AuthError::TooManyAttempts { retry_after_s } => {
+                let mut problem = Self::new(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "too-many-attempts",
+                    "Too many sign-ins failed",
+                    detail,
+                );
+                problem.retry_after_s = Some(retry_after_s);
+                problem
+            }
+            AuthError::Proof(error) => {
+                Self::new(unprocessable, error.slug(), "The proof of possession is not acceptable", detail)
+            }
+            AuthError::Presentation(error) => {
+                Self::new(unprocessable, error.slug(), "The presentation is not acceptable", detail)
+            }
+            AuthError::Shared(problem) => problem,
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! The same functions as HTTP resources. A handler reads and bounds the request, calls
+//! the function, and writes its answer; what it refuses becomes a problem in one place.
+
+use crate::error::AuthError;
+use crate::sessions::traveller_of;
+use crate::{accounts, keys, passports, sessions};
+use ::http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use vwp_core::caller::{self, Caller};
+use vwp_core::{Environment, Problem, reply};
+use vwp_storage::Kv;
+
+/// The longest body with a handle and a password, in bytes.
+pub const CREDENTIALS_LENGTH_MAX: usize = 8192;
+/// The longest body with a proof, in bytes.
+pub const PROOF_BODY_LENGTH_MAX: usize = 8192;
+/// The longest body with a presentation, in bytes.
+pub const PRESENTATION_BODY_LENGTH_MAX: usize = 49_152;
+
+/// For answers about somebody, or with a token (RFC 9111, section 5.2.2.5).
+const NO_STORE: &str = "no-store";
+/// For the issuer's keys. A verifier that meets an unknown key asks again anyway.
+const CACHEABLE: &str = "public, max-age=300";
+
+type Answer = Result<Response<Vec<u8>>, AuthError>;
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Credentials {
+    handle: String,
+    password: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Proof {
+    proof: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Presented {
+    presentation: String,
+    audience: String,
+    nonce: String,
+}
+
+/// Answers a request.
+pub async fn handle<S: Kv>(
+    store: &S,
+    environment: &Environment<'_>,
+    request: Request<Vec<u8>>,
+) -> Response<Vec<u8>> {
+    let is_head = request.method() == Method::HEAD;
+    let answer = route(store, environment, &request).await;
+    let mut response = answer.unwrap_or_else(|error| Problem::from(error).into_response());
+    if is_head {
+        // RFC 9110, section 9.3.2: as for GET, without the content.
+        response.body_mut().clear();
+    }
+    response
+}
+
+async fn route(store: &impl Kv, environment: &Environment<'_>, request: &Request<Vec<u8>>) -> Answer {
+    // HEAD is answered wherever GET is.
+    let method = match request.method().as_str() {
+        "HEAD" => "GET",
+        other => other,
+    };
+    match (request.uri().path(), method) {
+        ("/v1/travellers", "POST") => sign_up(store, environment, request).await,
+        ("/v1/travellers/me", "GET") => me(store, environment, request).await,
+        ("/v1/sessions", "POST") => sign_in(store, environment, request).await,
+        ("/v1/sessions/current", "DELETE") => sign_out(store, environment, request).await,
+        ("/v1/passports", "POST") => issue(store, environment, request).await,
+        ("/v1/passports/verify", "POST") => verify(store, environment, request).await,
+        ("/v1/keys/issuer", "GET") => list_keys(store, environment, request).await,
+        ("/v1/keys/issuer/rotate", "POST") => rotate_keys(store, environment, request).await,
+        ("/.well-known/jwks.json", "GET") => key_set(store, environment).await,
+        ("/.well-known/jwt-vc-issuer", "GET") => {
+            Ok(cached(reply::json(StatusCode::OK, &keys::metadata(environment)), CACHEABLE))
+        }
+        (path, _) => Err(match allowed(path) {
+            Some(allow) => Problem::method_not_allowed(allow),
+            None => Problem::not_found("no resource has this path"),
+        }
+        .into()),
+    }
+}
+
+/// The methods of a resource, if there is one at a path.
+fn allowed(path: &str) -> Option<&'static str> {
+    match path {
+        "/v1/travellers"
+        | "/v1/sessions"
+        | "/v1/passports"
+        | "/v1/passports/verify"
+        | "/v1/keys/issuer/rotate" => Some("POST"),
+        "/v1/sessions/current" => Some("DELETE"),
+        "/v1/travellers/me" | "/v1/keys/issuer" | "/.well-known/jwks.json" | "/.well-known/jwt-vc-issuer" => {
+            Some("GET, HEAD")
+        }
+        _ => None,
+    }
+}
+
+async fn sign_up(store: &impl Kv, environment: &Environment<'_>, request: &Request<Vec<u8>>) -> Answer {
+    let body: Credentials = read(request, CREDENTIALS_LENGTH_MAX)?;
+    let traveller = accounts::sign_up(store, &body.handle, &body.password, environment).await?;
+    let mut response = reply::json(StatusCode::CREATED, &traveller);
+    response.headers_mut().insert(header::LOCATION, HeaderValue::from_static("/v1/travellers/me"));
+    Ok(cached(response, NO_STORE))
+}
+
+async fn sign_in(store: &impl Kv, environment: &Environment<'_>, request: &Request<Vec<u8>>) -> Answer {
+    let body: Credentials = read(request, CREDENTIALS_LENGTH_MAX)?;
+    let session = accounts::sign_in(store, &body.handle, &body.password, environment).await?;
+    Ok(cached(reply::json(StatusCode::OK, &session), NO_STORE))
+}
+
+async fn sign_out(store: &impl Kv, environment: &Environment<'_>, request: &Request<Vec<u8>>) -> Answer {
+    let (_, session) = traveller(store, environment, request).await?;
+    sessions::sign_out(store, &session, environment).await?;
+    Ok(cached(reply::empty(StatusCode::NO_CONTENT), NO_STORE))
+}
+
+async fn me(store: &impl Kv, environment: &Environment<'_>, request: &Request<Vec<u8>>) -> Answer {
+    let (id, _) = traveller(store, environment, request).await?;
+    let traveller = accounts::traveller(store, &id).await?;
+    Ok(cached(reply::json(StatusCode::OK, &traveller), NO_STORE))
+}
+
+async fn issue(store: &impl Kv, environment: &Environment<'_>, request: &Request<Vec<u8>>) -> Answer {
+    let (id, _) = traveller(store, environment, request).await?;
+    let body: Proof = read(request, PROOF_BODY_LENGTH_MAX)?;
+    let issued = passports::issue(store, &id, &body.proof, environment).await?;
+    let answer = serde_json::json!({ "passport": issued.passport, "expires_at": issued.expires_at });
+    Ok(cached(reply::json(StatusCode::OK, &answer), NO_STORE))
+}
+
+async fn verify(store: &impl Kv, environment: &Environment<'_>, request: &Request<Vec<u8>>) -> Answer {
+    let body: Presented = read(request, PRESENTATION_BODY_LENGTH_MAX)?;
+    let passport =
+        passports::verify(store, &body.presentation, &body.audience, &body.nonce, environment).await?;
+    Ok(cached(reply::json(StatusCode::OK, &passport.claims), NO_STORE))
+}
+
+async fn key_set(store: &impl Kv, environment: &Environment<'_>) -> Answer {
+    let keys = keys::published(store, environment).await?;
+    Ok(cached(reply::json(StatusCode::OK, &keys.to_json()), CACHEABLE))
+}
+
+async fn list_keys(store: &impl Kv, environment: &Environment<'_>, request: &Request<Vec<u8>>) -> Answer {
+    administrator(store, environment, request).await?;
+    let keys = serde_json::json!({ "keys": keys::list(store).await? });
+    Ok(cached(reply::json(StatusCode::OK, &keys), NO_STORE))
+}
+
+async fn rotate_keys(store: &impl Kv, environment: &Environment<'_>, request: &Request<Vec<u8>>) -> Answer {
+    administrator(store, environment, request).await?;
+    let key = keys::rotate(store, environment).await?;
+    Ok(cached(reply::json(StatusCode::OK, &key), NO_STORE))
+}
+
+/// The traveller and the session that a request is from.
+async fn traveller(
+    store: &impl Kv,
+    environment: &Environment<'_>,
+    request: &Request<Vec<u8>>,
+) -> Result<(String, String), AuthError> {
+    traveller_of(caller::authenticate(store, request.headers(), environment).await?)
+}
+
+/// Requires that a request is from who runs this port.
+async fn administrator(
+    store: &impl Kv,
+    environment: &Environment<'_>,
+    request: &Request<Vec<u8>>,
+) -> Result<(), AuthError> {
+    match caller::authenticate(store, request.headers(), environment).await? {
+        Caller::Administrator => Ok(()),
+        Caller::Nobody => Err(Problem::unauthorised("send Authorization: Bearer and the admin token").into()),
+        _ => Err(Problem::forbidden("this is for the administrator").into()),
+    }
+}
+
+/// Reads a JSON body. What is wrong is said by place and never by quoting, because the
+/// body may hold a password.
+fn read<T: DeserializeOwned>(request: &Request<Vec<u8>>, length_max: usize) -> Result<T, Problem> {
+    reply::require_media_type(request.headers(), "application/json")?;
+    if request.body().len() > length_max {
+        return Err(reply::too_large(length_max));
+    }
+    // A derived reader also takes an array of the members' values, which is no object.
+    if !request.body().trim_ascii_start().starts_with(b"{") {
+        return Err(Problem::bad_request("the body is not a JSON object"));
+    }
+    serde_json::from_slice(request.body()).map_err(|error| {
+        let what = if error.is_data() { "has other members than expected" } else { "is not JSON" };
+        Problem::bad_request(format!("the body {what}, at line {} column {}", error.line(), error.column()))
+    })
+}
+
+fn cached(mut response: Response<Vec<u8>>, directive: &'static str) -> Response<Vec<u8>> {
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(directive));
+    response
+}

@@ -1,0 +1,150 @@
+//! The issuer's keys: made on first use, rotated on request, and published where
+//! every component (the directory) and everybody else (a JWK Set) finds them.
+//!
+//! A key that was replaced stays published for as long as a token that it signed may
+//! be shown, and then expires from the directory by itself.
+
+use crate::error::AuthError;
+use crate::passports;
+use serde::Serialize;
+use serde_json::Value;
+use vwp_core::directory::{self, Issuer};
+use vwp_core::environment::CLOCK_SKEW_MAX_MS;
+use vwp_core::jose::Jwk;
+use vwp_core::keyring::{self, ActiveKey, KeyInfo};
+use vwp_core::{Environment, Problem};
+use vwp_storage::Kv;
+use vwp_storage::kv::{Direction, KeyRange, Write};
+
+/// Where the keyring is kept.
+pub const KEYRING: &str = "auth/keys/issuer";
+/// The most keys that a JWK Set may have.
+pub const SET_KEYS_MAX: u32 = 1000;
+/// The longest JWK Set that is read, in bytes.
+pub const SET_LENGTH_MAX: usize = 524_288;
+/// How long a key is published after it was replaced, in milliseconds: the longest life of
+/// what it signed, and twice the skew, for the signer's clock and the verifier's.
+const RETIRED_KEPT_MS: u64 = passports::LIFETIME_S * 1000 + 2 * CLOCK_SKEW_MAX_MS;
+
+/// Why a text is not a JWK Set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not a JWK Set, or one that is too large")]
+pub struct KeySetError;
+
+/// An issuer's public keys (RFC 7517, section 5).
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct KeySet {
+    keys: Vec<Jwk>,
+}
+
+impl KeySet {
+    /// A set of keys, each with its id.
+    pub fn new(keys: Vec<Jwk>) -> Self {
+        Self { keys }
+    }
+
+    /// Reads a set. Keys that cannot have made an ES256 signature are left out, as
+    /// section 5 asks: others may be meant for others.
+    pub fn from_json(text: &str) -> Result<Self, KeySetError> {
+        if text.len() > SET_LENGTH_MAX {
+            return Err(KeySetError);
+        }
+        let mut set: Value = serde_json::from_str(text).map_err(|_| KeySetError)?;
+        let Some(Value::Array(keys)) = set.get_mut("keys").map(Value::take) else {
+            return Err(KeySetError);
+        };
+        let is_given = |key: &Value, member: &str, expected: &str| {
+            key.get(member).is_none_or(|value| value.as_str() == Some(expected))
+        };
+        let keys = keys
+            .into_iter()
+            .filter(|key| is_given(key, "use", "sig") && is_given(key, "alg", "ES256"))
+            .filter_map(|key| serde_json::from_value::<Jwk>(key).ok())
+            .collect();
+        Ok(Self { keys })
+    }
+
+    /// The set as JSON, each key with its use and algorithm.
+    pub fn to_json(&self) -> Value {
+        let keys: Vec<Published<'_>> =
+            self.keys.iter().map(|jwk| Published { jwk, r#use: "sig", alg: "ES256" }).collect();
+        serde_json::json!({ "keys": keys })
+    }
+
+    /// The key with an id.
+    pub fn get(&self, kid: &str) -> Option<&Jwk> {
+        self.keys.iter().find(|jwk| jwk.kid.as_deref() == Some(kid))
+    }
+}
+
+#[derive(Serialize)]
+struct Published<'a> {
+    #[serde(flatten)]
+    jwk: &'a Jwk,
+    r#use: &'static str,
+    alg: &'static str,
+}
+
+/// Where an issuer's keys are (SD-JWT VC, section "JWT VC Issuer Metadata").
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct IssuerMetadata {
+    /// The issuer, as passports name it.
+    pub issuer: String,
+    /// Where its JWK Set is.
+    pub jwks_uri: String,
+}
+
+/// The metadata of this port as an issuer.
+pub fn metadata(environment: &Environment<'_>) -> IssuerMetadata {
+    let issuer = environment.settings.issuer.clone();
+    let jwks_uri = format!("{}/.well-known/jwks.json", issuer.trim_end_matches('/'));
+    IssuerMetadata { issuer, jwks_uri }
+}
+
+/// The key that signs now.
+pub(crate) async fn active(kv: &impl Kv, environment: &Environment<'_>) -> Result<ActiveKey, AuthError> {
+    Ok(keyring::active(kv, KEYRING, environment, publish).await?)
+}
+
+/// Every public key that a token may still name.
+pub async fn published(kv: &impl Kv, environment: &Environment<'_>) -> Result<KeySet, AuthError> {
+    let range = KeyRange::prefix(directory::issuer_key(""));
+    let mut page = kv.scan(&range, SET_KEYS_MAX, Direction::Forward).await?;
+    if page.items.is_empty() {
+        // Whoever keeps an empty set would refuse the first passport, so the first key is
+        // made before anybody asks for its signature.
+        active(kv, environment).await?;
+        page = kv.scan(&range, SET_KEYS_MAX, Direction::Forward).await?;
+    }
+    let mut keys = Vec::with_capacity(page.items.len());
+    for item in page.items {
+        let issuer: Issuer = serde_json::from_slice(&item.entry.value).map_err(|_| Problem::internal())?;
+        keys.push(issuer.jwk);
+    }
+    Ok(KeySet { keys })
+}
+
+/// The keyring's keys, newest first.
+pub async fn list(kv: &impl Kv) -> Result<Vec<KeyInfo>, AuthError> {
+    Ok(keyring::list(kv, KEYRING).await?)
+}
+
+/// Makes a new key, which signs from now on.
+pub async fn rotate(kv: &impl Kv, environment: &Environment<'_>) -> Result<KeyInfo, AuthError> {
+    Ok(keyring::rotate(kv, KEYRING, environment, publish).await?)
+}
+
+/// The directory's records of a keyring, oldest key first.
+fn publish(keys: &[KeyInfo]) -> Vec<Write> {
+    let now = keys.last().map_or(0, |newest| newest.created_at);
+    let replaced_at = |index: usize| keys.get(index + 1).map(|next| next.created_at);
+    let write = |(index, info): (usize, &KeyInfo)| {
+        let expires_at = replaced_at(index).map(|time| time.saturating_add(RETIRED_KEPT_MS));
+        if expires_at.is_some_and(|time| time <= now) {
+            return None;
+        }
+        let value = serde_json::to_vec(&Issuer { jwk: info.jwk.clone() }).ok()?;
+        Some(Write::Put { key: directory::issuer_key(&info.kid), value, expires_at })
+    };
+    keys.iter().enumerate().filter_map(write).collect()
+}

@@ -1,0 +1,160 @@
+//! The registry of worlds, and the answers to DNS questions about them.
+//!
+//! - [`names`]: the names that worlds and hosts may have.
+//! - [`record`]: the world record that an operator signs.
+//! - [`registry`]: registering a world in one commit, and looking it up.
+//! - [`terms`] and [`search`]: the words of a world, and finding worlds by them.
+//! - [`zone`] and [`dns`]: what the zone holds, and DNS messages about it.
+//! - [`doh`]: DNS messages over HTTP.
+//! - [`http`]: the component's HTTP API.
+//! - [`minecraft_networks`]: worlds to import from a list of Minecraft networks.
+//! - [`error`]: every refusal, by name.
+//! - [`keys`]: where the component's state is in the store.
+
+pub mod dns;
+pub mod doh;
+pub mod error;
+pub mod http;
+pub mod keys;
+pub mod minecraft_networks;
+pub mod names;
+pub mod record;
+pub mod registry;
+pub mod search;
+pub mod terms;
+pub mod zone;
+
+#[cfg(target_family = "wasm")]
+mod component {
+    #![allow(unsafe_code, reason = "the export macros generate it")]
+
+    use crate::registry::{Registration, World};
+    use crate::{dns, http, names, registry, search};
+    use bindings::exports::vwp::discovery::registry as api;
+    use bindings::exports::vwp::discovery::resolver;
+    use bindings::vwp::discovery::types;
+    use spin_sdk::http::{IntoResponse, Request};
+    use spin_sdk::http_service;
+    use vwp_core::{Environment, Problem};
+    use vwp_guest::Store;
+
+    mod bindings {
+        #![allow(missing_docs, unreachable_pub, clippy::pedantic, reason = "generated")]
+        spin_sdk::wit_bindgen::generate!({
+            path: "../../wit/discovery",
+            world: "discovery",
+            runtime_path: "::spin_sdk::wit_bindgen::rt",
+            generate_all,
+        });
+    }
+
+    struct Component;
+    bindings::export!(Component with_types_in bindings);
+
+    #[http_service]
+    async fn handle(request: Request) -> impl IntoResponse {
+        vwp_guest::serve(request, async |environment, request| {
+            http::handle(&Store, environment, request).await
+        })
+        .await
+    }
+
+    impl api::Guest for Component {
+        async fn register(signed: String) -> Result<types::Registration, types::Error> {
+            let call =
+                async |environment: &Environment<'_>| registry::register(&Store, environment, &signed).await;
+            Ok(vwp_guest::environment(call).await?.into())
+        }
+
+        async fn lookup(name: String) -> Result<Option<types::RegisteredWorld>, types::Error> {
+            let call = async |environment: &Environment<'_>| {
+                let name = names::world(&name)?;
+                let world = registry::lookup(&Store, environment, &name).await?;
+                Ok(world.map(|world| describe(world, environment)))
+            };
+            Ok(vwp_guest::environment(call).await?)
+        }
+
+        async fn search(
+            text: Option<String>,
+            limit: Option<u32>,
+            cursor: Option<String>,
+        ) -> Result<types::Page, types::Error> {
+            let question = search::Question { text, limit, cursor };
+            let call = async |environment: &Environment<'_>| {
+                let page = search::search(&Store, environment, &question).await?;
+                let worlds = page.worlds.into_iter().map(|world| describe(world, environment)).collect();
+                Ok(types::Page { worlds, next: page.next })
+            };
+            Ok(vwp_guest::environment(call).await?)
+        }
+    }
+
+    impl resolver::Guest for Component {
+        async fn answer(query: Vec<u8>, transport: types::Transport) -> Result<Vec<u8>, types::Error> {
+            let transport = match transport {
+                types::Transport::Udp => dns::Transport::Udp,
+                types::Transport::Tcp => dns::Transport::Tcp,
+                types::Transport::Https => dns::Transport::Https,
+            };
+            let call = async |environment: &Environment<'_>| {
+                let reply = dns::answer(&Store, environment, &query, transport).await;
+                if let Some(fault) = reply.fault {
+                    eprintln!("a question was answered with SERVFAIL: {}", fault.detail);
+                }
+                Ok(reply.message)
+            };
+            Ok(vwp_guest::environment(call).await?)
+        }
+    }
+
+    fn describe(world: World, environment: &Environment<'_>) -> types::RegisteredWorld {
+        let fields = world.fields;
+        let endpoint = |endpoint: crate::record::Endpoint| types::Endpoint {
+            transport: endpoint.transport,
+            host: endpoint.host,
+            port: endpoint.port,
+            priority: endpoint.priority,
+            weight: endpoint.weight,
+        };
+        types::RegisteredWorld {
+            fqdn: registry::fqdn(&fields.name, environment),
+            name: fields.name,
+            operator: world.operator,
+            title: fields.title,
+            description: fields.description,
+            endpoints: fields.endpoints.into_iter().map(endpoint).collect(),
+            tags: fields.tags,
+            seq: fields.seq,
+            issued_at: fields.iat,
+            expires_at: fields.exp,
+            signed: world.record,
+        }
+    }
+
+    impl From<Registration> for types::Registration {
+        fn from(made: Registration) -> Self {
+            Self {
+                name: made.name,
+                fqdn: made.fqdn,
+                operator: made.operator,
+                seq: made.seq,
+                version: made.version,
+                expires_at: made.expires_at,
+                receipt: made.receipt,
+                is_new: made.is_new,
+            }
+        }
+    }
+
+    impl From<Problem> for types::Error {
+        fn from(problem: Problem) -> Self {
+            match problem.status.as_u16() {
+                503 if problem.slug == "outcome-unknown" => Self::Unknown(problem.detail),
+                503 => Self::Unavailable(problem.detail),
+                500.. => Self::Internal,
+                _ => Self::Refused(types::Refusal { reason: problem.slug.into(), detail: problem.detail }),
+            }
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! What users of the discovery component can rely on, on the storage model.
+
+mod api;
+mod dns;
+mod packets;
+mod refusals;
+mod registration;
+mod search;
+mod support;

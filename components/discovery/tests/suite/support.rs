@@ -1,0 +1,158 @@
+//! A port in memory, and operators who register worlds at it.
+
+use futures::executor::block_on;
+use http::{HeaderMap, Method, Request, StatusCode, header};
+use p256::ecdsa::SigningKey;
+use serde_json::Value;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use vwp_core::Environment;
+use vwp_core::environment::{Random, Settings};
+use vwp_core::jose::{self, Jwk};
+use vwp_discovery::record::{self, Endpoint, Record};
+use vwp_storage::Kv;
+use vwp_storage::memory::Memory;
+
+pub(crate) const ISSUER: &str = "https://port.example";
+pub(crate) const ADMIN_TOKEN: &str = "admin-secret";
+pub(crate) const START_S: u64 = 1_800_000_000;
+
+/// Numbers that are the same in every run.
+#[derive(Default)]
+pub(crate) struct Seeded(AtomicU64);
+
+impl Random for Seeded {
+    fn fill(&self, buffer: &mut [u8]) {
+        for byte in buffer {
+            let state = self.0.fetch_add(0x9e37_79b9_7f4a_7c15, Ordering::Relaxed);
+            let mixed = (state ^ (state >> 31)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+            *byte = (mixed >> 56) as u8;
+        }
+    }
+}
+
+/// A port with its store and its clock.
+pub(crate) struct Port {
+    pub(crate) store: Memory,
+    pub(crate) settings: Settings,
+    clock: Arc<AtomicU64>,
+    random: Seeded,
+}
+
+/// An answer of the HTTP API.
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).expect("a JSON body")
+    }
+
+    /// The last part of the problem's type.
+    pub(crate) fn slug(&self) -> String {
+        assert_eq!(self.headers[header::CONTENT_TYPE], "application/problem+json");
+        let json = self.json();
+        assert_eq!(json["status"], self.status.as_u16());
+        let slug = json["type"].as_str().and_then(|text| text.strip_prefix("urn:vwp:problem:"));
+        slug.expect("a problem's type").to_owned()
+    }
+}
+
+impl Port {
+    pub(crate) fn new() -> Self {
+        let clock = Arc::new(AtomicU64::new(START_S * 1000));
+        let store = Memory::new({
+            let clock = Arc::clone(&clock);
+            move || clock.load(Ordering::Relaxed)
+        });
+        let settings = Settings {
+            zone: "vwp.test".into(),
+            issuer: ISSUER.into(),
+            master_key: [7; 32],
+            admin_token: ADMIN_TOKEN.into(),
+        };
+        Self { store, settings, clock, random: Seeded::default() }
+    }
+
+    pub(crate) fn environment(&self) -> Environment<'_> {
+        let now = self.clock.load(Ordering::Relaxed);
+        Environment { now, random: &self.random, settings: &self.settings }
+    }
+
+    pub(crate) fn advance_s(&self, seconds: u64) {
+        self.clock.fetch_add(seconds * 1000, Ordering::Relaxed);
+    }
+
+    pub(crate) fn send(&self, request: Request<Vec<u8>>) -> Answer {
+        self.send_through(&self.store, request)
+    }
+
+    pub(crate) fn send_through(&self, store: &impl Kv, request: Request<Vec<u8>>) -> Answer {
+        let response = block_on(vwp_discovery::http::handle(store, &self.environment(), request));
+        let (parts, body) = response.into_parts();
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    pub(crate) fn get(&self, uri: &str) -> Answer {
+        self.send(Request::get(uri).body(Vec::new()).unwrap())
+    }
+
+    pub(crate) fn post_record(&self, signed: &str) -> Answer {
+        self.send(register_request(signed))
+    }
+
+    pub(crate) fn register(&self, operator: &Operator, record: &Record) -> Answer {
+        let answer = self.post_record(&operator.sign(record));
+        assert!(answer.status.is_success(), "{}", String::from_utf8_lossy(&answer.body));
+        answer
+    }
+}
+
+pub(crate) fn register_request(signed: &str) -> Request<Vec<u8>> {
+    Request::builder()
+        .method(Method::POST)
+        .uri("/v1/worlds")
+        .header(header::CONTENT_TYPE, "application/jose")
+        .body(signed.as_bytes().to_vec())
+        .unwrap()
+}
+
+/// Somebody with a key.
+pub(crate) struct Operator {
+    pub(crate) key: SigningKey,
+    pub(crate) id: String,
+}
+
+impl Operator {
+    pub(crate) fn new(seed: u64) -> Self {
+        let key = jose::generate_key(&Seeded(AtomicU64::new(seed.wrapping_mul(0xd134_2543_de82_ef95))));
+        let id = Jwk::from_key(key.verifying_key()).thumbprint();
+        Self { key, id }
+    }
+
+    pub(crate) fn sign(&self, record: &Record) -> String {
+        record::sign(record, &self.key)
+    }
+}
+
+pub(crate) fn endpoint(transport: &str, host: &str, port: u16) -> Endpoint {
+    Endpoint { transport: transport.into(), host: host.into(), port, priority: 1, weight: 0 }
+}
+
+/// A record that the port takes at the start.
+pub(crate) fn record(name: &str) -> Record {
+    Record {
+        name: name.into(),
+        title: format!("World of {name}"),
+        description: None,
+        endpoints: vec![endpoint("minecraft", "play.example.com", 25565)],
+        tags: vec!["minecraft".into()],
+        seq: 1,
+        iat: START_S,
+        exp: START_S + 86_400,
+        aud: ISSUER.into(),
+    }
+}

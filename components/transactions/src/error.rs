@@ -1,0 +1,140 @@
+//! Every refusal of this component, and the problem that it becomes.
+//!
+//! Policy: the modules return [`Error`]; the only place that turns one into a
+//! [`Problem`] is here. The cases are those of `vwp:transactions/types.error`.
+
+use ::http::StatusCode;
+use vwp_core::Problem;
+use vwp_storage::StorageError;
+
+/// Why something was not done.
+#[derive(Debug, Clone, PartialEq, thiserror::Error)]
+pub enum Error {
+    /// The request breaks a rule that is written down; the text says which one.
+    #[error("{0}")]
+    Invalid(String),
+    /// A transfer came without an idempotency key.
+    #[error("send Idempotency-Key: 1 to 128 visible ASCII characters, new for every transfer")]
+    IdempotencyKeyMissing,
+    /// A signed body was made too long ago, or in the future.
+    #[error("iat is more than five minutes away from this port's clock")]
+    ClockSkew,
+    /// A signed body was made for another port.
+    #[error("aud is not this port")]
+    WrongAudience,
+    /// The caller is known and may not do this.
+    #[error("{0}")]
+    Forbidden(String),
+    /// No world of this name is registered.
+    #[error("no world is registered as {0}")]
+    UnknownWorld(String),
+    /// No asset has this name.
+    #[error("no asset is called {0}")]
+    UnknownAsset(String),
+    /// No transfer has this id.
+    #[error("no transfer has this id")]
+    UnknownTransfer,
+    /// The asset exists with another definition.
+    #[error("the asset exists with another scale, cap, title or issuer; these never change")]
+    AssetExists,
+    /// The idempotency key was used for a transfer with other fields.
+    #[error("this idempotency key belongs to a transfer with other fields")]
+    IdempotencyKeyReused,
+    /// The debited account holds less than the amount.
+    #[error("the debited account holds less than the amount")]
+    InsufficientFunds,
+    /// More would exist than the asset's cap allows.
+    #[error("more would exist than the asset's cap allows")]
+    ExceedsCap,
+    /// A total would no longer fit in 128 bits.
+    #[error("a total would no longer fit in 128 bits")]
+    Overflow,
+    /// The transfer would move nothing.
+    #[error("the amount is zero")]
+    ZeroAmount,
+    /// The transfer would go from an account to itself.
+    #[error("from and to are the same account")]
+    SameAccount,
+    /// The ledger has no room for another row.
+    #[error("the ledger has no room for more")]
+    LedgerFull,
+    /// It is not known whether the change was made.
+    #[error("it is not known whether the change was made; send the same request again to find out")]
+    OutcomeUnknown,
+    /// A refusal that all components share: who is calling, or what the store answered.
+    #[error("{}", .0.detail)]
+    Shared(Problem),
+}
+
+impl Error {
+    /// The last part of the problem's `type`: what a caller can tell cases apart by.
+    pub fn slug(&self) -> &'static str {
+        self.parts().1
+    }
+
+    fn parts(&self) -> (StatusCode, &'static str, &'static str) {
+        let refused = StatusCode::UNPROCESSABLE_ENTITY;
+        match self {
+            Self::Invalid(_) => (StatusCode::BAD_REQUEST, "bad-request", "The request is malformed"),
+            // draft-ietf-httpapi-idempotency-key-header, section 2.7: a missing key is a
+            // 400, one that was used for another request a 422.
+            Self::IdempotencyKeyMissing => {
+                (StatusCode::BAD_REQUEST, "idempotency-key-missing", "The idempotency key is missing")
+            }
+            Self::IdempotencyKeyReused => {
+                (refused, "idempotency-key-reused", "The idempotency key was used already")
+            }
+            Self::ClockSkew => (StatusCode::BAD_REQUEST, "clock-skew", "The signed body is not current"),
+            Self::WrongAudience => {
+                (StatusCode::BAD_REQUEST, "wrong-audience", "The signed body is for another port")
+            }
+            Self::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden", "The caller may not do this"),
+            Self::UnknownWorld(_) => (StatusCode::NOT_FOUND, "unknown-world", "There is no such world"),
+            Self::UnknownAsset(_) => (StatusCode::NOT_FOUND, "unknown-asset", "There is no such asset"),
+            Self::UnknownTransfer => (StatusCode::NOT_FOUND, "not-found", "There is no such thing"),
+            Self::AssetExists => (StatusCode::CONFLICT, "asset-exists", "The asset exists already"),
+            Self::InsufficientFunds => (refused, "insufficient-funds", "The funds do not suffice"),
+            Self::ExceedsCap => (refused, "exceeds-cap", "The asset's cap would be exceeded"),
+            Self::Overflow => (refused, "overflow", "A total would be too large"),
+            Self::ZeroAmount => (refused, "zero-amount", "The transfer moves nothing"),
+            Self::SameAccount => (refused, "same-account", "The transfer has one account only"),
+            Self::LedgerFull => (StatusCode::INSUFFICIENT_STORAGE, "ledger-full", "The ledger is full"),
+            Self::OutcomeUnknown => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "outcome-unknown",
+                "It is not known whether the change was made",
+            ),
+            Self::Shared(problem) => (problem.status, problem.slug, problem.title),
+        }
+    }
+}
+
+impl From<Problem> for Error {
+    fn from(problem: Problem) -> Self {
+        Self::Shared(problem)
+    }
+}
+
+impl From<StorageError> for Error {
+    fn from(error: StorageError) -> Self {
+        match error {
+            StorageError::Unknown(_) => Self::OutcomeUnknown,
+            other => Self::Shared(other.into()),
+        }
+    }
+}
+
+impl From<Error> for Problem {
+    fn from(error: Error) -> Self {
+        let (status, slug, title) = error.parts();
+        match error {
+            Error::Shared(problem) => problem,
+            Error::OutcomeUnknown => {
+                let mut problem = Self::new(status, slug, title, error.to_string());
+                problem.retry_after_s = Some(1);
+                problem
+            }
+            other => Self::new(status, slug, title, other.to_string()),
+        }
+    }
+}

@@ -1,0 +1,157 @@
+//! How accounts are named, and the ids that follow from names.
+//!
+//! An account is the pair of an owner and an asset. The owner is written
+//! `traveller:<id>`, `world:<name>` or, for the account that an asset comes from,
+//! `issuance:<asset>`. Ids in the ledger are the first 128 bits of a SHA-256 over a
+//! domain and the parts, each preceded by its length, so that no two lists of parts
+//! have the same bytes and nobody outside chooses an id.
+
+use crate::Error;
+use sha2::{Digest, Sha256};
+use std::fmt;
+use std::str::FromStr;
+use vwp_core::caller::Caller;
+use vwp_core::name::{AssetName, WorldName};
+
+/// The longest traveller id.
+pub const TRAVELLER_ID_LENGTH_MAX: usize = 64;
+
+/// Whose account it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Owner {
+    /// A traveller, by id.
+    Traveller(String),
+    /// A world, by name.
+    World(WorldName),
+    /// Nobody: what exists of an asset was debited here.
+    Issuance(AssetName),
+}
+
+impl FromStr for Owner {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self, Error> {
+        let invalid = || {
+            Error::Invalid("an account is traveller:<id>, world:<name> or issuance:<code@world>".to_owned())
+        };
+        match text.split_once(':') {
+            Some(("traveller", id)) if is_traveller_id(id) => Ok(Self::Traveller(id.to_owned())),
+            Some(("world", name)) => Ok(Self::World(name.parse().map_err(|_| invalid())?)),
+            Some(("issuance", asset)) => Ok(Self::Issuance(asset.parse().map_err(|_| invalid())?)),
+            _ => Err(invalid()),
+        }
+    }
+}
+
+impl fmt::Display for Owner {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Traveller(id) => write!(formatter, "traveller:{id}"),
+            Self::World(name) => write!(formatter, "world:{name}"),
+            Self::Issuance(asset) => write!(formatter, "issuance:{asset}"),
+        }
+    }
+}
+
+fn is_traveller_id(id: &str) -> bool {
+    let is_base64url = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-' || byte == b'_';
+    (1..=TRAVELLER_ID_LENGTH_MAX).contains(&id.len()) && id.bytes().all(is_base64url)
+}
+
+/// Reads an asset's name.
+pub fn asset_name(text: &str) -> Result<AssetName, Error> {
+    text.parse().map_err(|error: vwp_core::name::NameError| Error::Invalid(error.to_string()))
+}
+
+/// The id of an asset.
+pub fn asset_id(asset: &AssetName) -> u128 {
+    digest("vwp-asset-v1", &[&asset.to_string()])
+}
+
+/// The id of an account.
+pub fn account_id(owner: &Owner, asset: &AssetName) -> u128 {
+    digest("vwp-account-v1", &[&owner.to_string(), &asset.to_string()])
+}
+
+/// The id of the transfer that a caller asks for under an idempotency key: another
+/// caller's same key is another transfer.
+pub fn transfer_id(caller: &Caller, idempotency_key: &str) -> Result<u128, Error> {
+    let (kind, id) = match caller {
+        Caller::Traveller { id, .. } => ("traveller", id),
+        Caller::Operator { id } => ("operator", id),
+        Caller::Nobody | Caller::Administrator => {
+            return Err(Error::Forbidden("only travellers and operators have transfers".to_owned()));
+        }
+    };
+    Ok(digest("vwp-transfer-v1", &[kind, id, idempotency_key]))
+}
+
+/// An id as callers see it: 32 hexadecimal digits.
+pub fn id_text(id: u128) -> String {
+    format!("{id:032x}")
+}
+
+/// Reads what [`id_text`] wrote.
+pub fn parse_id(text: &str) -> Result<u128, Error> {
+    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    if text.len() != 32 || !text.bytes().all(is_digit) {
+        return Err(Error::Invalid("an id has 32 lower-case hexadecimal digits".to_owned()));
+    }
+    u128::from_str_radix(text, 16).map_err(|_| Error::UnknownTransfer)
+}
+
+fn digest(domain: &str, parts: &[&str]) -> u128 {
+    let mut hash = Sha256::new();
+    for part in [&domain].into_iter().chain(parts) {
+        hash.update((part.len() as u64).to_be_bytes());
+        hash.update(part.as_bytes());
+    }
+    let digest: [u8; 32] = hash.finalize().into();
+    digest.first_chunk::<16>().map_or(0, |first| u128::from_be_bytes(*first))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_owner_reads_back_as_it_was_written_and_nothing_else_is_one() {
+        for text in ["traveller:aZ_-9", "world:arena", "issuance:gold@arena"] {
+            assert_eq!(text.parse::<Owner>().map(|owner| owner.to_string()).as_deref(), Ok(text));
+        }
+        let long = format!("traveller:{}", "a".repeat(65));
+        for text in
+            ["", "arena", "traveller:", "traveller:a b", "World:arena", "world:-a", "issuance:gold", &long]
+        {
+            assert!(text.parse::<Owner>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_same_key_of_two_callers_names_two_transfers() {
+        let traveller = |id: &str| Caller::Traveller { id: id.to_owned(), session: String::new() };
+        let operator = Caller::Operator { id: "a".to_owned() };
+        let ids = [
+            transfer_id(&traveller("a"), "k"),
+            transfer_id(&traveller("b"), "k"),
+            transfer_id(&operator, "k"),
+            transfer_id(&traveller("a"), "k2"),
+        ];
+        for (index, id) in ids.iter().enumerate() {
+            assert!(ids.iter().skip(index + 1).all(|other| other != id));
+        }
+        assert_eq!(transfer_id(&traveller("a"), "k"), ids[0]);
+    }
+
+    #[test]
+    fn ids_never_change_because_the_ledger_keeps_them() {
+        let asset: AssetName = "gold@arena".parse().unwrap();
+        let ids = [asset_id(&asset), account_id(&Owner::Traveller("ada".to_owned()), &asset)];
+        assert_eq!(
+            ids.map(id_text),
+            ["5a0fc9cdc5960ad4065b2a5e4e449f23", "2d1133aeccf2f53a2c4c2decdee6b09e"]
+        );
+        assert_eq!(parse_id(&id_text(ids[0])), Ok(ids[0]));
+        assert!(parse_id("+0000000000000000000000000000000").is_err());
+    }
+}
