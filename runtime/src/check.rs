@@ -1,0 +1,90 @@
+//! `vwp check`: what a manifest needs, and whether this host satisfies it.
+
+use crate::compose::{self, Binaries};
+use crate::{engine, host, machine, manifest};
+use anyhow::{Result, bail};
+use std::path::PathBuf;
+use wasmtime::Engine;
+use wasmtime::component::Component;
+
+/// What `vwp check` takes.
+#[derive(Debug, clap::Args)]
+pub struct Check {
+    /// The manifest, or its folder
+    #[arg(short = 'f', long = "from", default_value = ".")]
+    from: PathBuf,
+}
+
+impl Check {
+    /// Prints each component with its grants and imports; fails if any is not satisfied.
+    pub fn run(&self) -> Result<()> {
+        let app = manifest::load(&self.from)?;
+        let engine = engine::engine(None)?;
+        let machine_engine = machine::engine(None)?;
+        let linker = host::linker(&engine)?;
+        let mut binaries = Binaries::default();
+        let mut unsatisfied = 0;
+        println!("{} ({})", app.name, app.file.display());
+        for (name, variable) in &app.variables {
+            let origin = match (&variable.default, app.generated_secrets.contains_key(name)) {
+                (_, true) => "made on first start",
+                (Some(_), false) => "has a default",
+                (None, false) => "must be given",
+            };
+            println!("  variable {name}: {origin}{}", if variable.secret { ", secret" } else { "" });
+        }
+        for component in app.components.values() {
+            println!("component {}", component.id);
+            for space in &component.write_spaces {
+                println!("  writes space {space}/");
+            }
+            for space in &component.read_spaces {
+                println!("  reads space {space}/");
+            }
+            let bytes = compose::component(&mut binaries, component)?;
+            let is_machine = app.machines.values().any(|id| *id == component.id);
+            let satisfied = if is_machine {
+                imports(&machine_engine, &bytes)?;
+                machine::factory(&machine_engine, &bytes).map(|_| ())
+            } else {
+                let compiled = imports(&engine, &bytes)?;
+                let middleware = app.routes.iter().flat_map(|route| &route.middleware);
+                // Middleware imports the next handler, which only a route gives it.
+                if middleware.into_iter().any(|dependency| dependency.source == component.source) {
+                    Ok(())
+                } else {
+                    linker.instantiate_pre(&compiled).map(|_| ()).map_err(Into::into)
+                }
+            };
+            match satisfied {
+                Ok(()) => println!("  satisfied"),
+                Err(error) => {
+                    println!("  NOT SATISFIED: {error:#}");
+                    unsatisfied += 1;
+                }
+            }
+        }
+        for route in &app.routes {
+            compose::route(&mut binaries, &app, route)?;
+        }
+        println!("{} routes composed", app.routes.len());
+        if unsatisfied > 0 {
+            bail!("{unsatisfied} components need what this host does not offer");
+        }
+        Ok(())
+    }
+}
+
+fn imports(engine: &Engine, bytes: &[u8]) -> Result<Component> {
+    let component = Component::new(engine, bytes)?;
+    let mut names: Vec<String> =
+        component.component_type().imports(engine).map(|(name, _)| name.to_owned()).collect();
+    names.sort();
+    for name in &names {
+        println!("  imports {name}");
+    }
+    if names.is_empty() {
+        println!("  imports nothing");
+    }
+    Ok(component)
+}

@@ -1,0 +1,210 @@
+//! Composition: a component with its dependencies, and a chain of middleware in
+//! front of it, become one component, as Spin 4.1 composes them.
+
+use crate::manifest::{App, Component, Dependency, Inherit, Route};
+use anyhow::{Context, Result, bail};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use wac_graph::types::{Package, SubtypeChecker};
+use wac_graph::{CompositionGraph, EncodeOptions, NodeId, PackageId};
+
+/// What a middleware imports for what stands behind it, and what a handler exports.
+const HANDLER: &str = "wasi:http/handler@0.3.0";
+
+/// The interfaces that hand out configuration, by the kind that Spin names in
+/// `inherit_configuration`. Versions do not matter here.
+const CAPABILITIES: [(&str, &str); 17] = [
+    ("ai_models", "fermyon:spin/llm"),
+    ("allowed_outbound_hosts", "wasi:http/client"),
+    ("allowed_outbound_hosts", "wasi:http/outgoing-handler"),
+    ("allowed_outbound_hosts", "wasi:sockets/"),
+    ("allowed_outbound_hosts", "spin:postgres/"),
+    ("allowed_outbound_hosts", "spin:redis/"),
+    ("allowed_outbound_hosts", "spin:mysql/"),
+    ("allowed_outbound_hosts", "spin:mqtt/"),
+    ("key_value_stores", "spin:key-value/"),
+    ("key_value_stores", "fermyon:spin/key-value"),
+    ("key_value_stores", "wasi:keyvalue/"),
+    ("key_value_stores", "vwp:storage/kv"),
+    ("key_value_stores", "vwp:storage/replicated"),
+    ("sqlite_databases", "spin:sqlite/"),
+    ("sqlite_databases", "fermyon:spin/sqlite"),
+    ("variables", "spin:variables/"),
+    ("variables", "wasi:config/"),
+];
+
+/// Reads component binaries, each file once.
+#[derive(Default)]
+pub struct Binaries {
+    read: BTreeMap<PathBuf, Vec<u8>>,
+}
+
+impl Binaries {
+    /// The bytes of a component.
+    pub fn read(&mut self, path: &Path) -> Result<&[u8]> {
+        if !self.read.contains_key(path) {
+            let bytes = std::fs::read(path)
+                .with_context(|| format!("cannot read {}; is it built?", path.display()))?;
+            self.read.insert(path.to_owned(), bytes);
+        }
+        Ok(&self.read[path])
+    }
+}
+
+/// The component alone, with its dependencies composed in.
+pub fn component(binaries: &mut Binaries, component: &Component) -> Result<Vec<u8>> {
+    let source = binaries.read(&component.source)?.to_vec();
+    if component.dependencies.is_empty() {
+        return Ok(source);
+    }
+    with_dependencies(binaries, component, source)
+        .with_context(|| format!("composing component `{}` with its dependencies", component.id))
+}
+
+/// What answers a route: the component behind its middleware.
+pub fn route(binaries: &mut Binaries, app: &App, route: &Route) -> Result<Vec<u8>> {
+    let innermost = component(binaries, &app.components[&route.component])?;
+    if route.middleware.is_empty() {
+        return Ok(innermost);
+    }
+    chain(binaries, &route.middleware, innermost)
+        .with_context(|| format!("composing component `{}` with its middleware", route.component))
+}
+
+fn with_dependencies(binaries: &mut Binaries, component: &Component, source: Vec<u8>) -> Result<Vec<u8>> {
+    let mut graph = CompositionGraph::new();
+    let main = register(&mut graph, &component.id, source)?;
+    let world = graph[main].ty();
+    let main_instance = graph.instantiate(main);
+    let imports: Vec<String> = graph.types()[world].imports.keys().cloned().collect();
+    let mut taken: BTreeMap<String, &str> = BTreeMap::new();
+    for (name, dependency) in &component.dependencies {
+        let matching: Vec<&String> = imports.iter().filter(|import| names_import(name, import)).collect();
+        if matching.is_empty() {
+            bail!("dependency `{name}` matches no import; the imports are: {}", imports.join(", "));
+        }
+        let package = inherit(&mut graph, binaries, dependency, name)?;
+        let instance = graph.instantiate(package);
+        for import in matching {
+            if let Some(other) = taken.insert(import.clone(), name) {
+                bail!("import `{import}` is satisfied by both `{other}` and `{name}`");
+            }
+            let argument = alias(&mut graph, main, package, instance, dependency, import)?;
+            graph.set_instantiation_argument(main_instance, import, argument)?;
+        }
+    }
+    let exports: Vec<String> = graph.types()[world].exports.keys().cloned().collect();
+    for export in exports {
+        let node = graph.alias_instance_export(main_instance, &export)?;
+        graph.export(node, &export)?;
+    }
+    Ok(graph.encode(EncodeOptions::default())?)
+}
+
+/// The dependency's export for an import, if its type fits.
+fn alias(
+    graph: &mut CompositionGraph,
+    main: PackageId,
+    package: PackageId,
+    instance: NodeId,
+    dependency: &Dependency,
+    import: &str,
+) -> Result<NodeId> {
+    let export = dependency.export.as_deref().unwrap_or(import);
+    let (main_world, dependency_world) = (graph[main].ty(), graph[package].ty());
+    let types = graph.types();
+    let Some(export_kind) = types[dependency_world].exports.get(export) else {
+        bail!("{} does not export `{export}`", dependency.source.display());
+    };
+    let import_kind = types[main_world].imports[import];
+    SubtypeChecker::new(&mut Default::default())
+        .is_subtype(*export_kind, types, import_kind, types)
+        .with_context(|| format!("export `{export}` does not fit import `{import}`"))?;
+    Ok(graph.alias_instance_export(instance, export)?)
+}
+
+fn chain(binaries: &mut Binaries, middleware: &[Dependency], innermost: Vec<u8>) -> Result<Vec<u8>> {
+    let mut graph = CompositionGraph::new();
+    let handler = register(&mut graph, "handler", innermost)?;
+    let instance = graph.instantiate(handler);
+    let mut next = graph
+        .alias_instance_export(instance, HANDLER)
+        .with_context(|| format!("middleware needs a component that exports {HANDLER}"))?;
+    for (at, dependency) in middleware.iter().enumerate().rev() {
+        let package = inherit(&mut graph, binaries, dependency, &format!("middleware{at}"))?;
+        let instance = graph.instantiate(package);
+        graph
+            .set_instantiation_argument(instance, HANDLER, next)
+            .with_context(|| format!("{} is not middleware", dependency.source.display()))?;
+        next = graph.alias_instance_export(instance, HANDLER)?;
+    }
+    graph.export(next, HANDLER)?;
+    Ok(graph.encode(EncodeOptions::default())?)
+}
+
+/// Registers a dependency, if it imports nothing that it does not inherit.
+fn inherit(
+    graph: &mut CompositionGraph,
+    binaries: &mut Binaries,
+    dependency: &Dependency,
+    name: &str,
+) -> Result<PackageId> {
+    let bytes = binaries.read(&dependency.source)?.to_vec();
+    let package = register(graph, name, bytes)?;
+    let Inherit::Some(kinds) = &dependency.inherit else {
+        return Ok(package);
+    };
+    for import in graph.types()[graph[package].ty()].imports.keys() {
+        let denied = CAPABILITIES
+            .iter()
+            .find(|(kind, prefix)| import.starts_with(prefix) && !kinds.iter().any(|given| given == kind));
+        if let Some((kind, _)) = denied {
+            bail!(
+                "{} imports `{import}`: add `{kind}` to its inherit_configuration, or use another component",
+                dependency.source.display()
+            );
+        }
+    }
+    Ok(package)
+}
+
+fn register(graph: &mut CompositionGraph, name: &str, bytes: Vec<u8>) -> Result<PackageId> {
+    let package = Package::from_bytes(name, None, bytes, graph.types_mut())
+        .with_context(|| format!("`{name}` is not a WebAssembly component"))?;
+    Ok(graph.register_package(package)?)
+}
+
+/// Whether a dependency's name in the manifest means an import: the name alone, the
+/// whole package, or one interface of it, with or without the version.
+fn names_import(name: &str, import: &str) -> bool {
+    fn split(text: &str) -> (&str, Option<&str>, Option<&str>) {
+        let (path, version) = text.split_once('@').map_or((text, None), |(path, v)| (path, Some(v)));
+        let (package, interface) = path.split_once('/').map_or((path, None), |(p, i)| (p, Some(i)));
+        (package, interface, version)
+    }
+    if name == import {
+        return true;
+    }
+    let (package, interface, version) = split(name);
+    let (import_package, import_interface, import_version) = split(import);
+    package.contains(':')
+        && package == import_package
+        && interface.is_none_or(|interface| Some(interface) == import_interface)
+        && version.is_none_or(|version| Some(version) == import_version)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dependency_names_an_import_by_package_interface_or_version() {
+        for name in ["foo:bar", "foo:bar@0.1.0", "foo:bar/baz", "foo:bar/baz@0.1.0"] {
+            assert!(names_import(name, "foo:bar/baz@0.1.0"), "{name}");
+        }
+        for name in ["foo", "foo:ba", "foo:bar@0.2.0", "foo:bar/qux"] {
+            assert!(!names_import(name, "foo:bar/baz@0.1.0"), "{name}");
+        }
+        assert!(names_import("plain", "plain"));
+    }
+}

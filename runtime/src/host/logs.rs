@@ -1,0 +1,103 @@
+//! What a guest writes to its standard output and error goes to the host's log, line
+//! by line, with the component's id. Lines are bounded, so a guest cannot fill memory.
+
+use bytes::Bytes;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use tokio::io::AsyncWrite;
+use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+
+/// The longest line, in bytes; a longer one is cut into several.
+const LINE_LENGTH_MAX: usize = 8 * 1024;
+
+/// A guest's stream of lines.
+#[derive(Clone)]
+pub(super) struct Lines {
+    component: Arc<str>,
+    is_error: bool,
+    pending: Arc<Mutex<Vec<u8>>>,
+}
+
+impl Lines {
+    pub(super) fn new(component: String, is_error: bool) -> Self {
+        Self { component: component.into(), is_error, pending: Arc::default() }
+    }
+
+    fn take(&self, bytes: &[u8]) {
+        // A poisoned lock means that another write panicked; its bytes are still good.
+        let mut pending = self.pending.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        for &byte in bytes {
+            if byte != b'\n' {
+                pending.push(byte);
+            }
+            if byte == b'\n' || pending.len() >= LINE_LENGTH_MAX {
+                self.log(&pending);
+                pending.clear();
+            }
+        }
+    }
+
+    fn log(&self, line: &[u8]) {
+        let line = String::from_utf8_lossy(line);
+        let component = &*self.component;
+        if self.is_error {
+            tracing::warn!(target: "guest", component, "{line}");
+        } else {
+            tracing::info!(target: "guest", component, "{line}");
+        }
+    }
+}
+
+impl IsTerminal for Lines {
+    fn is_terminal(&self) -> bool {
+        false
+    }
+}
+
+impl StdoutStream for Lines {
+    fn p2_stream(&self) -> Box<dyn OutputStream> {
+        Box::new(self.clone())
+    }
+
+    fn async_stream(&self) -> Box<dyn AsyncWrite + Send + Sync> {
+        Box::new(self.clone())
+    }
+}
+
+impl OutputStream for Lines {
+    fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        self.take(&bytes);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> StreamResult<()> {
+        Ok(())
+    }
+
+    fn check_write(&mut self) -> StreamResult<usize> {
+        Ok(LINE_LENGTH_MAX)
+    }
+}
+
+#[wasmtime_wasi::async_trait]
+impl Pollable for Lines {
+    async fn ready(&mut self) {}
+}
+
+impl AsyncWrite for Lines {
+    fn poll_write(self: Pin<&mut Self>, _: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.take(bytes);
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}

@@ -1,0 +1,168 @@
+//! What a guest instance has from the host: one file per imported interface, and here
+//! the state that they share and the linker that offers them.
+
+pub mod config;
+pub mod key_value;
+mod logs;
+mod outbound;
+pub mod storage;
+pub mod variables;
+
+use crate::engine::EPOCH_TICK;
+use anyhow::Result;
+use outbound::Denied;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
+use vwp_store::{Engine as StoreEngine, Replicated};
+use wasmtime::component::{Linker, ResourceTable};
+use wasmtime::{Engine, ResourceLimiter, Store, UpdateDeadline};
+use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+
+/// What one component was granted, shared by all its instances.
+pub struct Grants {
+    /// The component's id, for the log.
+    pub component: String,
+    /// Its variables, filled in.
+    pub variables: BTreeMap<String, String>,
+    /// Its environment.
+    pub environment: BTreeMap<String, String>,
+    /// The spaces of the key-value store that it may write, and so read.
+    pub write_spaces: BTreeSet<String>,
+    /// The spaces that it may only read.
+    pub read_spaces: BTreeSet<String>,
+    /// The labels of the key-value stores that it may open.
+    pub key_value_stores: BTreeSet<String>,
+    /// The key-value store.
+    pub store: Arc<dyn StoreEngine>,
+    /// The machines that it may use.
+    pub machines: BTreeMap<String, Arc<dyn Replicated>>,
+    /// How much memory one instance may have, in bytes.
+    pub memory_bytes_max: usize,
+    /// How long one request may take, in milliseconds.
+    pub request_ms_max: u64,
+}
+
+/// The moment at which an instance is stopped if it still runs.
+#[derive(Clone)]
+pub struct Deadline {
+    origin: Instant,
+    at_ms: Arc<AtomicU64>,
+}
+
+impl Deadline {
+    fn new() -> Self {
+        Self { origin: Instant::now(), at_ms: Arc::new(AtomicU64::new(u64::MAX)) }
+    }
+
+    fn elapsed_ms(&self) -> u64 {
+        u64::try_from(self.origin.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// Gives the instance `ms` more from now on.
+    pub fn extend(&self, ms: u64) {
+        self.at_ms.store(self.elapsed_ms().saturating_add(ms), Ordering::Relaxed);
+    }
+
+    fn has_passed(&self) -> bool {
+        self.elapsed_ms() > self.at_ms.load(Ordering::Relaxed)
+    }
+}
+
+/// The state of one guest instance.
+pub struct State {
+    /// What the component was granted.
+    pub grants: Arc<Grants>,
+    /// When the instance is stopped.
+    pub deadline: Deadline,
+    key_value: key_value::Stores,
+    table: ResourceTable,
+    wasi: WasiCtx,
+    http: WasiHttpCtx,
+    outbound: Denied,
+    memory: MemoryLimit,
+}
+
+/// Bounds the memory of all linear memories of an instance together.
+struct MemoryLimit {
+    used: usize,
+    bytes_max: usize,
+}
+
+impl ResourceLimiter for MemoryLimit {
+    fn memory_growing(&mut self, current: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        let used = self.used.saturating_add(desired.saturating_sub(current));
+        if used > self.bytes_max {
+            return Ok(false);
+        }
+        self.used = used;
+        Ok(true)
+    }
+
+    fn table_growing(&mut self, _: usize, desired: usize, _: Option<usize>) -> wasmtime::Result<bool> {
+        Ok(desired <= 100_000)
+    }
+}
+
+/// Makes the store of a new instance.
+pub fn store(engine: &Engine, grants: &Arc<Grants>) -> Store<State> {
+    let mut wasi = WasiCtx::builder();
+    for (name, value) in &grants.environment {
+        wasi.env(name, value);
+    }
+    wasi.stdout(logs::Lines::new(grants.component.clone(), false));
+    wasi.stderr(logs::Lines::new(grants.component.clone(), true));
+    // No sockets: a component talks to the network through interfaces with grants.
+    wasi.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
+    let state = State {
+        deadline: Deadline::new(),
+        key_value: key_value::Stores::new(grants.clone()),
+        table: ResourceTable::new(),
+        wasi: wasi.build(),
+        http: WasiHttpCtx::new(),
+        outbound: Denied,
+        memory: MemoryLimit { used: 0, bytes_max: grants.memory_bytes_max },
+        grants: grants.clone(),
+    };
+    let mut store = Store::new(engine, state);
+    store.limiter(|state| &mut state.memory);
+    store.set_epoch_deadline(1);
+    // Each tick lets other tasks run, and ends a guest that has had its time. A guest that
+    // loops can so hold a worker thread for one tick at most.
+    store.epoch_deadline_callback(|context| {
+        if context.data().deadline.has_passed() {
+            return Ok(UpdateDeadline::Interrupt);
+        }
+        Ok(UpdateDeadline::Yield(1))
+    });
+    debug_assert!(!EPOCH_TICK.is_zero());
+    store
+}
+
+/// The linker that offers guests everything this host has.
+pub fn linker(engine: &Engine) -> Result<Linker<State>> {
+    let mut linker = Linker::new(engine);
+    wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
+    wasmtime_wasi::p3::add_to_linker(&mut linker)?;
+    wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
+    wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
+    storage::add_to_linker(&mut linker)?;
+    key_value::add_to_linker(&mut linker)?;
+    variables::add_to_linker(&mut linker)?;
+    config::add_to_linker(&mut linker)?;
+    Ok(linker)
+}
+
+impl WasiView for State {
+    fn ctx(&mut self) -> WasiCtxView<'_> {
+        WasiCtxView { ctx: &mut self.wasi, table: &mut self.table }
+    }
+}
+
+impl WasiHttpView for State {
+    fn http(&mut self) -> WasiHttpCtxView<'_> {
+        WasiHttpCtxView { hooks: &mut self.outbound, table: &mut self.table, ctx: &mut self.http }
+    }
+}

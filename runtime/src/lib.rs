@@ -1,0 +1,21 @@
+//! The host: runs the components of a `spin.toml` on Wasmtime.
+//!
+//! The way of a request: [`http`] admits and routes it, [`handler`] gives it to an
+//! instance of a component that [`compose`] put together and [`host`] serves. DNS
+//! messages go through [`dns`]. State lives in `vwp-store`; [`machine`] runs a
+//! component as one of its state machines. [`manifest`] is what a `spin.toml` says, and
+//! [`application`] makes it ready to be served. [`up`] and [`check`] are the commands.
+
+pub mod application;
+pub mod check;
+pub mod compose;
+pub mod dns;
+pub mod engine;
+pub mod handler;
+pub mod host;
+pub mod http;
+pub mod machine;
+pub mod manifest;
+pub mod secrets;
+pub mod up;
+pub mod variables;

@@ -1,0 +1,166 @@
+//! The shape of `spin.toml`, version 2. Field names and meanings are Spin's; what Spin
+//! knows and this host does not is here too, so that it can be refused by name.
+
+use serde::Deserialize;
+use std::collections::BTreeMap;
+
+/// The whole file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Manifest {
+    pub(super) spin_manifest_version: u32,
+    pub(super) application: Application,
+    #[serde(default)]
+    pub(super) variables: BTreeMap<String, Variable>,
+    #[serde(default, rename = "trigger")]
+    pub(super) triggers: BTreeMap<String, Vec<Trigger>>,
+    #[serde(default, rename = "component")]
+    pub(super) components: BTreeMap<String, Component>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Application {
+    pub(super) name: String,
+    #[serde(default, rename = "version")]
+    pub(super) _version: String,
+    #[serde(default, rename = "description")]
+    pub(super) _description: String,
+    #[serde(default, rename = "authors")]
+    pub(super) _authors: Vec<String>,
+    #[serde(default)]
+    pub(super) targets: Vec<toml::Value>,
+    #[serde(default)]
+    pub(super) trigger: BTreeMap<String, toml::Table>,
+    #[serde(default)]
+    pub(super) tool: Tools<ApplicationTool>,
+}
+
+/// Settings for tools. Ours is `vwp`; every other tool's are none of our business.
+#[derive(Debug, Deserialize)]
+pub(super) struct Tools<T> {
+    pub(super) vwp: Option<T>,
+}
+
+impl<T> Default for Tools<T> {
+    fn default() -> Self {
+        Self { vwp: None }
+    }
+}
+
+/// `[application.tool.vwp]`: what this host adds and Spin ignores.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ApplicationTool {
+    /// Secrets that the host makes on first start: variable and length in bytes.
+    #[serde(default)]
+    pub(super) generated_secrets: BTreeMap<String, usize>,
+    /// The variable that holds the URL at which the application is served.
+    pub(super) served_url_variable: Option<String>,
+    /// State machines: name and component.
+    #[serde(default)]
+    pub(super) machines: BTreeMap<String, String>,
+    /// The component that answers DNS messages.
+    pub(super) resolver: Option<String>,
+}
+
+/// `[component.ID.tool.vwp]`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ComponentTool {
+    /// Another build of the same component, for this host.
+    pub(super) source: Option<String>,
+    #[serde(default)]
+    pub(super) write_spaces: Vec<String>,
+    #[serde(default)]
+    pub(super) read_spaces: Vec<String>,
+    #[serde(default)]
+    pub(super) machines: Vec<String>,
+    pub(super) memory_bytes_max: Option<usize>,
+    pub(super) request_ms_max: Option<u64>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Variable {
+    #[serde(default)]
+    pub(super) required: bool,
+    pub(super) default: Option<String>,
+    #[serde(default)]
+    pub(super) secret: bool,
+    #[serde(default, rename = "description")]
+    pub(super) _description: String,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Trigger {
+    #[serde(default, rename = "id")]
+    pub(super) _id: String,
+    pub(super) component: Option<toml::Value>,
+    pub(super) route: Option<toml::Value>,
+    pub(super) executor: Option<toml::Table>,
+    pub(super) components: Option<toml::Table>,
+    #[serde(default)]
+    pub(super) dependencies: BTreeMap<String, Vec<Dependency>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Component {
+    pub(super) source: toml::Value,
+    #[serde(default, rename = "description")]
+    pub(super) _description: String,
+    #[serde(default)]
+    pub(super) variables: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(super) environment: BTreeMap<String, String>,
+    #[serde(default)]
+    pub(super) files: Vec<toml::Value>,
+    #[serde(default)]
+    pub(super) exclude_files: Vec<String>,
+    #[serde(default)]
+    pub(super) allowed_http_hosts: Vec<String>,
+    #[serde(default)]
+    pub(super) allowed_outbound_hosts: Vec<String>,
+    #[serde(default)]
+    pub(super) key_value_stores: Vec<String>,
+    #[serde(default)]
+    pub(super) sqlite_databases: Vec<String>,
+    #[serde(default)]
+    pub(super) ai_models: Vec<String>,
+    #[serde(default)]
+    pub(super) targets: Vec<toml::Value>,
+    #[serde(rename = "build")]
+    pub(super) _build: Option<toml::Table>,
+    #[serde(default)]
+    pub(super) tool: Tools<ComponentTool>,
+    #[serde(default)]
+    pub(super) dependencies_inherit_configuration: bool,
+    #[serde(default)]
+    pub(super) dependencies: BTreeMap<String, Dependency>,
+    #[serde(default)]
+    pub(super) profile: BTreeMap<String, toml::Value>,
+}
+
+/// `{ path = … }`, `{ component = … }`, or what only a registry or the web could satisfy.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Dependency {
+    pub(super) path: Option<String>,
+    pub(super) component: Option<String>,
+    pub(super) export: Option<String>,
+    pub(super) inherit_configuration: Option<InheritConfiguration>,
+    pub(super) version: Option<String>,
+    pub(super) registry: Option<String>,
+    pub(super) package: Option<String>,
+    pub(super) url: Option<String>,
+    pub(super) digest: Option<String>,
+}
+
+#[derive(Debug, Clone, Deserialize)]
+#[serde(untagged)]
+pub(super) enum InheritConfiguration {
+    All(bool),
+    Some(Vec<String>),
+}

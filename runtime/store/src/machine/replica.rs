@@ -1,0 +1,155 @@
+//! The handle of a replicated machine.
+
+use super::batch;
+use super::host::MachineFactory;
+use super::replay::Source;
+use super::worker::{Request, Worker};
+use crate::engine::{Clock, Replicated};
+use crate::log::{Log, LogOptions, LogReader};
+use crate::queue::Queue;
+use crate::StoreError;
+use async_trait::async_trait;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use tokio::sync::oneshot;
+use vwp_storage::machine::{Applied, LogEntry};
+use vwp_storage::{StorageError, limits};
+
+/// The most bytes of commands that one read of the log returns; at least one entry.
+const ENTRIES_BYTES_MAX: usize = 4 * 1_048_576;
+
+/// How a machine is run.
+#[derive(Debug, Clone)]
+pub struct ReplicaOptions {
+    /// How its log is kept.
+    pub log: LogOptions,
+    /// How many calls may wait for the machine.
+    pub queue_items: usize,
+    /// How many bytes of calls may wait for the machine.
+    pub queue_bytes: usize,
+    /// A checkpoint is written after this many commands.
+    pub checkpoint_commands: u64,
+    /// A checkpoint is written after this many bytes of commands.
+    pub checkpoint_bytes: u64,
+}
+
+impl Default for ReplicaOptions {
+    fn default() -> Self {
+        Self {
+            log: LogOptions::default(),
+            queue_items: 16_384,
+            queue_bytes: 16 * 1_048_576,
+            checkpoint_commands: 1_000_000,
+            checkpoint_bytes: 128 * 1_048_576,
+        }
+    }
+}
+
+/// A machine behind a log. Dropping it serves what waits, then stops its threads.
+pub struct Replica {
+    queue: Arc<Queue<Request>>,
+    log: LogReader,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Replica {
+    /// Opens the machine whose log and checkpoints are in this folder, or creates it.
+    /// Returns when the log is replayed.
+    pub fn open(
+        dir: &Path,
+        name: &str,
+        factory: MachineFactory,
+        clock: Clock,
+        options: ReplicaOptions,
+    ) -> Result<Self, StoreError> {
+        let checkpoints = dir.join("checkpoints");
+        std::fs::create_dir_all(&checkpoints).map_err(StoreError::io(&checkpoints, "create the folder"))?;
+        let log = Log::open(&dir.join("log"), options.log.clone())?;
+        let reader = log.reader();
+        if reader.first_position() != 1 {
+            let reason = format!("the log starts at {}", reader.first_position());
+            return Err(StoreError::LostData { path: dir.to_owned(), reason });
+        }
+        let (name, identity) = (name.to_owned(), log.identity());
+        let source = Source { name, checkpoints, identity, log: log.reader(), factory };
+        let built = source.build(log.next_position())?;
+        let queue = Arc::new(Queue::new(options.queue_items, options.queue_bytes));
+        let thread_name = format!("machine-{}", source.name);
+        let worker = Worker::new(Arc::clone(&queue), log, source, built, clock, &options);
+        let thread = std::thread::Builder::new().name(thread_name).spawn(move || worker.run());
+        let thread = Some(thread.map_err(StoreError::io(dir, "start a thread"))?);
+        Ok(Self { queue, log: reader, thread })
+    }
+
+    async fn ask<T>(
+        &self,
+        request: impl FnOnce(oneshot::Sender<Result<T, StorageError>>) -> Request,
+        bytes: usize,
+        lost: StorageError,
+    ) -> Result<T, StorageError> {
+        let (reply, answer) = oneshot::channel();
+        self.queue.push(request(reply), bytes)?;
+        answer.await.map_err(|_| lost)?
+    }
+}
+
+#[async_trait]
+impl Replicated for Replica {
+    async fn submit(&self, command: Vec<u8>) -> Result<Applied, StorageError> {
+        limits::command(&command)?;
+        let bytes = command.len();
+        let lost = StorageError::Unknown("the machine stopped before it answered".to_owned());
+        self.ask(|reply| Request::Submit { command, reply }, bytes, lost).await
+    }
+
+    async fn query(&self, query: Vec<u8>) -> Result<Vec<u8>, StorageError> {
+        limits::query(&query)?;
+        let bytes = query.len();
+        let lost = StorageError::Unavailable("the machine stopped before it answered".to_owned());
+        self.ask(|reply| Request::Query { query, reply }, bytes, lost).await
+    }
+
+    async fn entries(&self, start: u64, limit: u32) -> Result<Vec<LogEntry>, StorageError> {
+        limits::entries(start, limit)?;
+        let mut entries = Vec::new();
+        let mut bytes = 0;
+        let read = self.log.visit(start, |record| {
+            let Some((time, commands)) = batch::decode(&record) else {
+                return Err(StoreError::corrupt(Path::new("log"), record.first, "this is not a batch"));
+            };
+            for (position, command) in (record.first..).zip(commands) {
+                bytes += command.len();
+                let full = entries.len() >= limit as usize || bytes > ENTRIES_BYTES_MAX;
+                if full && !entries.is_empty() {
+                    return Ok(false);
+                }
+                if position < start {
+                    bytes = 0;
+                } else {
+                    entries.push(LogEntry { position, time, command });
+                }
+            }
+            Ok(true)
+        });
+        read.map_err(|error| {
+            tracing::error!(%error, "a machine's log could not be read");
+            StorageError::Unavailable("the machine's log could not be read".to_owned())
+        })?;
+        Ok(entries)
+    }
+
+    fn health(&self) -> Result<(), String> {
+        self.queue.closed().map_or(Ok(()), Err)
+    }
+}
+
+impl Drop for Replica {
+    fn drop(&mut self) {
+        self.queue.close("the machine is shutting down");
+        if let Some(thread) = self.thread.take() {
+            // A thread that panicked has nothing left to stop.
+            let _ = thread.join();
+        }
+    }
+}
