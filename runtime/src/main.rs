@@ -21,6 +21,8 @@ enum Command {
     Up(Up),
     /// Say what a manifest needs and whether it is satisfied
     Check(Check),
+    #[command(flatten)]
+    Client(vwp_client::Command),
 }
 
 fn main() -> ExitCode {
@@ -30,12 +32,13 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Up(up) => up.run(),
         Command::Check(check) => check.run(),
+        Command::Client(command) => vwp_client::run(command),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::FAILURE
+            ExitCode::from(vwp_client::exit_code(&error))
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::password::{self, Password, Verdict};
 use crate::sessions::{self, Session};
 use serde::{Deserialize, Serialize};
 use vwp_core::environment::Timestamp;
-use vwp_core::{Environment, Problem, jose};
+use vwp_core::{Environment, Problem, directory, jose};
 use vwp_storage::Kv;
 use vwp_storage::kv::{Check, Entry, Outcome, Write};
 
@@ -57,7 +57,11 @@ pub async fn sign_up(
     };
     let traveller_key = traveller_key(&id);
     let checks = [Check::absent(handle_key.clone()), Check::absent(traveller_key.clone())];
-    let writes = [Write::put(handle_key, id.clone()), Write::put(traveller_key, to_json(&record)?)];
+    let writes = [
+        Write::put(handle_key, id.clone()),
+        Write::put(traveller_key, to_json(&record)?),
+        Write::put(directory::traveller_key(&id), []),
+    ];
     match kv.commit(&checks, &writes).await? {
         Outcome::Committed(_) => Ok(Traveller { id, handle: record.handle, created_at: record.created_at }),
         _ => Err(AuthError::HandleTaken),

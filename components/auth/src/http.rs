@@ -160,7 +160,7 @@ async fn list_keys(store: &impl Kv, environment: &Environment<'_>, request: &Req
 async fn rotate_keys(store: &impl Kv, environment: &Environment<'_>, request: &Request<Vec<u8>>) -> Answer {
     administrator(store, environment, request).await?;
     let key = keys::rotate(store, environment).await?;
-    Ok(cached(reply::json(StatusCode::OK, &key), NO_STORE))
+    Ok(cached(reply::json(StatusCode::CREATED, &key), NO_STORE))
 }
 
 /// The traveller and the session that a request is from.

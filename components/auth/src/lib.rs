@@ -69,10 +69,9 @@ mod component {
     impl accounts_api::Guest for Component {
         async fn sign_up(credentials: types::Credentials) -> Result<types::Traveller, types::Error> {
             let types::Credentials { handle, password } = credentials;
-            let traveller = call(async |environment| {
-                accounts::sign_up(&Store, &handle, &password, environment).await
-            })
-            .await?;
+            let traveller =
+                call(async |environment| accounts::sign_up(&Store, &handle, &password, environment).await)
+                    .await?;
             Ok(types::Traveller {
                 id: traveller.id,
                 handle: traveller.handle,
@@ -82,10 +81,9 @@ mod component {
 
         async fn sign_in(credentials: types::Credentials) -> Result<types::Session, types::Error> {
             let types::Credentials { handle, password } = credentials;
-            let session = call(async |environment| {
-                accounts::sign_in(&Store, &handle, &password, environment).await
-            })
-            .await?;
+            let session =
+                call(async |environment| accounts::sign_in(&Store, &handle, &password, environment).await)
+                    .await?;
             Ok(types::Session {
                 access_token: session.access_token,
                 expires_in_s: session.expires_in,
@@ -125,9 +123,8 @@ mod component {
                 nonce: &expectation.nonce,
                 now: expectation.now,
             };
-            let passport = verify::verify_offline(&presentation, &keys, &expected).map_err(|error| {
-                types::Refusal { reason: error.slug().into(), detail: error.to_string() }
-            })?;
+            let passport = verify::verify_offline(&presentation, &keys, &expected)
+                .map_err(|error| types::Refusal { reason: error.slug().into(), detail: error.to_string() })?;
             Ok(types::Passport {
                 traveller: passport.traveller,
                 handle: passport.handle,

@@ -36,6 +36,12 @@ pub fn world_key(name: &WorldName) -> Vec<u8> {
     key("world", name.as_str())
 }
 
+/// The key that exists for every traveller who has signed up. Its value is empty: that
+/// there is such a traveller is all that others need to know.
+pub fn traveller_key(id: &str) -> Vec<u8> {
+    key("traveller", id)
+}
+
 /// The key of an issuer key's record.
 pub fn issuer_key(kid: &str) -> Vec<u8> {
     key("issuer", kid)

@@ -12,11 +12,10 @@ mod component {
 
     use crate::policy::{self, Admission};
     use bytes::Bytes;
-    use http_body_util::{BodyExt, Empty, Full, Limited};
+    use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
     use spin_sdk::http::{BoxBody, Request, Response, box_body};
     use spin_sdk::http_service;
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use vwp_core::Problem;
 
     #[http_service]
     async fn handle(request: Request) -> Response<BoxBody> {
@@ -37,21 +36,14 @@ mod component {
         let has_body = policy::may_have_body(request.method());
         let (mut parts, body) = request.into_parts();
         policy::forward(&mut parts.headers, request_id);
-        let overrun = Arc::new(AtomicBool::new(false));
-        let body = if has_body {
-            let overrun = overrun.clone();
-            box_body(Limited::new(body, policy::BODY_LENGTH_MAX).map_err(move |error| {
-                overrun.store(error.is::<http_body_util::LengthLimitError>(), Ordering::Relaxed);
-                anyhow(error)
-            }))
-        } else {
-            box_body(Empty::<Bytes>::new())
+        // The body is read here and not while the handler reads it: every handler reads all
+        // of it before it does anything, and none should begin with one that breaks off.
+        let body = if has_body { read(body).await } else { Ok(Bytes::new()) };
+        let body = match body {
+            Ok(body) => box_body(Full::new(body)),
+            Err(refusal) => return whole(refusal),
         };
-        let answer = spin_sdk::http::next(Request::from_parts(parts, body)).await;
-        if overrun.load(Ordering::Relaxed) {
-            return whole(policy::too_large());
-        }
-        let Ok(answer) = answer else {
+        let Ok(answer) = spin_sdk::http::next(Request::from_parts(parts, body)).await else {
             return whole(policy::internal());
         };
         if let Some(problem) = policy::mend(answer.status(), answer.headers()) {
@@ -60,8 +52,17 @@ mod component {
         answer.map(box_body)
     }
 
-    fn anyhow(error: Box<dyn std::error::Error + Send + Sync>) -> std::io::Error {
-        std::io::Error::other(error.to_string())
+    /// Reads a body to its end or to the bound.
+    async fn read<B>(body: B) -> Result<Bytes, http::Response<Vec<u8>>>
+    where
+        B: BodyExt<Data = Bytes>,
+        B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+    {
+        match Limited::new(body, policy::BODY_LENGTH_MAX).collect().await {
+            Ok(body) => Ok(body.to_bytes()),
+            Err(error) if error.is::<LengthLimitError>() => Err(policy::too_large()),
+            Err(_) => Err(Problem::bad_request("the body broke off").into_response()),
+        }
     }
 
     fn whole(response: http::Response<Vec<u8>>) -> Response<BoxBody> {

@@ -158,7 +158,8 @@ mod tests {
         let bound = BODY_LENGTH_MAX.to_string();
         assert!(matches!(admit(&Method::POST, &headers(&[("content-length", &bound)])), Admission::Pass));
         let above = (BODY_LENGTH_MAX + 1).to_string();
-        let Admission::Answer(response) = admit(&Method::POST, &headers(&[("content-length", &above)])) else {
+        let Admission::Answer(response) = admit(&Method::POST, &headers(&[("content-length", &above)]))
+        else {
             panic!("a body above the bound was let through");
         };
         assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
@@ -186,7 +187,8 @@ mod tests {
 
     #[test]
     fn connection_headers_stay_behind() {
-        let mut map = headers(&[("connection", "close"), ("host", "x"), ("keep-alive", "1"), ("accept", "*/*")]);
+        let mut map =
+            headers(&[("connection", "close"), ("host", "x"), ("keep-alive", "1"), ("accept", "*/*")]);
         forward(&mut map, "id");
         assert_eq!(map, headers(&[("accept", "*/*"), ("x-request-id", "id")]));
     }

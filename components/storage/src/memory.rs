@@ -136,16 +136,13 @@ impl State {
                         not_counters.push(key.clone());
                         continue;
                     };
-                    match sum.checked_add(*delta).filter(|sum| (minimum..=maximum).contains(&sum)) {
-                        Some(sum) => {
-                            let expires_at = seen.and_then(|stored| stored.expires_at);
-                            (key.clone(), Some((sum.to_le_bytes().to_vec(), expires_at)))
-                        }
-                        None => {
-                            out_of_bounds.push(key.clone());
-                            continue;
-                        }
-                    }
+                    let sum = sum.checked_add(*delta).filter(|sum| (minimum..=maximum).contains(&sum));
+                    let Some(sum) = sum else {
+                        out_of_bounds.push(key.clone());
+                        continue;
+                    };
+                    let expires_at = seen.and_then(|stored| stored.expires_at);
+                    (key.clone(), Some((sum.to_le_bytes().to_vec(), expires_at)))
                 }
             };
             if !changed.insert(key.clone()) {

@@ -28,6 +28,9 @@ pub enum Error {
     /// No world of this name is registered.
     #[error("no world is registered as {0}")]
     UnknownWorld(String),
+    /// No traveller has this id.
+    #[error("no traveller has the id {0}")]
+    UnknownTraveller(String),
     /// No asset has this name.
     #[error("no asset is called {0}")]
     UnknownAsset(String),
@@ -90,6 +93,9 @@ impl Error {
             }
             Self::Forbidden(_) => (StatusCode::FORBIDDEN, "forbidden", "The caller may not do this"),
             Self::UnknownWorld(_) => (StatusCode::NOT_FOUND, "unknown-world", "There is no such world"),
+            Self::UnknownTraveller(_) => {
+                (StatusCode::NOT_FOUND, "unknown-traveller", "There is no such traveller")
+            }
             Self::UnknownAsset(_) => (StatusCode::NOT_FOUND, "unknown-asset", "There is no such asset"),
             Self::UnknownTransfer => (StatusCode::NOT_FOUND, "not-found", "There is no such thing"),
             Self::AssetExists => (StatusCode::CONFLICT, "asset-exists", "The asset exists already"),

@@ -77,18 +77,17 @@ mod component {
 
     impl api::Guest for Component {
         async fn create_asset(signed: String) -> Result<(api::Asset, api::Novelty), types::Error> {
-            let made = call(async |environment| {
-                assets::create_asset(&Store, environment, &signed).await
-            })
-            .await?;
+            let made =
+                call(async |environment| assets::create_asset(&Store, environment, &signed).await).await?;
             Ok((made.info.into(), novelty(made.repeated)))
         }
 
-        async fn transfer(instruction: api::Instruction) -> Result<(api::Receipt, api::Novelty), types::Error> {
+        async fn transfer(
+            instruction: api::Instruction,
+        ) -> Result<(api::Receipt, api::Novelty), types::Error> {
             let made = call(async |environment| match instruction {
                 api::Instruction::Traveller(keyed) => {
-                    let caller =
-                        authority::caller_of(&Store, environment, token(&keyed.credential)).await?;
+                    let caller = authority::caller_of(&Store, environment, token(&keyed.credential)).await?;
                     let order = keyed.order.try_into()?;
                     transfers::transfer(&Store, &caller, &keyed.idempotency_key, order).await
                 }
@@ -156,7 +155,8 @@ mod component {
 
         fn try_from(order: api::Order) -> Result<Self, Error> {
             let amount = order.amount.parse();
-            let amount = amount.map_err(|error: crate::amount::AmountError| Error::Invalid(error.to_string()))?;
+            let amount =
+                amount.map_err(|error: crate::amount::AmountError| Error::Invalid(error.to_string()))?;
             Ok(Self { from: order.from, to: order.to, asset: order.asset, amount, memo: order.memo })
         }
     }
@@ -185,6 +185,7 @@ mod component {
                 Error::WrongAudience => Self::WrongAudience,
                 Error::Forbidden(text) => Self::Forbidden(text),
                 Error::UnknownWorld(world) => Self::UnknownWorld(world),
+                Error::UnknownTraveller(id) => Self::UnknownTraveller(id),
                 Error::UnknownAsset(asset) => Self::UnknownAsset(asset),
                 Error::UnknownTransfer => Self::UnknownTransfer,
                 Error::AssetExists => Self::AssetExists,

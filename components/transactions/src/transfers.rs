@@ -12,6 +12,7 @@ use crate::signed::{self, Signed};
 use crate::{Error, ledger};
 use serde::{Deserialize, Serialize};
 use vwp_core::caller::Caller;
+use vwp_core::directory;
 use vwp_core::name::AssetName;
 use vwp_core::{Environment, Problem};
 use vwp_ledger::codec::{Answer, Opening, Text, Transfer, TransferView, USER_DATA_LENGTH};
@@ -169,10 +170,10 @@ async fn make<S: Kv + Machines>(
     require_key(idempotency_key)?;
     let wanted = Wanted::read(caller, idempotency_key, &order)?;
     require_owner(store, caller, &wanted.from).await?;
-    let answer = match require_known_world(store, &wanted.to).await {
+    let answer = match require_known_receiver(store, &wanted.to).await {
         Ok(()) => ledger::create_transfer(store, &wanted.opening, &wanted.transfer).await?,
-        // The world may have gone since the first time: a repeat still gets its answer.
-        Err(error @ Error::UnknownWorld(_)) => {
+        // The receiver may have gone since the first time: a repeat still gets its answer.
+        Err(error @ (Error::UnknownWorld(_) | Error::UnknownTraveller(_))) => {
             ledger::known_transfer(store, &wanted.transfer).await?.ok_or(error)?
         }
         Err(error) => return Err(error),
@@ -264,11 +265,16 @@ fn require_same_asset(owner: &Owner, asset: &AssetName) -> Result<(), Error> {
     }
 }
 
-async fn require_known_world(store: &impl Kv, to: &Owner) -> Result<(), Error> {
-    if let Owner::World(world) = to {
-        operator_of(store, world).await?;
+/// Money that is credited to nobody is lost, so the receiver must exist.
+async fn require_known_receiver(store: &impl Kv, to: &Owner) -> Result<(), Error> {
+    match to {
+        Owner::World(world) => operator_of(store, world).await.map(|_| ()),
+        Owner::Traveller(id) => match store.get(&directory::traveller_key(id)).await? {
+            Some(_) => Ok(()),
+            None => Err(Error::UnknownTraveller(id.clone())),
+        },
+        Owner::Issuance(_) => Ok(()),
     }
-    Ok(())
 }
 
 fn memo(memo: Option<&str>) -> Result<Text<MEMO_LENGTH_MAX>, Error> {

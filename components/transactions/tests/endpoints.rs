@@ -117,6 +117,7 @@ fn each_refusal_of_a_transfer_names_its_reason() {
     assert_problem(port.pay("ada", &"k".repeat(129), "world:arena", GOLD, "1"), 400, "bad-request");
     assert_problem(pay("a b", "world:arena", GOLD, "1"), 400, "bad-request");
     assert_problem(pay("1", "world:nowhere", GOLD, "1"), 404, "unknown-world");
+    assert_problem(pay("1", "traveller:nobody", GOLD, "1"), 404, "unknown-traveller");
     assert_problem(pay("2", "world:arena", "silver@arena", "1"), 404, "unknown-asset");
     assert_problem(pay("3", "world:arena", GOLD, "101"), 422, "insufficient-funds");
     assert_problem(pay("4", "world:arena", GOLD, "0"), 422, "zero-amount");

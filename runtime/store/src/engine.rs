@@ -9,10 +9,10 @@ use crate::{ReplicaOptions, StoreError};
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
+use vwp_storage::StorageError;
 use vwp_storage::kv::{
     Change, Check, Direction, Entry, Key, KeyRange, Kv, Outcome, Page, Timestamp, Version, Write,
 };
-use vwp_storage::StorageError;
 use vwp_storage::machine::{Applied, LogEntry};
 
 /// A source of the time.

@@ -30,6 +30,8 @@ mod error;
 pub mod log;
 pub mod machine;
 mod queue;
+#[cfg(test)]
+mod tests;
 mod timer;
 
 pub use embedded::{FjallEngine, FjallOptions};

@@ -85,6 +85,12 @@ impl<T> Queue<T> {
         self.lock().stopped
     }
 
+    /// Sees to it that nobody waits for a thread that has ended, however it ended:
+    /// what is left in the queue is dropped with the guard, and nothing more comes in.
+    pub(crate) fn guard(&self) -> Guard<'_, T> {
+        Guard(self)
+    }
+
     /// Why nothing more is taken in, if that is so.
     pub(crate) fn closed(&self) -> Option<String> {
         self.lock().closed.clone()
@@ -93,5 +99,16 @@ impl<T> Queue<T> {
     fn lock(&self) -> MutexGuard<'_, State<T>> {
         // No code panics while it holds the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Held by the thread that serves a queue.
+pub(crate) struct Guard<'a, T>(&'a Queue<T>);
+
+impl<T> Drop for Guard<'_, T> {
+    fn drop(&mut self) {
+        self.0.stop("the thread that serves this has ended");
+        let left = std::mem::take(&mut self.0.lock().items);
+        drop(left);
     }
 }

@@ -36,7 +36,9 @@ fn positions(reader: &LogReader, from: u64) -> Vec<u64> {
     let mut found = Vec::new();
     let visited = reader.visit(from, |record| {
         let expected = record.first.to_le_bytes();
-        assert!(record.payload.iter().zip(expected.iter().cycle()).all(|(found, expected)| found == expected));
+        assert!(
+            record.payload.iter().zip(expected.iter().cycle()).all(|(found, expected)| found == expected)
+        );
         found.push(record.first);
         Ok(true)
     });

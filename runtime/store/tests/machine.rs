@@ -22,8 +22,14 @@ struct Probe {
 }
 
 impl HostMachine for Probe {
-    fn apply(&mut self, position: u64, time: u64, commands: &[Vec<u8>]) -> Result<Vec<Vec<u8>>, MachineError> {
+    fn apply(
+        &mut self,
+        position: u64,
+        time: u64,
+        commands: &[Vec<u8>],
+    ) -> Result<Vec<Vec<u8>>, MachineError> {
         self.applied.fetch_add(commands.len() as u64, Ordering::SeqCst);
+        assert!(!commands.iter().any(|command| command == b"panic"), "this machine panics");
         if self.traps && commands.iter().any(|command| command == b"trap") {
             return Err(MachineError("it trapped".to_owned()));
         }
@@ -57,7 +63,7 @@ fn probes(traps: bool) -> (MachineFactory, Arc<AtomicU64>) {
     (Arc::new(make), applied)
 }
 
-fn open(dir: &Path, factory: MachineFactory, options: ReplicaOptions) -> Result<Replica, StoreError> {
+fn open(dir: &Path, factory: MachineFactory, options: &ReplicaOptions) -> Result<Replica, StoreError> {
     Replica::open(dir, "probe", factory, clock(&ManualClock::at(5)), options)
 }
 
@@ -83,7 +89,7 @@ fn a_replay_makes_the_same_state_bit_for_bit() {
     let dir = folders.next();
     let mut expected = Vec::new();
     for _ in 0..4 {
-        let replica = open(&dir, probes(true).0, replica_options()).unwrap();
+        let replica = open(&dir, probes(true).0, &replica_options()).unwrap();
         if !expected.is_empty() {
             assert_eq!(state(&replica), expected);
         }
@@ -91,27 +97,27 @@ fn a_replay_makes_the_same_state_bit_for_bit() {
         expected = state(&replica);
     }
     let crashed = folders.copy(&dir);
-    assert_eq!(state(&open(&crashed, probes(true).0, replica_options()).unwrap()), expected);
+    assert_eq!(state(&open(&crashed, probes(true).0, &replica_options()).unwrap()), expected);
 }
 
 #[test]
 fn a_checkpoint_and_the_tail_make_the_state_that_the_whole_log_makes() {
     let folders = Folders::new();
     let dir = folders.next();
-    let replica = open(&dir, probes(true).0, checkpointing(100)).unwrap();
+    let replica = open(&dir, probes(true).0, &checkpointing(100)).unwrap();
     for _ in 0..10 {
         block_on(submit(&replica, 60));
     }
     let expected = state(&replica);
     drop(replica);
     let (factory, applied) = probes(true);
-    let replica = open(&dir, factory, checkpointing(1_000_000)).unwrap();
+    let replica = open(&dir, factory, &checkpointing(1_000_000)).unwrap();
     assert_eq!(state(&replica), expected);
     assert!(applied.load(Ordering::SeqCst) < 600, "the checkpoint spared a part of the replay");
     drop(replica);
     std::fs::remove_dir_all(dir.join("checkpoints")).unwrap();
     let (factory, applied) = probes(true);
-    assert_eq!(state(&open(&dir, factory, replica_options()).unwrap()), expected);
+    assert_eq!(state(&open(&dir, factory, &replica_options()).unwrap()), expected);
     assert_eq!(applied.load(Ordering::SeqCst), 600, "without checkpoints the whole log is replayed");
 }
 
@@ -119,7 +125,7 @@ fn a_checkpoint_and_the_tail_make_the_state_that_the_whole_log_makes() {
 fn a_damaged_checkpoint_is_passed_over() {
     let folders = Folders::new();
     let dir = folders.next();
-    let replica = open(&dir, probes(true).0, checkpointing(50)).unwrap();
+    let replica = open(&dir, probes(true).0, &checkpointing(50)).unwrap();
     for _ in 0..8 {
         block_on(submit(&replica, 50));
     }
@@ -136,7 +142,7 @@ fn a_damaged_checkpoint_is_passed_over() {
             bytes[at] ^= 0x10;
             std::fs::write(&path, bytes).unwrap();
         }
-        assert_eq!(state(&open(&damaged, probes(true).0, replica_options()).unwrap()), expected);
+        assert_eq!(state(&open(&damaged, probes(true).0, &replica_options()).unwrap()), expected);
     }
 }
 
@@ -145,7 +151,7 @@ fn time_never_goes_back_even_if_the_clock_does() {
     let folders = Folders::new();
     let dir = folders.next();
     let manual = ManualClock::at(100);
-    let open = || Replica::open(&dir, "probe", probes(true).0, clock(&manual), replica_options()).unwrap();
+    let open = || Replica::open(&dir, "probe", probes(true).0, clock(&manual), &replica_options()).unwrap();
     let replica = open();
     assert_eq!(block_on(replica.submit(vec![])).unwrap().time, 100);
     manual.set(50);
@@ -161,7 +167,7 @@ fn time_never_goes_back_even_if_the_clock_does() {
 fn a_command_that_fails_stops_the_machine_and_is_never_skipped() {
     let folders = Folders::new();
     let dir = folders.next();
-    let replica = open(&dir, probes(true).0, replica_options()).unwrap();
+    let replica = open(&dir, probes(true).0, &replica_options()).unwrap();
     block_on(async {
         submit(&replica, 3).await;
         let failed = replica.submit(b"trap".to_vec()).await;
@@ -174,16 +180,28 @@ fn a_command_that_fails_stops_the_machine_and_is_never_skipped() {
         assert_eq!(replica.entries(4, 1).await.unwrap()[0].command, b"trap");
     });
     drop(replica);
-    let refused = open(&dir, probes(true).0, replica_options()).map(drop).unwrap_err();
+    let refused = open(&dir, probes(true).0, &replica_options()).map(drop).unwrap_err();
     assert!(matches!(refused, StoreError::Machine { .. }), "{refused}");
-    let replica = open(&dir, probes(false).0, replica_options()).unwrap();
+    let replica = open(&dir, probes(false).0, &replica_options()).unwrap();
     assert_eq!(block_on(replica.submit(vec![])).unwrap().position, 5, "a machine that can goes on");
+}
+
+#[test]
+fn a_machine_that_panics_leaves_nobody_waiting() {
+    let folders = Folders::new();
+    let replica = open(&folders.next(), probes(true).0, &replica_options()).unwrap();
+    block_on(async {
+        let failed = replica.submit(b"panic".to_vec()).await;
+        assert!(matches!(failed, Err(StorageError::Unknown(_))), "{failed:?}");
+        assert!(replica.submit(b"next".to_vec()).await.is_err());
+        assert!(replica.health().is_err());
+    });
 }
 
 #[test]
 fn a_query_that_fails_is_refused_and_the_machine_goes_on() {
     let folders = Folders::new();
-    let replica = open(&folders.next(), probes(true).0, checkpointing(10)).unwrap();
+    let replica = open(&folders.next(), probes(true).0, &checkpointing(10)).unwrap();
     block_on(submit(&replica, 30));
     let before = state(&replica);
     let refused = block_on(replica.query(b"trap".to_vec()));
@@ -196,7 +214,7 @@ fn a_query_that_fails_is_refused_and_the_machine_goes_on() {
 fn a_log_without_its_start_is_refused() {
     let folders = Folders::new();
     let dir = folders.next();
-    let replica = open(&dir, probes(true).0, replica_options()).unwrap();
+    let replica = open(&dir, probes(true).0, &replica_options()).unwrap();
     for _ in 0..8 {
         block_on(submit(&replica, 100));
     }
@@ -205,9 +223,9 @@ fn a_log_without_its_start_is_refused() {
     assert!(segments.len() > 2);
     std::fs::remove_file(&segments[0]).unwrap();
     let mark = dir.join("log/acknowledged");
-    assert!(matches!(open(&dir, probes(true).0, replica_options()), Err(StoreError::Corrupt { .. })));
+    assert!(matches!(open(&dir, probes(true).0, &replica_options()), Err(StoreError::Corrupt { .. })));
     std::fs::remove_file(mark).unwrap();
-    assert!(matches!(open(&dir, probes(true).0, replica_options()), Err(StoreError::LostData { .. })));
+    assert!(matches!(open(&dir, probes(true).0, &replica_options()), Err(StoreError::LostData { .. })));
 }
 
 /// A machine that waits in `apply` until it is let go.
@@ -245,7 +263,7 @@ fn what_does_not_fit_the_queue_is_refused_before_it_is_logged() {
         Ok(Box::new(Gate { entered: entered.clone(), leave: Arc::clone(&leave) }) as Box<dyn HostMachine>)
     });
     let options = ReplicaOptions { queue_items: 2, ..replica_options() };
-    let replica = open(&folders.next(), factory, options).unwrap();
+    let replica = open(&folders.next(), factory, &options).unwrap();
     let mut first = Box::pin(replica.submit(b"1".to_vec()));
     assert!(poll_once(&mut first).is_none());
     inside.recv().unwrap();

@@ -132,7 +132,7 @@ async fn agree(steps: Vec<Step>) {
 }
 
 /// Runs commits, crashes in the last one, and looks at what is left.
-async fn crash(steps: Vec<Step>, last: Vec<Write>, sectors: Vec<bool>, index_age: usize, power: bool) {
+async fn crash(steps: Vec<Step>, last: &[Write], sectors: &[bool], index_age: usize, power: bool) {
     let folders = Folders::new();
     let (folder, clock) = (folders.next(), ManualClock::at(1));
     let model = Memory::new({
@@ -152,11 +152,10 @@ async fn crash(steps: Vec<Step>, last: Vec<Write>, sectors: Vec<bool>, index_age
     }
     let crashed = folders.copy(&folder);
     let acknowledged = everything(&model).await;
-    let writes = last;
-    let outcome = kv.commit(&[], &writes).await;
-    assert_eq!(outcome, model.commit(&[], &writes).await);
+    let outcome = kv.commit(&[], last).await;
+    assert_eq!(outcome, model.commit(&[], last).await);
     let complete = everything(&model).await;
-    overwrite(&folder, &crashed, &sectors);
+    overwrite(&folder, &crashed, sectors);
     if power {
         // Only the log is synced: the index may be any earlier one, the mark gone.
         let older = &indexes[index_age % indexes.len()];
@@ -174,9 +173,9 @@ async fn crash(steps: Vec<Step>, last: Vec<Write>, sectors: Vec<bool>, index_age
         Ok(Outcome::Committed(version)) => version,
         other => panic!("{other:?}"),
     };
-    let lost = u64::from(!whole && matches!(outcome, Ok(Outcome::Committed(_))));
+    let missing = u64::from(!whole && matches!(outcome, Ok(Outcome::Committed(_))));
     match next {
-        Ok(Outcome::Committed(version)) => assert!(version == before || version == before - lost),
+        Ok(Outcome::Committed(version)) => assert!(version == before || version == before - missing),
         other => panic!("{other:?}"),
     }
 }
@@ -219,7 +218,7 @@ proptest! {
         power in any::<bool>(),
     ) {
         let put = |(n, value): (usize, Vec<u8>)| Write::put(format!("s/last/{n}"), value);
-        let last = last.into_iter().enumerate().map(put).collect();
-        block_on(crash(steps, last, sectors, index_age, power));
+        let last: Vec<_> = last.into_iter().enumerate().map(put).collect();
+        block_on(crash(steps, &last, &sectors, index_age, power));
     }
 }

@@ -99,6 +99,27 @@ fn a_garbled_journal_of_the_index_is_made_up_for_by_the_log() {
 }
 
 #[test]
+fn a_missing_journal_of_the_index_is_made_up_for_by_the_log() {
+    let folders = Folders::new();
+    let (folder, clock) = (folders.next(), ManualClock::at(1));
+    let engine = open(&folder, &clock);
+    fill(&engine, 0, 60);
+    engine.prune().unwrap();
+    fill(&engine, 60, 20);
+    drop(engine);
+    for entry in std::fs::read_dir(folder.join("kv/index")).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_some_and(|extension| extension == "jnl") {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+    let engine = open(&folder, &clock);
+    assert_eq!(count(&engine), 80);
+    fill(&engine, 40, 60);
+    assert_eq!(count(&engine), 100);
+}
+
+#[test]
 fn an_index_of_another_store_is_refused() {
     let folders = Folders::new();
     let (one, other, clock) = (folders.next(), folders.next(), ManualClock::at(1));

@@ -41,7 +41,7 @@ fn rotating_changes_the_signing_key_and_old_passports_and_sessions_stay_good() {
     let passport = port.passport(&token, &key(1));
     let before = kids(&port);
     let rotated = port.send("POST", "/v1/keys/issuer/rotate", Some(ADMIN), "");
-    assert_eq!(rotated.status, StatusCode::OK);
+    assert_eq!(rotated.status, StatusCode::CREATED);
     let newest = rotated.json["kid"].as_str().unwrap().to_owned();
     assert!(!before.contains(&newest) && kids(&port).contains(&newest) && kids(&port).contains(&before[0]));
     assert_eq!(port.verify(&port.present(&passport, &key(1), "n1"), "n1").status, StatusCode::OK);

@@ -17,11 +17,11 @@
 
 extern crate alloc;
 
-use vwp_ledger::Ledger;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::alloc::Layout;
 use core::cell::RefCell;
+use vwp_ledger::Ledger;
 
 // Not `vwp:storage/machine` itself: there the interface `types`, which `state-machine`
 // takes a type from, would be imported. Exporting it too leaves nothing to import.

@@ -11,7 +11,12 @@ pub(super) async fn suite<K: Kv>(make: &impl AsyncFn() -> K) {
     a_wait_in_which_nothing_changes_ends_empty(&make().await).await;
 }
 
-async fn changes(kv: &impl Kv, prefix: &str, since: Version, limit: u32) -> Vec<(Version, String, Option<Vec<u8>>)> {
+async fn changes(
+    kv: &impl Kv,
+    prefix: &str,
+    since: Version,
+    limit: u32,
+) -> Vec<(Version, String, Option<Vec<u8>>)> {
     let changes = kv.changes(prefix.as_bytes(), since, limit, 0).await.expect("the call is well formed");
     let text = |change: Change| (change.version, String::from_utf8(change.key).expect("text"), change.value);
     changes.into_iter().map(text).collect()

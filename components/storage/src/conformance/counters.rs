@@ -53,8 +53,8 @@ async fn a_sum_outside_the_bounds_is_refused(kv: &impl Kv) {
     committed(commit(kv, &[], &[add("s/n", 100, 0, 100)]).await);
     assert_eq!(sum(kv, "s/n").await, Some(100), "both bounds are allowed sums");
     // Of racing withdrawals exactly as many succeed as the counter holds.
-    let takes: Vec<_> = (0..150).map(|_| [add("s/n", -1, 0, 100)]).collect();
-    let outcomes = join_all(takes.iter().map(|take| commit(kv, &[], take))).await;
+    let withdrawals: Vec<_> = (0..150).map(|_| [add("s/n", -1, 0, 100)]).collect();
+    let outcomes = join_all(withdrawals.iter().map(|write| commit(kv, &[], write))).await;
     let taken = outcomes.iter().filter(|outcome| matches!(outcome, Outcome::Committed(_))).count();
     assert_eq!((taken, sum(kv, "s/n").await), (100, Some(0)));
 }

@@ -32,7 +32,8 @@ fn expiring(key: &str, value: impl Into<Vec<u8>>, at: Timestamp) -> Write {
 
 pub(super) async fn suite<K: Kv>(make: &impl AsyncFn() -> K) {
     let kv = make().await;
-    put(&kv, &[expiring("s/gone", "1", 0), expiring("s/stays", "2", u64::MAX), Write::put("s/plain", "3")]).await;
+    put(&kv, &[expiring("s/gone", "1", 0), expiring("s/stays", "2", u64::MAX), Write::put("s/plain", "3")])
+        .await;
     assert_eq!(value(&kv, "s/gone").await, None, "its time is past");
     assert_eq!(value(&kv, "s/stays").await, Some(b"2".to_vec()));
     let left = paged(&kv, &KeyRange::prefix("s/"), 1, Direction::Forward).await;

@@ -17,7 +17,8 @@ async fn many_keys_are_answered_in_the_order_asked(kv: &impl Kv) {
     let first = put(kv, &[Write::put("s/a", "1"), Write::put("s/b", "2")]).await;
     let second = put(kv, &[Write::put("s/b", "3")]).await;
     let seen = kv.get_many(&keys(&["s/b", "s/none", "s/a", "s/b"])).await.expect("well formed");
-    let seen: Vec<_> = seen.into_iter().map(|entry| entry.map(|entry| (entry.value, entry.version))).collect();
+    let seen: Vec<_> =
+        seen.into_iter().map(|entry| entry.map(|entry| (entry.value, entry.version))).collect();
     let (a, b) = ((b"1".to_vec(), first), (b"3".to_vec(), second));
     assert_eq!(seen, [Some(b.clone()), None, Some(a), Some(b)]);
     assert!(second > first && first > 0, "versions are positive and increase");

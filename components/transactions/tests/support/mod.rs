@@ -152,6 +152,9 @@ impl Port {
             let record = World { operator: signer.id.clone() };
             writes.push(Write::put(directory::world_key(&world.parse().unwrap()), to_bytes(&record)));
         }
+        for traveller in ["ada", "eve", "bob", "cyd"] {
+            writes.push(Write::put(directory::traveller_key(traveller), []));
+        }
         let issuer = Issuer { jwk: jwk(&port.issuer) };
         writes.push(Write::put(directory::issuer_key(&port.issuer.id), to_bytes(&issuer)));
         futures::executor::block_on(port.store.commit(&[], &writes)).unwrap();

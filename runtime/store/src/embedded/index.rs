@@ -84,7 +84,9 @@ impl Index {
     /// Opens the database, or creates it. `rebuildable` says that the log still holds
     /// everything, so that an index that fjall cannot open is thrown away.
     pub(super) fn open(path: &Path, cache_bytes: u64, rebuildable: bool) -> Result<Self, StoreError> {
-        let failed = |error: fjall::Error| StoreError::Index { path: path.to_owned(), reason: error.to_string() };
+        let failed =
+            |error: fjall::Error| StoreError::Index { path: path.to_owned(), reason: error.to_string() };
+        ensure_journal(path)?;
         match open_database(path, cache_bytes) {
             Ok((database, keyspace)) => return Ok(Self { path: path.to_owned(), database, keyspace }),
             Err(fjall::Error::Locked) => return Err(failed(fjall::Error::Locked)),
@@ -237,19 +239,9 @@ fn open_database(path: &Path, cache_bytes: u64) -> fjall::Result<(Database, Keys
     Ok((database, keyspace))
 }
 
-/// Leaves fjall what is in its tables. The newest journal stays, empty: where fjall
-/// finds no journal at all, it starts its sequence numbers anew and hides newer tables.
+/// Leaves fjall what is in its tables: the newest journal stays, empty.
 fn empty_journals(path: &Path) -> Result<(), StoreError> {
-    let mut journals: Vec<(u64, PathBuf)> = Vec::new();
-    for entry in std::fs::read_dir(path).map_err(StoreError::io(path, "list the index"))? {
-        let file = entry.map_err(StoreError::io(path, "list the index"))?.path();
-        let journal = file.extension().is_some_and(|extension| extension == "jnl");
-        let id = file.file_stem().and_then(|stem| stem.to_str()?.parse().ok());
-        if let (true, Some(id)) = (journal, id) {
-            journals.push((id, file));
-        }
-    }
-    journals.sort();
+    let mut journals = journals(path)?;
     if let Some((_, newest)) = journals.pop() {
         let file = File::options().write(true).open(&newest).map_err(StoreError::io(&newest, "open"))?;
         file.set_len(0).map_err(StoreError::io(&newest, "empty"))?;
@@ -258,4 +250,29 @@ fn empty_journals(path: &Path) -> Result<(), StoreError> {
         std::fs::remove_file(&older).map_err(StoreError::io(&older, "remove"))?;
     }
     Ok(())
+}
+
+/// Sees to it that a database has a journal. Where fjall finds none, it starts its
+/// sequence numbers anew, and then hides what its tables hold.
+fn ensure_journal(path: &Path) -> Result<(), StoreError> {
+    if path.join("version").exists() && journals(path)?.is_empty() {
+        let file = path.join("0.jnl");
+        File::create(&file).map_err(StoreError::io(&file, "create"))?;
+    }
+    Ok(())
+}
+
+/// fjall's journals, oldest first.
+fn journals(path: &Path) -> Result<Vec<(u64, PathBuf)>, StoreError> {
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(path).map_err(StoreError::io(path, "list the index"))? {
+        let file = entry.map_err(StoreError::io(path, "list the index"))?.path();
+        let journal = file.extension().is_some_and(|extension| extension == "jnl");
+        let id = file.file_stem().and_then(|stem| stem.to_str()?.parse().ok());
+        if let (true, Some(id)) = (journal, id) {
+            found.push((id, file));
+        }
+    }
+    found.sort();
+    Ok(found)
 }

@@ -15,12 +15,12 @@ mod maintain;
 mod recover;
 mod writer;
 
+use crate::StoreError;
 use crate::engine::{Clock, Engine, Replicated, system_clock};
 use crate::log::{Log, LogOptions, LogReader, lock_dir};
 use crate::machine::{MachineFactory, Replica, ReplicaOptions};
 use crate::queue::Queue;
 use crate::timer::Timers;
-use crate::StoreError;
 use async_trait::async_trait;
 use feed::Feed;
 use index::Index;
@@ -231,12 +231,10 @@ impl Engine for FjallEngine {
         factory: MachineFactory,
         options: ReplicaOptions,
     ) -> Result<Arc<dyn Replicated>, StoreError> {
-        limits::machine_name(name).map_err(|error| StoreError::Machine {
-            name: name.to_owned(),
-            reason: error.to_string(),
-        })?;
+        limits::machine_name(name)
+            .map_err(|error| StoreError::Machine { name: name.to_owned(), reason: error.to_string() })?;
         let dir = self.dir.join("machines").join(name);
-        Ok(Arc::new(Replica::open(&dir, name, factory, Arc::clone(&self.options.clock), options)?))
+        Ok(Arc::new(Replica::open(&dir, name, factory, Arc::clone(&self.options.clock), &options)?))
     }
 
     fn health(&self) -> Result<(), String> {

@@ -57,6 +57,8 @@ impl Writer {
 
     /// Serves until the queue is closed and empty.
     pub(super) fn run(mut self) {
+        let shared = Arc::clone(&self.shared);
+        let _guard = shared.queue.guard();
         let mut batch = Vec::new();
         while self.shared.queue.take(&mut batch) {
             self.round(&mut batch);

@@ -33,7 +33,9 @@ const MAGIC: [u8; 8] = *b"VWPLOG\0\0";
 /// The format that this code writes, and the newest that it reads.
 pub(super) const VERSION: u32 = 1;
 /// The length of a segment's header.
-pub(super) const SEGMENT_HEADER: u64 = 64;
+pub(super) const SEGMENT_HEADER_LENGTH: usize = 64;
+/// The same, as an offset in the file.
+pub(super) const SEGMENT_HEADER: u64 = SEGMENT_HEADER_LENGTH as u64;
 /// The length of a record's header.
 pub(super) const RECORD_HEADER: usize = 24;
 /// Records start at multiples of this.
@@ -58,8 +60,8 @@ pub(super) struct RecordHeader {
 }
 
 impl SegmentHeader {
-    pub(super) fn encode(self) -> [u8; SEGMENT_HEADER as usize] {
-        let mut bytes = [0; SEGMENT_HEADER as usize];
+    pub(super) fn encode(self) -> [u8; SEGMENT_HEADER_LENGTH] {
+        let mut bytes = [0; SEGMENT_HEADER_LENGTH];
         bytes[..8].copy_from_slice(&MAGIC);
         bytes[8..12].copy_from_slice(&VERSION.to_le_bytes());
         bytes[16..24].copy_from_slice(&self.identity.to_le_bytes());

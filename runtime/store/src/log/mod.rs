@@ -3,7 +3,7 @@
 //! A log is a folder of segments. An append is one record: one write at the end of
 //! the last segment, one `fdatasync`, and only then an acknowledgment. A record holds
 //! a batch of items; items have consecutive positions from 1 on. The bytes are
-//! described in [`format`](self::format).
+//! described in [`mod@format`].
 //!
 //! Opening a log verifies all of it. Only one record is ever being written, so:
 //! - an unsound record with nothing after it, which was never acknowledged, is what
@@ -18,12 +18,11 @@
 //! refuses everything until it is opened again.
 //!
 //! # Why own code
-//! Of the crates that implement such a log, `open-wal` is closest: it too tells torn
-//! tails from damage. But it takes a header of zeros in the middle of a segment for
-//! the end of the log, searches only a bounded distance past an unsound record, takes
-//! a damaged last record for a torn one, and cannot be read while it is written.
-//! `okaywal`, `raft-engine`, `commitlog` and fjall's own journal cut the log at the
-//! first unsound record.
+//! Of the maintained crates, `open-wal` 0.2 is closest: it too tells torn tails from
+//! damage. But it takes a header of zeros in the middle of a segment for the end of
+//! the log, searches only a bounded distance past an unsound record, takes a damaged
+//! last record for a torn one, and cannot be read while it is written.
+//! fjall's own journal may cut itself off at an unsound entry without looking further.
 
 pub mod format;
 mod mark;
@@ -63,6 +62,9 @@ impl Default for LogOptions {
         }
     }
 }
+
+/// How much memory a log keeps for the next record.
+const RECORD_KEPT: usize = 4 * 1_048_576;
 
 /// Why an append was not acknowledged.
 #[derive(Debug)]
@@ -116,6 +118,7 @@ impl Log {
             return Err(AppendError::Refused(StoreError::Stopped));
         }
         self.record.clear();
+        self.record.shrink_to(RECORD_KEPT);
         self.record.resize(RECORD_HEADER, 0);
         build(&mut self.record);
         let header = self.seal_record(count).map_err(AppendError::Refused)?;

@@ -32,8 +32,7 @@ impl Log {
         let reader = LogReader { segments: Arc::new(RwLock::new(segments)) };
         let dir = dir.to_owned();
         let record = Vec::new();
-        let log =
-            Self { dir, options, identity, reader, active, mark, record, failed: false, _lock: lock };
+        let log = Self { dir, options, identity, reader, active, mark, record, failed: false, _lock: lock };
         log.mark.note(log.span())?;
         log.mark.sync()?;
         Ok(log)

@@ -87,7 +87,11 @@ fn visit_segment(
         }
         // The record was sound when it was acknowledged: the disk changed it.
         let Some(header) = window.record(offset, segment.identity)? else {
-            return Err(StoreError::corrupt(&segment.path, offset, "an acknowledged record fails its checksum"));
+            return Err(StoreError::corrupt(
+                &segment.path,
+                offset,
+                "an acknowledged record fails its checksum",
+            ));
         };
         let payload = window.payload(offset, header)?;
         if !visit(Record { first: header.first, count: header.count, payload })? {

@@ -1,6 +1,8 @@
 //! One segment file: creation, and the scan that tells what of it is sound.
 
-use super::format::{ALIGNMENT, RECORD_HEADER, RecordHeader, SEGMENT_HEADER, SegmentHeader};
+use super::format::{
+    ALIGNMENT, RECORD_HEADER, RecordHeader, SEGMENT_HEADER, SEGMENT_HEADER_LENGTH, SegmentHeader,
+};
 use super::window::Window;
 use crate::StoreError;
 use std::fs::{File, OpenOptions};
@@ -74,7 +76,7 @@ impl Segment {
         let file = OpenOptions::new().read(true).write(true).open(path);
         let file = file.map_err(StoreError::io(path, "open the segment"))?;
         let mut window = Window::new(&file, path)?;
-        let header = SegmentHeader::decode(window.up_to(0, SEGMENT_HEADER as usize)?, path)?;
+        let header = SegmentHeader::decode(window.up_to(0, SEGMENT_HEADER_LENGTH)?, path)?;
         Ok(Self::new(path.to_owned(), file, header))
     }
 
@@ -137,7 +139,7 @@ impl Segment {
         // The first eight bytes of a header are never all zeros: they hold the count.
         while let Some(set) = window.skip_zeros(at)? {
             at = at.max(set - set % ALIGNMENT);
-            let mut headers = window.up_to(at, CHUNK)?.windows(RECORD_HEADER).step_by(ALIGNMENT as usize);
+            let mut headers = window.up_to(at, CHUNK)?.windows(RECORD_HEADER).step_by(STEP);
             if let Some(found) =
                 headers.position(|bytes| RecordHeader::decode(bytes, self.identity).is_some())
             {
@@ -161,6 +163,8 @@ impl Segment {
     }
 }
 
+/// The alignment, as a step in memory.
+const STEP: usize = 8;
 /// How much is searched for a record header at a time; a multiple of the alignment
 /// more than a header, so that consecutive chunks overlap by one header.
 const CHUNK: usize = 64 * 1024 + RECORD_HEADER;

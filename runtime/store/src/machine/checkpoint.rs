@@ -55,21 +55,26 @@ fn list(dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
     Ok(found)
 }
 
+/// A machine and what it has applied.
+type Restored = (Box<dyn HostMachine>, Progress);
+
 /// A machine restored from the newest checkpoint that is sound and not beyond the log,
 /// if there is one.
 pub(super) fn restore(
     dir: &Path,
     identity: u64,
     log_next: u64,
-    make: &MachineFactory,
-) -> Result<Option<(Box<dyn HostMachine>, Progress)>, StoreError> {
+    factory: &MachineFactory,
+) -> Result<Option<Restored>, StoreError> {
     for path in list(dir)? {
         match verify(&path, identity, log_next) {
             Ok((progress, length)) => {
-                let mut made = make().map_err(|error| failed(&path, &error))?;
-                match feed(&path, length, made.as_mut()) {
-                    Ok(()) => return Ok(Some((made, progress))),
-                    Err(error) => tracing::warn!(path = %path.display(), %error, "a checkpoint is passed over"),
+                let mut machine = factory().map_err(|error| failed(&path, &error))?;
+                match feed(&path, length, machine.as_mut()) {
+                    Ok(()) => return Ok(Some((machine, progress))),
+                    Err(error) => {
+                        tracing::warn!(path = %path.display(), %error, "a checkpoint is passed over");
+                    }
                 }
             }
             Err(reason) => tracing::warn!(path = %path.display(), %reason, "a checkpoint is passed over"),
@@ -161,7 +166,8 @@ pub(super) fn write(
     }
     let digest = hasher.finalize();
     output.write_all(digest.as_slice()).map_err(StoreError::io(&temporary, "write"))?;
-    let file = output.into_inner().map_err(|error| StoreError::io(&temporary, "write")(error.into_error()))?;
+    let file =
+        output.into_inner().map_err(|error| StoreError::io(&temporary, "write")(error.into_error()))?;
     file.sync_all().map_err(StoreError::io(&temporary, "sync"))?;
     std::fs::rename(&temporary, &path).map_err(StoreError::io(&path, "rename"))?;
     sync_dir(dir)?;

@@ -4,10 +4,10 @@ use super::batch;
 use super::host::MachineFactory;
 use super::replay::Source;
 use super::worker::{Request, Worker};
+use crate::StoreError;
 use crate::engine::{Clock, Replicated};
 use crate::log::{Log, LogOptions, LogReader};
 use crate::queue::Queue;
-use crate::StoreError;
 use async_trait::async_trait;
 use std::path::Path;
 use std::sync::Arc;
@@ -61,7 +61,7 @@ impl Replica {
         name: &str,
         factory: MachineFactory,
         clock: Clock,
-        options: ReplicaOptions,
+        options: &ReplicaOptions,
     ) -> Result<Self, StoreError> {
         let checkpoints = dir.join("checkpoints");
         std::fs::create_dir_all(&checkpoints).map_err(StoreError::io(&checkpoints, "create the folder"))?;
@@ -76,7 +76,7 @@ impl Replica {
         let built = source.build(log.next_position())?;
         let queue = Arc::new(Queue::new(options.queue_items, options.queue_bytes));
         let thread_name = format!("machine-{}", source.name);
-        let worker = Worker::new(Arc::clone(&queue), log, source, built, clock, &options);
+        let worker = Worker::new(Arc::clone(&queue), log, source, built, clock, options);
         let thread = std::thread::Builder::new().name(thread_name).spawn(move || worker.run());
         let thread = Some(thread.map_err(StoreError::io(dir, "start a thread"))?);
         Ok(Self { queue, log: reader, thread })

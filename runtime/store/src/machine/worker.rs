@@ -67,6 +67,8 @@ impl Worker {
 
     /// Serves until the queue is closed and empty.
     pub(super) fn run(mut self) {
+        let queue = Arc::clone(&self.queue);
+        let _guard = queue.guard();
         let (mut requests, mut commands, mut replies) = (Vec::new(), Vec::new(), Vec::new());
         let mut queries = Vec::new();
         while self.queue.take(&mut requests) {

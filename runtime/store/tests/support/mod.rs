@@ -71,7 +71,7 @@ fn copy_file(from: &Path, to: &Path) {
 
 /// Small segments, so that a test crosses many of them.
 pub(crate) fn small_log(segment_bytes: u64) -> LogOptions {
-    LogOptions { segment_bytes, ..LogOptions::default() }
+    LogOptions { segment_bytes }
 }
 
 pub(crate) fn clock(manual: &ManualClock) -> Clock {
@@ -84,7 +84,7 @@ pub(crate) fn options(manual: &ManualClock) -> FjallOptions {
     FjallOptions {
         clock: clock(manual),
         log: small_log(16 * 1024),
-        maintain_every: Duration::from_secs(3600),
+        maintain_every: Duration::from_hours(1),
         ..FjallOptions::default()
     }
 }

@@ -1,0 +1,78 @@
+//! Reading what a command is given: files, the standard input, and spans of time.
+
+use anyhow::{Context, bail};
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+/// The longest text that is read for a signature or a presentation, in bytes.
+pub const TEXT_LENGTH_MAX: usize = 1024 * 1024;
+
+/// Now, in whole seconds since the Unix epoch, as JWT claims carry it.
+pub fn now_s() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
+}
+
+/// Reads a file of bounded length, or the standard input for `-`.
+pub fn read(path: &Path, length_max: usize) -> anyhow::Result<Vec<u8>> {
+    if path == Path::new("-") {
+        return read_bounded(std::io::stdin().lock(), length_max).context("standard input");
+    }
+    let file = File::open(path).with_context(|| path.display().to_string())?;
+    read_bounded(file, length_max).with_context(|| path.display().to_string())
+}
+
+/// Reads a text of bounded length, without the white space around it.
+pub fn read_text(path: &Path) -> anyhow::Result<String> {
+    let text = String::from_utf8(read(path, TEXT_LENGTH_MAX)?)
+        .with_context(|| format!("{} is not text", path.display()))?;
+    Ok(text.trim().to_owned())
+}
+
+fn read_bounded(source: impl Read, length_max: usize) -> anyhow::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    // One byte more than the bound tells a longer input from one that just fits.
+    source.take(length_max as u64 + 1).read_to_end(&mut bytes)?;
+    if bytes.len() > length_max {
+        bail!("longer than {length_max} bytes");
+    }
+    Ok(bytes)
+}
+
+/// Reads a span of time: a whole number and `s`, `m`, `h` or `d`.
+pub fn duration(text: &str) -> Result<Duration, String> {
+    let refused = || "a span of time is a whole number and s, m, h or d, such as 30d".to_owned();
+    let unit_at = text.len().checked_sub(1).ok_or_else(refused)?;
+    let (number, unit) = text.split_at_checked(unit_at).ok_or_else(refused)?;
+    let unit_s: u64 = match unit {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3600,
+        "d" => 24 * 3600,
+        _ => return Err(refused()),
+    };
+    let number: u64 = number.parse().map_err(|_| refused())?;
+    number.checked_mul(unit_s).map(Duration::from_secs).ok_or_else(refused)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_span_of_time_is_a_number_and_a_unit() {
+        for (text, seconds) in [("90s", 90), ("5m", 300), ("2h", 7200), ("30d", 2_592_000)] {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)));
+        }
+        for text in ["", "d", "30", "-1d", "1.5h", "30 d", "1µ", "99999999999999999999d"] {
+            assert!(duration(text).is_err(), "{text:?} was accepted");
+        }
+    }
+
+    #[test]
+    fn an_input_longer_than_its_bound_is_refused() {
+        assert_eq!(read_bounded(&b"four"[..], 4).unwrap(), b"four");
+        assert!(read_bounded(&b"fives"[..], 4).is_err());
+    }
+}

@@ -1,0 +1,281 @@
+//! A small HTTP client for one port. Every request has a time limit, every answer a
+//! bound, and a refusal is the problem document that the port sent (RFC 9457).
+
+use serde::Deserialize;
+use serde_json::Value;
+use std::time::Duration;
+use ureq::Agent;
+use ureq::http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use vwp_core::problem::TYPE_PREFIX;
+
+/// The longest answer that is read, in bytes.
+pub const ANSWER_LENGTH_MAX: usize = 4 * 1024 * 1024;
+/// How long a request may take from its beginning to the answer's end.
+const TIMEOUT: Duration = Duration::from_secs(30);
+/// How long a connection may take to be made.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Why a request was not answered as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum PortError {
+    /// There was no answer, so it is not known whether the request was carried out.
+    #[error("no answer from {url}: {cause}")]
+    NoAnswer {
+        /// Where the request went.
+        url: String,
+        /// What went wrong.
+        cause: ureq::Error,
+    },
+    /// The port refused.
+    #[error("{0}")]
+    Refused(Refusal),
+    /// The answer is not one of a port.
+    #[error("{url} did not answer as a port does: {what}")]
+    NotAPort {
+        /// Where the request went.
+        url: String,
+        /// What was wrong with the answer.
+        what: String,
+    },
+}
+
+/// A problem document.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Refusal {
+    /// The answer's status.
+    pub status: StatusCode,
+    /// The kind of problem: the last part of its `type`.
+    pub slug: String,
+    /// What this kind of problem is.
+    pub title: String,
+    /// What is wrong this time.
+    pub detail: String,
+    /// After how many seconds a retry makes sense, if the port said so.
+    pub retry_after_s: Option<u64>,
+}
+
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(formatter, "{}: {} ({})", self.title, self.detail, self.slug)
+    }
+}
+
+/// An answer that is not a refusal.
+#[derive(Debug, Clone)]
+pub struct Answer {
+    /// The status.
+    pub status: StatusCode,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// What a request carries.
+#[derive(Debug, Clone, Copy)]
+pub struct Body<'a> {
+    /// Its media type.
+    pub media_type: &'a str,
+    /// Its bytes.
+    pub bytes: &'a [u8],
+}
+
+impl<'a> Body<'a> {
+    /// A compact JWS (RFC 7515, section 9.2.1).
+    pub fn jose(compact: &'a str) -> Self {
+        Self { media_type: "application/jose", bytes: compact.as_bytes() }
+    }
+}
+
+/// A port, by its URL.
+#[derive(Debug, Clone)]
+pub struct Port {
+    agent: Agent,
+    url: String,
+}
+
+/// What a port says about itself.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+pub struct Index {
+    /// The port's public URL: whom statements to it are for.
+    pub issuer: String,
+    /// The DNS zone of its worlds.
+    pub zone: String,
+}
+
+impl Port {
+    /// A port at a URL.
+    pub fn new(url: &str) -> Self {
+        Self { agent: agent(), url: url.trim_end_matches('/').to_owned() }
+    }
+
+    /// What the port says about itself.
+    pub fn index(&self) -> Result<Index, PortError> {
+        self.json(&Method::GET, "/", None, None)
+    }
+
+    /// Sends a request and reads a JSON answer.
+    pub fn json<T: serde::de::DeserializeOwned>(
+        &self,
+        method: &Method,
+        path: &str,
+        token: Option<&str>,
+        body: Option<Body<'_>>,
+    ) -> Result<T, PortError> {
+        let answer = self.send(method, path, token, body)?;
+        let not_a_port =
+            |error| PortError::NotAPort { url: format!("{}{path}", self.url), what: format!("{error}") };
+        serde_json::from_slice(&answer.body).map_err(not_a_port)
+    }
+
+    /// Sends a request. `token` goes into the `Authorization` header.
+    pub fn send(
+        &self,
+        method: &Method,
+        path: &str,
+        token: Option<&str>,
+        body: Option<Body<'_>>,
+    ) -> Result<Answer, PortError> {
+        let url = format!("{}{path}", self.url);
+        let mut request = Request::builder().method(method).uri(&url);
+        if let Some(token) = token {
+            request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
+        }
+        if let Some(body) = body {
+            request = request.header(header::CONTENT_TYPE, body.media_type);
+        }
+        let no_answer = |cause| PortError::NoAnswer { url: url.clone(), cause };
+        let bytes = body.map_or(&[][..], |body| body.bytes);
+        let request = request.body(bytes).map_err(|error| no_answer(error.into()))?;
+        let (status, headers, body) =
+            self.agent.run(request).and_then(|answer| read(answer, ANSWER_LENGTH_MAX)).map_err(no_answer)?;
+        if status.is_success() {
+            return Ok(Answer { status, body });
+        }
+        match refusal(status, &headers, &body) {
+            Some(refusal) => Err(PortError::Refused(refusal)),
+            None => Err(PortError::NotAPort { url, what: format!("status {status}") }),
+        }
+    }
+}
+
+/// Reads what is at a URL.
+pub fn fetch(url: &str, length_max: usize) -> Result<Vec<u8>, PortError> {
+    let no_answer = |cause| PortError::NoAnswer { url: url.to_owned(), cause };
+    let (status, headers, body) =
+        agent().get(url).call().and_then(|answer| read(answer, length_max)).map_err(no_answer)?;
+    if status.is_success() {
+        return Ok(body);
+    }
+    let what = format!("status {status}");
+    Err(refusal(status, &headers, &body)
+        .map_or(PortError::NotAPort { url: url.to_owned(), what }, PortError::Refused))
+}
+
+fn agent() -> Agent {
+    let config = Agent::config_builder()
+        .timeout_global(Some(TIMEOUT))
+        .timeout_connect(Some(CONNECT_TIMEOUT))
+        // Tokens and signatures are for the port that they were sent to and no other.
+        .max_redirects(0)
+        .max_redirects_will_error(false)
+        .http_status_as_error(false)
+        .user_agent(concat!("vwp/", env!("CARGO_PKG_VERSION")));
+    config.build().new_agent()
+}
+
+fn read(
+    mut answer: Response<ureq::Body>,
+    length_max: usize,
+) -> Result<(StatusCode, HeaderMap, Vec<u8>), ureq::Error> {
+    let body = answer.body_mut().with_config().limit(length_max as u64).read_to_vec()?;
+    let (head, _) = answer.into_parts();
+    Ok((head.status, head.headers, body))
+}
+
+/// Reads a problem document, if the answer is one.
+fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Option<Refusal> {
+    let text = |name| headers.get(name).and_then(|value| value.to_str().ok());
+    if !text(header::CONTENT_TYPE)?.starts_with("application/problem+json") {
+        return None;
+    }
+    let document: Value = serde_json::from_slice(body).ok()?;
+    let member = |name: &str| document.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let kind = member("type");
+    Some(Refusal {
+        status,
+        slug: kind.strip_prefix(TYPE_PREFIX).unwrap_or(&kind).to_owned(),
+        title: member("title"),
+        detail: member("detail"),
+        retry_after_s: text(header::RETRY_AFTER).and_then(|seconds| seconds.parse().ok()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    /// Answers one connection with fixed bytes, and gives out the URL.
+    fn answering(answer: String) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let mut request = [0; 4096];
+            let _ = stream.read(&mut request);
+            let _ = stream.write_all(answer.as_bytes());
+        });
+        url
+    }
+
+    fn response(status: &str, media_type: &str, body: &str) -> String {
+        let length = body.len();
+        format!(
+            "HTTP/1.1 {status}\r\ncontent-type: {media_type}\r\ncontent-length: {length}\r\nretry-after: 7\r\nconnection: close\r\n\r\n{body}"
+        )
+    }
+
+    #[test]
+    fn a_refusal_is_shown_with_its_title_and_detail() {
+        let body =
+            r#"{"type":"urn:vwp:problem:name-taken","title":"The name is taken","detail":"by another"}"#;
+        let url = answering(response("409 Conflict", "application/problem+json", body));
+        let error = Port::new(&url).send(&Method::GET, "/v1/worlds/arena", None, None).unwrap_err();
+        assert_eq!(error.to_string(), "The name is taken: by another (name-taken)");
+        let PortError::Refused(refusal) = error else { panic!("{error}") };
+        assert_eq!(refusal.status, StatusCode::CONFLICT);
+        assert_eq!(refusal.retry_after_s, Some(7));
+    }
+
+    #[test]
+    fn something_else_than_a_port_is_named_as_such() {
+        let url = answering(response("502 Bad Gateway", "text/html", "<h1>oops</h1>"));
+        let error = Port::new(&url).index().unwrap_err();
+        assert!(matches!(error, PortError::NotAPort { .. }), "{error}");
+        let url = answering(response("200 OK", "text/html", "<h1>hello</h1>"));
+        assert!(matches!(Port::new(&url).index().unwrap_err(), PortError::NotAPort { .. }));
+    }
+
+    #[test]
+    fn an_answer_above_the_bound_is_not_read_to_its_end() {
+        let url = answering(response("200 OK", "application/json", &"x".repeat(5000)));
+        assert!(matches!(fetch(&url, 1000), Err(PortError::NoAnswer { .. })));
+    }
+
+    #[test]
+    fn a_token_does_not_follow_a_redirect() {
+        let answer = "HTTP/1.1 307 Temporary Redirect\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+        let url = answering(answer.to_owned());
+        let error = Port::new(&url).send(&Method::GET, "/", Some("secret"), None).unwrap_err();
+        assert!(matches!(error, PortError::NotAPort { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_port_that_does_not_answer_is_said_to_be_out_of_reach() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        drop(listener);
+        let error = Port::new(&url).index().unwrap_err();
+        assert!(error.to_string().starts_with(&format!("no answer from {url}")), "{error}");
+    }
+}

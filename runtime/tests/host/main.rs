@@ -1,0 +1,9 @@
+//! The host as its users meet it: the `vwp` program serves a guest that was built for
+//! these tests, over real sockets.
+
+mod drain;
+mod key_value;
+mod manifest;
+mod misbehaviour;
+mod settings;
+mod support;

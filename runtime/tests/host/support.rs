@@ -1,0 +1,225 @@
+//! Builds the guest, starts the host, and talks to it.
+
+use bytes::Bytes;
+use http::{Method, Request, Response, StatusCode, header};
+use http_body_util::combinators::BoxBody;
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use std::convert::Infallible;
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::sync::OnceLock;
+use std::time::Duration;
+use tempfile::TempDir;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::task::JoinHandle;
+
+/// After this a test is given up as hung. Nothing is expected to take nearly as long.
+const HUNG: Duration = Duration::from_secs(120);
+
+/// A body that a test can write in parts.
+pub(crate) type Body = BoxBody<Bytes, Infallible>;
+
+/// One component that may do everything that the tests ask of a guest.
+pub(crate) const MANIFEST: &str = r#"
+    spin_manifest_version = 2
+    [application]
+    name = "fixture"
+    [variables]
+    town = { default = "Jena" }
+    password = { required = true, secret = true }
+    [[trigger.http]]
+    route = "/..."
+    component = "guest"
+    [component.guest]
+    source = "GUEST"
+    key_value_stores = ["default", "second"]
+    [component.guest.variables]
+    greeting = "Hello, {{ town }}"
+    secret = "{{ password }}"
+"#;
+
+/// Where the guest's binary is; it is built when this is first asked.
+pub(crate) fn guest() -> &'static Path {
+    static GUEST: OnceLock<PathBuf> = OnceLock::new();
+    GUEST.get_or_init(|| {
+        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("guests");
+        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guests/fixture/Cargo.toml");
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "--quiet", "--release", "--locked", "--target", "wasm32-wasip2"])
+            .arg("--manifest-path")
+            .arg(manifest)
+            .env("CARGO_TARGET_DIR", &target)
+            .env_remove("RUSTFLAGS")
+            .env_remove("CARGO_ENCODED_RUSTFLAGS")
+            .status()
+            .expect("cargo starts");
+        assert!(built.success(), "the guest does not build; `rustup target add wasm32-wasip2` may help");
+        target.join("wasm32-wasip2/release/vwp_fixture_guest.wasm")
+    })
+}
+
+/// A folder with this manifest in it; `GUEST` stands for the guest's binary.
+pub(crate) fn folder(manifest: &str) -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let manifest = manifest.replace("GUEST", &guest().display().to_string());
+    std::fs::write(folder.path().join("spin.toml"), manifest).expect("a manifest");
+    folder
+}
+
+fn vwp(command: &str, folder: &Path) -> Command {
+    let mut vwp = Command::new(env!("CARGO_BIN_EXE_vwp"));
+    vwp.arg(command).arg("--from").arg(folder).env_remove("RUST_LOG");
+    if command == "up" {
+        vwp.args(["--listen", "127.0.0.1:0", "--dns-listen", "127.0.0.1:0"]);
+        vwp.arg("--state-dir").arg(folder.join("state"));
+    }
+    vwp
+}
+
+/// Runs `vwp` with a manifest that it is expected to be done with at once.
+pub(crate) fn run(command: &str, manifest: &str) -> Output {
+    let folder = folder(manifest);
+    vwp(command, folder.path()).output().expect("vwp runs")
+}
+
+/// A host that serves.
+pub(crate) struct Host {
+    child: Child,
+    url: String,
+    client: Client<HttpConnector, Body>,
+    log: UnboundedReceiver<String>,
+    folder: TempDir,
+}
+
+impl Host {
+    /// Starts a host for the manifest.
+    pub(crate) async fn start(manifest: &str) -> Self {
+        Self::start_in(folder(manifest)).await
+    }
+
+    async fn start_in(folder: TempDir) -> Self {
+        let mut child = vwp("up", folder.path())
+            .args(["--variable", "password=open sesame"])
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("vwp starts");
+        let mut output = lines(child.stdout.take().expect("piped"));
+        let mut log = lines(child.stderr.take().expect("piped"));
+        let serving = async {
+            while let Some(line) = output.recv().await {
+                if let Some(url) = line.strip_prefix("Serving ") {
+                    return Some(url.to_owned());
+                }
+            }
+            None
+        };
+        let Some(url) = within(serving).await else {
+            let mut said = Vec::new();
+            while let Some(line) = log.recv().await {
+                said.push(line);
+            }
+            panic!("vwp did not serve: {}", said.join("\n"));
+        };
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        Self { child, url, client, log, folder }
+    }
+
+    /// Sends a request in a task of its own, which ends with the whole answer.
+    pub(crate) fn send_apart(&self, method: Method, path: &str, body: Body) -> JoinHandle<Response<Bytes>> {
+        let request = Request::builder().method(method).uri(format!("{}{path}", self.url));
+        let sending = self.client.request(request.body(body).expect("a valid request"));
+        tokio::spawn(within(async {
+            let (head, body) = sending.await.expect("an answer").into_parts();
+            Response::from_parts(head, body.collect().await.expect("a whole body").to_bytes())
+        }))
+    }
+
+    /// Sends a request and waits for the answer.
+    pub(crate) async fn send(&self, method: Method, path: &str, body: Body) -> Response<Bytes> {
+        self.send_apart(method, path, body).await.expect("an answer")
+    }
+
+    /// Calls the guest with a body and returns the text that it answered.
+    pub(crate) async fn call(&self, path: &str, body: impl Into<Bytes>) -> String {
+        let answer = self.send(Method::POST, path, Full::new(body.into()).boxed()).await;
+        let text = String::from_utf8_lossy(answer.body()).into_owned();
+        assert_eq!(answer.status(), StatusCode::OK, "{path}: {text}");
+        text
+    }
+
+    /// Calls the guest and returns the status of a problem that says nothing of the inside.
+    pub(crate) async fn call_in_vain(&self, path: &str) -> StatusCode {
+        let answer = self.send(Method::GET, path, Full::default().boxed()).await;
+        let text = String::from_utf8_lossy(answer.body());
+        assert_eq!(answer.headers()[header::CONTENT_TYPE], "application/problem+json", "{path}: {text}");
+        for inside in ["wasm", "trap", "secret of the guest", "memory", "epoch", "unreachable"] {
+            assert!(!text.contains(inside), "{path} tells `{inside}`: {text}");
+        }
+        answer.status()
+    }
+
+    /// Waits until the host has logged a line that contains the text.
+    pub(crate) async fn logged(&mut self, text: &str) {
+        let logged = async {
+            while let Some(line) = self.log.recv().await {
+                if line.contains(text) {
+                    return;
+                }
+            }
+            panic!("the host ended without logging `{text}`");
+        };
+        within(logged).await;
+    }
+
+    /// Asks the host to stop.
+    pub(crate) fn terminate(&self) {
+        let process = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &process]).status().expect("kill runs");
+        assert!(sent.success(), "the host ran");
+    }
+
+    /// Waits until the host has ended; fails if it did not end well.
+    pub(crate) async fn ended(mut self) -> TempDir {
+        let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().expect("a folder"));
+        let status = within(tokio::task::spawn_blocking(move || self.child.wait())).await;
+        let status = status.expect("no panic").expect("an exit status");
+        assert!(status.success(), "the host ended with {status}");
+        folder
+    }
+
+    /// Stops the host and starts it again with the same state.
+    pub(crate) async fn restart(self) -> Self {
+        self.terminate();
+        let folder = self.ended().await;
+        Self::start_in(folder).await
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Fails the test if it hangs.
+pub(crate) async fn within<T>(work: impl Future<Output = T>) -> T {
+    tokio::time::timeout(HUNG, work).await.expect("the host hangs")
+}
+
+fn lines(source: impl Read + Send + 'static) -> UnboundedReceiver<String> {
+    let (sender, receiver) = unbounded_channel();
+    std::thread::spawn(move || {
+        for line in BufReader::new(source).lines().map_while(Result::ok) {
+            // The rest is read even if nobody listens, so that the host is never blocked.
+            let _ = sender.send(line);
+        }
+    });
+    receiver
+}

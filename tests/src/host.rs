@@ -1,0 +1,243 @@
+//! A deployment under test, and the process behind it if the test started one.
+
+use crate::http::{Call, Http};
+use crate::{build_folder, project};
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::{Duration, Instant};
+use tempfile::TempDir;
+
+/// How long a start may take: the first one compiles the components.
+const START_MAX: Duration = Duration::from_mins(4);
+/// How long an orderly end may take.
+const STOP_MAX: Duration = Duration::from_secs(20);
+/// How many lines of the log a failure shows.
+const LOG_LINES_SHOWN: usize = 60;
+
+/// A deployment.
+#[derive(Debug)]
+pub struct Host {
+    /// Its client.
+    pub http: Http,
+    /// Where it is reached.
+    pub url: String,
+    /// What it calls itself: whom statements to it are for.
+    pub issuer: String,
+    /// The zone of its worlds.
+    pub zone: String,
+    /// Where it answers DNS, if known.
+    pub dns: Option<SocketAddr>,
+    /// Its administrator's token, if known.
+    pub admin_token: Option<String>,
+    process: Option<Process>,
+}
+
+#[derive(Debug)]
+struct Process {
+    child: Child,
+    state: TempDir,
+    log: Arc<Mutex<Vec<String>>>,
+}
+
+static SHARED: Mutex<Weak<Host>> = Mutex::new(Weak::new());
+
+impl Host {
+    /// The deployment that the tests of one suite share; it ends with the last of them.
+    pub fn shared() -> Arc<Self> {
+        let mut shared = SHARED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(host) = shared.upgrade() {
+            return host;
+        }
+        let host = Arc::new(Self::start());
+        *shared = Arc::downgrade(&host);
+        host
+    }
+
+    /// The deployment that the environment names, or a new one.
+    pub fn start() -> Self {
+        let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+        match variable("VWP_URL") {
+            Some(url) => {
+                let dns =
+                    variable("VWP_DNS").map(|address| address.parse().expect("VWP_DNS is ADDRESS:PORT"));
+                Self::describe(url, dns, variable("VWP_ADMIN_TOKEN"), None)
+            }
+            None => Self::start_own(),
+        }
+    }
+
+    /// A new deployment with an empty state.
+    pub fn start_own() -> Self {
+        let state = TempDir::with_prefix("vwp-test-").expect("a folder for the state");
+        // Compiled code is worth keeping between runs; the state is not.
+        std::os::unix::fs::symlink(build_folder("cache"), state.path().join("cache")).expect("a link");
+        Self::launch(state, "127.0.0.1:0", "127.0.0.1:0")
+    }
+
+    /// The program that serves, and does what operators and travellers do from a shell.
+    pub fn program() -> PathBuf {
+        std::env::var_os("VWP_BIN").map_or_else(|| project().join("target/release/vwp"), PathBuf::from)
+    }
+
+    fn launch(state: TempDir, listen: &str, dns_listen: &str) -> Self {
+        let program = Self::program();
+        let mut command = Command::new(&program);
+        command.arg("up").arg("-f").arg(project().join("spin.toml")).arg("--state-dir").arg(state.path());
+        command.args(["--listen", listen, "--dns-listen", dns_listen]).current_dir(state.path());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = match command.spawn() {
+            Ok(child) => child,
+            Err(error) => panic!("{} cannot be started ({error}); build it first", program.display()),
+        };
+        let log = Arc::new(Mutex::new(Vec::new()));
+        let (lines, printed) = channel();
+        if let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) {
+            follow(stdout, log.clone(), Some(lines));
+            follow(stderr, log.clone(), None);
+        }
+        let process = Process { child, state, log };
+        let (url, dns) = process.await_serving(&printed);
+        let token = std::fs::read_to_string(process.state.path().join("secrets/admin_token"));
+        let token = token.ok().map(|token| token.trim().to_owned());
+        Self::describe(url, dns, token, Some(process))
+    }
+
+    fn describe(
+        url: String,
+        dns: Option<SocketAddr>,
+        admin_token: Option<String>,
+        process: Option<Process>,
+    ) -> Self {
+        let http = Http::new(&url);
+        let mut host =
+            Self { http, url, issuer: String::new(), zone: String::new(), dns, admin_token, process };
+        let index = host.http.send(&Call::get("/")).expect(200);
+        host.issuer = index.text("issuer");
+        host.zone = index.text("zone");
+        host
+    }
+
+    /// Whether the test started this deployment, and may therefore end it.
+    pub fn is_own(&self) -> bool {
+        self.process.is_some()
+    }
+
+    /// The process, if the test started it.
+    pub fn process_id(&self) -> Option<rustix::process::Pid> {
+        self.process.as_ref().and_then(Process::id)
+    }
+
+    /// Ends the process as a power cut would.
+    pub fn kill(&mut self) {
+        if let Some(process) = &mut self.process {
+            let _ = process.child.kill();
+            let _ = process.child.wait();
+        }
+    }
+
+    /// Asks the process to end, and waits until it has.
+    pub fn stop(&mut self) -> Option<ExitStatus> {
+        self.process.as_mut().and_then(Process::stop)
+    }
+
+    /// Starts the deployment again at the same addresses and on the same state.
+    #[must_use]
+    pub fn restarted(mut self) -> Self {
+        self.kill();
+        let process = self.process.take().expect("only an own deployment can be restarted");
+        let listen = self.url.trim_start_matches("http://").to_owned();
+        let dns = self.dns.map(|address| address.to_string()).unwrap_or_default();
+        process.require_sound();
+        Self::launch(process.state, &listen, &dns)
+    }
+
+    /// What the process printed so far.
+    pub fn log(&self) -> Vec<String> {
+        self.process.as_ref().map(Process::lines).unwrap_or_default()
+    }
+}
+
+impl Process {
+    fn id(&self) -> Option<rustix::process::Pid> {
+        i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw)
+    }
+
+    fn lines(&self) -> Vec<String> {
+        self.log.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Waits until the addresses are printed.
+    fn await_serving(&self, printed: &Receiver<String>) -> (String, Option<SocketAddr>) {
+        let deadline = Instant::now() + START_MAX;
+        let mut dns = None;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let Ok(line) = printed.recv_timeout(left) else {
+                panic!("the host did not start:\n{}", self.tail());
+            };
+            if let Some(address) = line.strip_prefix("DNS on ") {
+                dns = address.split(' ').next().and_then(|address| address.parse().ok());
+            }
+            if let Some(url) = line.strip_prefix("Serving ") {
+                return (url.trim().to_owned(), dns);
+            }
+        }
+    }
+
+    fn stop(&mut self) -> Option<ExitStatus> {
+        let _ = rustix::process::kill_process(self.id()?, rustix::process::Signal::TERM);
+        let deadline = Instant::now() + STOP_MAX;
+        while Instant::now() < deadline {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                return Some(status);
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        None
+    }
+
+    /// Nothing that a test sends may be the host's undoing: a trap or a panic is logged
+    /// as a defect, and so fails the test.
+    fn require_sound(&self) {
+        let is_defect = |line: &&String| line.contains("defect") || line.contains("panicked at");
+        let lines = self.lines();
+        let defects: Vec<&String> = lines.iter().filter(is_defect).collect();
+        assert!(defects.is_empty(), "the host logged defects: {defects:#?}");
+    }
+
+    fn tail(&self) -> String {
+        let lines = self.lines();
+        lines.get(lines.len().saturating_sub(LOG_LINES_SHOWN)..).unwrap_or_default().join("\n")
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        let Some(process) = &mut self.process else { return };
+        let _ = process.child.kill();
+        let _ = process.child.wait();
+        if std::thread::panicking() {
+            eprintln!("the host's log ends with:\n{}", process.tail());
+        } else {
+            process.require_sound();
+        }
+    }
+}
+
+/// Reads lines until the process ends.
+fn follow(stream: impl Read + Send + 'static, log: Arc<Mutex<Vec<String>>>, lines: Option<Sender<String>>) {
+    std::thread::spawn(move || {
+        for line in BufReader::new(stream).lines().map_while(Result::ok) {
+            if let Some(lines) = &lines {
+                let _ = lines.send(line.clone());
+            }
+            log.lock().unwrap_or_else(PoisonError::into_inner).push(line);
+        }
+    });
+}

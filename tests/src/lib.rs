@@ -1,0 +1,48 @@
+//! Black-box tests over real sockets, against any host of the components.
+//!
+//! The suites in `tests/` know a deployment by its URL, its DNS address and its
+//! administrator's token. Where `VWP_URL` is set they test what runs there (with
+//! `VWP_DNS` and `VWP_ADMIN_TOKEN`, where known); otherwise each starts `vwp up` on free
+//! ports with a state of its own, from `VWP_BIN` or `target/release/vwp`.
+//!
+//! - [`host`]: a deployment, and the process behind it.
+//! - [`http`]: requests as the suites need them, with nothing done behind their back.
+//! - [`people`]: operators and travellers.
+//! - [`dns`]: questions asked with `dig`, and raw messages.
+//! - [`tools`]: programs that the tests need and this project does not ship.
+
+pub mod dns;
+pub mod host;
+pub mod http;
+pub mod people;
+pub mod tools;
+
+use std::path::PathBuf;
+
+/// The project's root folder.
+pub fn project() -> PathBuf {
+    let tests = PathBuf::from(env!("CARGO_MANIFEST_DIR"));
+    tests.parent().map(PathBuf::from).unwrap_or(tests)
+}
+
+/// A folder of the build, for what is made once and used by many runs.
+pub fn build_folder(name: &str) -> PathBuf {
+    let folder = project().join("target").join("tests").join(name);
+    std::fs::create_dir_all(&folder).expect("the build folder can be written");
+    folder
+}
+
+/// A name that no run before has used, so that a suite can be repeated on a deployment
+/// that keeps what it was told.
+pub fn unique(prefix: &str) -> String {
+    let mut random = [0; 6];
+    getrandom::fill(&mut random).expect("the system gives randomness");
+    random.iter().fold(format!("{prefix}-"), |name, byte| format!("{name}{byte:02x}"))
+}
+
+/// A random number below a bound.
+pub fn random_below(bound: u64) -> u64 {
+    let mut random = [0; 8];
+    getrandom::fill(&mut random).expect("the system gives randomness");
+    u64::from_le_bytes(random) % bound.max(1)
+}

@@ -1,0 +1,145 @@
+//! What the built components ask of their host: no more than the manifest grants, and the
+//! ledger nothing at all.
+
+use std::path::PathBuf;
+use std::process::Command;
+use vwp_tests::host::Host;
+use vwp_tests::{project, tools};
+use wasmparser::{Encoding, Parser, Payload};
+
+/// What a handler may import: to answer requests, to read its settings, to reach what the
+/// manifest lets it reach, and what the standard library asks for.
+const HANDLER_MAY: [&str; 9] = [
+    "wasi:http/types@",
+    "wasi:cli/",
+    "wasi:clocks/",
+    "wasi:io/",
+    "wasi:random/",
+    "wasi:filesystem/",
+    "spin:variables/variables@",
+    "fermyon:spin/variables@",
+    "vwp:storage/",
+];
+/// What a gateway may import besides: the handler behind it.
+const GATEWAY_MAY: [&str; 2] = ["wasi:http/handler@", "wasi:http/client@"];
+/// What nobody may import: connections past the host's rules.
+const NOBODY_MAY: [&str; 2] = ["wasi:sockets/", "wasi:http/outgoing-handler@"];
+
+/// The builds of a component: for every host, and for ours with wide arithmetic if it was
+/// built.
+fn builds(component: &str) -> Vec<PathBuf> {
+    let file = format!("wasm32-wasip2/release/vwp_{component}.wasm");
+    let baseline = project().join("target").join(&file);
+    assert!(baseline.exists(), "{} is missing; build it first", baseline.display());
+    let wide = project().join("target/wide").join(&file);
+    [baseline, wide].into_iter().filter(|path| path.exists()).collect()
+}
+
+/// The names of what a component imports and exports at its outside.
+fn interface(path: &PathBuf) -> (Vec<String>, Vec<String>) {
+    let bytes = std::fs::read(path).unwrap();
+    let (mut imports, mut exports) = (Vec::new(), Vec::new());
+    let mut depth = 0;
+    for payload in Parser::new(0).parse_all(&bytes) {
+        match payload.expect("the file is WebAssembly") {
+            Payload::Version { encoding, .. } if depth == 0 => {
+                assert_eq!(encoding, Encoding::Component, "{} is a core module", path.display());
+                depth = 1;
+            }
+            Payload::Version { .. } => depth += 1,
+            Payload::End(_) => depth -= 1,
+            Payload::ComponentImportSection(section) if depth == 1 => {
+                imports.extend(section.into_iter().map(|import| import.unwrap().name.name.to_owned()));
+            }
+            Payload::ComponentExportSection(section) if depth == 1 => {
+                exports.extend(section.into_iter().map(|export| export.unwrap().name.name.to_owned()));
+            }
+            _ => {}
+        }
+    }
+    (imports, exports)
+}
+
+#[test]
+fn the_ledger_imports_nothing() {
+    for path in builds("ledger") {
+        let (imports, exports) = interface(&path);
+        assert_eq!(imports, [""; 0], "{}", path.display());
+        let is_machine = |name: &String| name.starts_with("vwp:storage/state-machine@");
+        assert!(exports.iter().any(is_machine), "{}: {exports:?}", path.display());
+    }
+}
+
+#[test]
+fn a_handler_imports_no_more_than_it_is_granted() {
+    for component in ["discovery", "auth", "transactions", "gateway"] {
+        for path in builds(component) {
+            let (imports, exports) = interface(&path);
+            for import in imports {
+                let starts = |prefixes: &[&str]| prefixes.iter().any(|prefix| import.starts_with(prefix));
+                // The types of its own typed interface, which are no capability.
+                let types = import.starts_with(&format!("vwp:{component}/types@"));
+                let may = types || starts(&HANDLER_MAY) || component == "gateway" && starts(&GATEWAY_MAY);
+                assert!(may && !starts(&NOBODY_MAY), "{} imports {import}", path.display());
+                let stores = import.starts_with("vwp:storage/");
+                assert!(
+                    !(component == "gateway" && stores),
+                    "the gateway keeps nothing, and imports {import}"
+                );
+                let replicates = import.starts_with("vwp:storage/replicated@");
+                assert!(!replicates || component == "transactions", "{component} imports {import}");
+            }
+            let serves = |name: &String| name.starts_with("wasi:http/");
+            assert!(exports.iter().any(serves), "{} serves no HTTP: {exports:?}", path.display());
+            let typed = format!("vwp:{component}/");
+            let is_typed = exports.iter().any(|name| name.starts_with(&typed));
+            assert!(is_typed || component == "gateway", "{component} exports {exports:?}");
+        }
+    }
+}
+
+#[test]
+fn this_host_satisfies_the_manifest_and_says_so() {
+    let mut check = Command::new(Host::program());
+    let printed = tools::run(check.args(["check", "-f"]).arg(project().join("spin.toml")));
+    assert!(!printed.contains("NOT SATISFIED"), "{printed}");
+    let ledger = printed.split("component ledger").nth(1).expect("the ledger is in the list");
+    let ledger = ledger.split("\ncomponent ").next().unwrap_or_default();
+    assert!(ledger.contains("imports nothing"), "{printed}");
+}
+
+#[test]
+fn a_manifest_that_cannot_be_honoured_is_refused_with_file_key_and_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let manifest = std::fs::read_to_string(project().join("spin.toml")).unwrap();
+    let source = format!("source = \"{}/target/", project().display());
+    let manifest = manifest.replace("source = \"target/", &source);
+    let cases = [
+        (manifest.replace("spin_manifest_version = 2", "spin_manifest_version = 1"), "spin_manifest_version"),
+        (manifest.replacen("component = \"auth\"", "component = \"nobody\"", 1), "nobody"),
+        (manifest.replacen("[variables]", "[variables]\nzone2 = 7", 1), "zone2"),
+        (
+            manifest.clone() + "\n[component.stray]\nsource = \"nowhere.wasm\"\nallowed_outbound_hosts = 7\n",
+            "stray",
+        ),
+        ("this is not TOML".to_owned(), "spin.toml"),
+    ];
+    for (text, key) in cases {
+        std::fs::write(folder.path().join("spin.toml"), text).unwrap();
+        let mut up = Command::new(Host::program());
+        up.args([
+            "up",
+            "--listen",
+            "127.0.0.1:0",
+            "--dns-listen",
+            "127.0.0.1:0",
+            "--state-dir",
+            "data",
+            "-f",
+        ]);
+        let output = tools::output(up.arg("spin.toml").current_dir(folder.path()));
+        let shown = tools::shown(&output);
+        assert!(!output.status.success(), "{key}: the host started");
+        assert!(shown.contains("spin.toml") && shown.contains(key), "{key}: {shown}");
+    }
+}

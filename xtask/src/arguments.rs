@@ -1,0 +1,151 @@
+//! The command line, parsed by hand: xtask is compiled before anything else, so a
+//! parser's dependencies would be the first thing that a newcomer waits for.
+
+use crate::build::Profile;
+use anyhow::{Result, bail};
+
+/// What `cargo xtask` says about itself.
+pub(crate) const HELP: &str = "\
+cargo xtask <command>
+
+  build [--baseline] [--wide]  builds the components and the runtime; both profiles by default
+  up [DIR] [-- ARGS]           builds, then serves with the state in DIR (default ./data);
+                               ARGS go to `vwp up`
+  test [--quick]               runs everything that CI runs; --quick leaves out the black-box tests
+  bench [-- ARGS]              builds, then measures; ARGS go to the benchmark
+  wit [--check]                vendors wit/deps; --check only says what has drifted
+  tidy                         checks the rules that no other tool checks
+";
+
+/// What to do.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Task {
+    /// Print [`HELP`].
+    Help,
+    /// Build the components in these profiles, and the runtime.
+    Build {
+        /// In this order.
+        profiles: Vec<Profile>,
+    },
+    /// Build and serve.
+    Up {
+        /// Where the state is.
+        state_dir: String,
+        /// What `vwp up` is given besides.
+        rest: Vec<String>,
+    },
+    /// Pass on what the runtime prints, and say what to try. Only `up` starts this.
+    Follow {
+        /// The zone that is served.
+        zone: String,
+    },
+    /// Run what CI runs.
+    Test {
+        /// Without the black-box tests.
+        quick: bool,
+    },
+    /// Measure.
+    Bench {
+        /// What the benchmark is given.
+        rest: Vec<String>,
+    },
+    /// Vendor WIT packages, or check them.
+    Wit {
+        /// Write nothing; fail where something would be written.
+        check: bool,
+    },
+    /// Check the rules.
+    Tidy,
+}
+
+/// Parses everything after the program's name.
+pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Task> {
+    let mut arguments = arguments.into_iter();
+    let Some(command) = arguments.next() else {
+        return Ok(Task::Help);
+    };
+    let mut given: Vec<String> = arguments.by_ref().take_while(|argument| argument != "--").collect();
+    let rest: Vec<String> = arguments.collect();
+    let task = match command.as_str() {
+        "help" | "--help" | "-h" => return Ok(Task::Help),
+        "build" => {
+            let baseline = take(&mut given, "--baseline");
+            let wide = take(&mut given, "--wide");
+            Task::Build { profiles: profiles(baseline, wide) }
+        }
+        "up" => {
+            let state_dir = if given.first().is_some_and(|argument| !argument.starts_with('-')) {
+                given.remove(0)
+            } else {
+                "./data".to_owned()
+            };
+            Task::Up { state_dir, rest: rest.clone() }
+        }
+        "follow" if !given.is_empty() => Task::Follow { zone: given.remove(0) },
+        "test" => Task::Test { quick: take(&mut given, "--quick") },
+        "bench" => Task::Bench { rest: rest.clone() },
+        "wit" => Task::Wit { check: take(&mut given, "--check") },
+        "tidy" => Task::Tidy,
+        _ => bail!("there is no command {command}\n\n{HELP}"),
+    };
+    if let Some(unknown) = given.first() {
+        bail!("{command} does not take {unknown}\n\n{HELP}");
+    }
+    if !rest.is_empty() && !matches!(task, Task::Up { .. } | Task::Bench { .. }) {
+        bail!("{command} passes nothing on, so there is nothing to give after --");
+    }
+    Ok(task)
+}
+
+fn take(arguments: &mut Vec<String>, flag: &str) -> bool {
+    let before = arguments.len();
+    arguments.retain(|argument| argument != flag);
+    arguments.len() < before
+}
+
+fn profiles(baseline: bool, wide: bool) -> Vec<Profile> {
+    let every = baseline == wide;
+    let chosen = |profile: &Profile| every || if profile.is_wide() { wide } else { baseline };
+    Profile::ALL.into_iter().filter(chosen).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(line: &str) -> Result<Task> {
+        parse(line.split_whitespace().map(str::to_owned))
+    }
+
+    #[test]
+    fn build_takes_both_profiles_unless_told_one() {
+        let both = Task::Build { profiles: Profile::ALL.to_vec() };
+        assert_eq!(parsed("build").unwrap(), both);
+        assert_eq!(parsed("build --wide --baseline").unwrap(), both);
+        let Task::Build { profiles } = parsed("build --wide").unwrap() else { panic!("not a build") };
+        assert!(profiles.len() == 1 && profiles[0].is_wide());
+    }
+
+    #[test]
+    fn up_serves_from_data_and_passes_on_what_follows_the_dashes() {
+        let rest = vec!["--listen".to_owned(), "127.0.0.1:0".to_owned()];
+        let task = Task::Up { state_dir: "./data".to_owned(), rest };
+        assert_eq!(parsed("up -- --listen 127.0.0.1:0").unwrap(), task);
+        let task = Task::Up { state_dir: "/srv/port".to_owned(), rest: Vec::new() };
+        assert_eq!(parsed("up /srv/port").unwrap(), task);
+    }
+
+    #[test]
+    fn what_no_command_takes_is_named() {
+        assert!(parsed("build --fast").unwrap_err().to_string().contains("--fast"));
+        assert!(parsed("deploy").unwrap_err().to_string().contains("deploy"));
+        assert!(parsed("up --listen 127.0.0.1:0").is_err());
+        assert!(parsed("tidy -- everything").is_err());
+    }
+
+    #[test]
+    fn nothing_given_is_a_call_for_help() {
+        assert_eq!(parsed("").unwrap(), Task::Help);
+        assert_eq!(parsed("--help").unwrap(), Task::Help);
+    }
+}

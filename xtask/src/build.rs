@@ -1,0 +1,113 @@
+//! Building the components, in each profile, and the runtime.
+
+use crate::project::Project;
+use crate::steps::Steps;
+use anyhow::{Context, Result, bail};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+/// The target that components are compiled for.
+const TARGET: &str = "wasm32-wasip2";
+
+/// The components that handle requests.
+pub(crate) const HANDLERS: &[&str] = &["vwp-auth", "vwp-discovery", "vwp-gateway", "vwp-transactions"];
+
+/// The state machine. It is built by a cargo invocation of its own: it links no std, and
+/// among the others cargo would unify its features with those of the handlers that use
+/// its codec.
+pub(crate) const MACHINE: &str = "vwp-ledger-component";
+
+/// How components are compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Profile {
+    name: &'static str,
+    /// The folder below `target` that cargo builds into; none: `target` itself.
+    folder: Option<&'static str>,
+    /// What is added to RUSTFLAGS.
+    flags: &'static str,
+}
+
+impl Profile {
+    /// For every host: what spin.toml names.
+    const BASELINE: Self = Self { name: "baseline", folder: None, flags: "" };
+    /// For our runtime only: 64-bit multiplication with a 128-bit result, which P-256
+    /// spends its time on.
+    const WIDE: Self =
+        Self { name: "wide", folder: Some("wide"), flags: "-Ctarget-feature=+wide-arithmetic" };
+    /// Every profile, in the order in which they are built.
+    pub(crate) const ALL: [Self; 2] = [Self::BASELINE, Self::WIDE];
+
+    /// Whether hosts other than ours may refuse what it yields.
+    pub(crate) fn is_wide(self) -> bool {
+        self == Self::WIDE
+    }
+
+    fn target_dir(self, project: &Project) -> PathBuf {
+        self.folder.map_or_else(|| project.target(), |folder| project.target().join(folder))
+    }
+
+    fn cargo(self, project: &Project, packages: &[&str]) -> Command {
+        let mut command = project.cargo(&format!("build --release --target {TARGET}"));
+        for package in packages {
+            command.args(["-p", package]);
+        }
+        command.env("CARGO_TARGET_DIR", self.target_dir(project));
+        if !self.flags.is_empty() {
+            let given = std::env::var("RUSTFLAGS").unwrap_or_default();
+            command.env("RUSTFLAGS", format!("{given} {}", self.flags).trim());
+        }
+        command
+    }
+}
+
+/// Builds the components in the profiles, then the runtime.
+pub(crate) fn run(project: &Project, profiles: &[Profile]) -> Result<()> {
+    ensure_target()?;
+    let mut steps = Steps::new(profiles.len() * 2 + 1);
+    for profile in profiles {
+        let name = profile.name;
+        steps.run(&format!("the handlers, {name}"), profile.cargo(project, HANDLERS))?;
+        steps.run(&format!("the ledger, {name}"), profile.cargo(project, &[MACHINE]))?;
+    }
+    steps.run("the runtime", project.cargo("build --release -p vwp-runtime"))
+}
+
+/// Sees to it that rustc can compile for [`TARGET`].
+pub(crate) fn ensure_target() -> Result<()> {
+    let output = Command::new("rustc")
+        .args(["--print", "target-libdir", "--target", TARGET])
+        .output()
+        .context("rustc is needed; install Rust from https://rustup.rs")?;
+    let libraries = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    if output.status.success() && Path::new(&libraries).is_dir() {
+        return Ok(());
+    }
+    eprintln!("adding the target {TARGET}");
+    rustup(&["target", "add", TARGET]).with_context(|| format!("the target {TARGET} is needed"))
+}
+
+/// Sees to it that `cargo fmt` and `cargo clippy` are there, which rustup's minimal
+/// profile leaves out.
+pub(crate) fn ensure_linters(project: &Project) -> Result<()> {
+    for (subcommand, component) in [("fmt", "rustfmt"), ("clippy", "clippy")] {
+        let mut probe = project.cargo(subcommand);
+        probe.arg("--version").stdout(Stdio::null()).stderr(Stdio::null());
+        if !probe.status().is_ok_and(|status| status.success()) {
+            eprintln!("adding {component}");
+            rustup(&["component", "add", component]).with_context(|| format!("{component} is needed"))?;
+        }
+    }
+    Ok(())
+}
+
+fn rustup(arguments: &[&str]) -> Result<()> {
+    let wanted = format!("`rustup {}`", arguments.join(" "));
+    let status = Command::new("rustup")
+        .args(arguments)
+        .status()
+        .with_context(|| format!("{wanted} cannot start; install rustup from https://rustup.rs"))?;
+    if !status.success() {
+        bail!("{wanted} failed");
+    }
+    Ok(())
+}

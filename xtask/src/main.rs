@@ -1,0 +1,45 @@
+//! The project's only scripts. `cargo xtask` without a command lists them.
+
+mod arguments;
+mod bench;
+mod build;
+mod project;
+mod steps;
+mod suite;
+mod summary;
+mod tidy;
+mod try_it;
+mod up;
+mod wit;
+
+use anyhow::Result;
+use arguments::Task;
+use project::Project;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<ExitCode> {
+    let task = arguments::parse(std::env::args().skip(1))?;
+    let project = Project::find()?;
+    match task {
+        Task::Help => print!("{}", arguments::HELP),
+        Task::Build { profiles } => build::run(&project, &profiles)?,
+        Task::Up { state_dir, rest } => up::run(&project, &state_dir, &rest)?,
+        Task::Follow { zone } => try_it::follow(&project, &zone)?,
+        Task::Test { quick } => return suite::run(&project, quick),
+        Task::Bench { rest } => bench::run(&project, &rest)?,
+        Task::Wit { check: false } => wit::vendor(&project)?,
+        Task::Wit { check: true } => wit::check(&project)?,
+        Task::Tidy => tidy::check(&project)?,
+    }
+    Ok(ExitCode::SUCCESS)
+}

@@ -1,0 +1,136 @@
+//! Everything that CI runs, in one order, with a summary.
+
+use crate::build::{self, HANDLERS, MACHINE, Profile};
+use crate::project::Project;
+use crate::steps::{elapsed, readable};
+use crate::summary::{Counts, Outcome, Row, Summary};
+use crate::{tidy, wit};
+use anyhow::{Context, Result, bail};
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Instant;
+
+/// The runtime by itself. Cargo unifies the features of all that one invocation builds:
+/// among the others, Wasmtime would be compiled once more than the build compiles it. One
+/// profile for everything serves the same end.
+const RUNTIME: &str = "--release -p vwp-runtime";
+
+/// Every other crate.
+const OTHERS: &str = "--release --workspace --exclude vwp-runtime";
+
+/// Runs the steps. A step that fails does not keep the others from running, except those
+/// that need what it was to build. Fails if any did.
+pub(crate) fn run(project: &Project, quick: bool) -> Result<ExitCode> {
+    build::ensure_target()?;
+    build::ensure_linters(project)?;
+    let mut suite = Suite { summary: Summary::default(), started: Instant::now() };
+    suite.step("formatting", || run_command(project.cargo("fmt --all --check")));
+    suite.step("tidy", || tidy::check(project));
+    suite.step("wit drift", || wit::check(project));
+    suite.step("clippy, native", || clippy_native(project));
+    suite.step("clippy, wasm", || clippy_wasm(project));
+    let built = suite.step("build", || build::run(project, &Profile::ALL));
+    suite.tests("tests of the runtime", project.cargo(&format!("test {RUNTIME} --no-fail-fast")));
+    suite.tests(
+        "tests of the others",
+        project.cargo(&format!("test {OTHERS} --exclude vwp-tests --no-fail-fast")),
+    );
+    if quick {
+        suite.skip("black-box tests", "left out by --quick");
+    } else if built {
+        suite.tests("black-box tests", project.cargo("test --release -p vwp-tests --no-fail-fast"));
+    } else {
+        suite.skip("black-box tests", "there is nothing to test, because the build failed");
+    }
+    print!("{}", suite.summary.render());
+    let ok = suite.summary.is_ok();
+    Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+struct Suite {
+    summary: Summary,
+    started: Instant,
+}
+
+impl Suite {
+    /// Runs one step and says whether it passed.
+    fn step(&mut self, name: &'static str, work: impl FnOnce() -> Result<()>) -> bool {
+        self.measure(name, || work().map(|()| Counts::default()))
+    }
+
+    /// Runs one step that is a run of `cargo test`, and counts its tests.
+    fn tests(&mut self, name: &'static str, command: Command) {
+        self.measure(name, || run_tests(command));
+    }
+
+    fn skip(&mut self, name: &'static str, why: &str) {
+        println!("\n== {name}: {why} ==");
+        self.summary.add(Row { name, outcome: Outcome::Skipped, took: None, counts: Counts::default() });
+    }
+
+    fn measure(&mut self, name: &'static str, work: impl FnOnce() -> Result<Counts>) -> bool {
+        println!("\n== {name} ({} so far) ==", elapsed(self.started.elapsed()));
+        // What a command writes to standard error must not overtake the heading.
+        let _ = std::io::stdout().flush();
+        let started = Instant::now();
+        let (outcome, counts) = match work() {
+            Ok(counts) if counts.failed == 0 => (Outcome::Passed, counts),
+            Ok(counts) => (Outcome::Failed, counts),
+            Err(error) => {
+                eprintln!("{name} failed: {error:#}");
+                (Outcome::Failed, Counts::default())
+            }
+        };
+        let took = started.elapsed();
+        println!("== {name} {outcome} in {} ==", elapsed(took));
+        self.summary.add(Row { name, outcome, took: Some(took), counts });
+        outcome == Outcome::Passed
+    }
+}
+
+fn clippy_native(project: &Project) -> Result<()> {
+    for packages in [RUNTIME, OTHERS] {
+        run_command(project.cargo(&format!("clippy {packages} --all-targets -- -D warnings")))?;
+    }
+    Ok(())
+}
+
+fn clippy_wasm(project: &Project) -> Result<()> {
+    let clippy = |packages: &[&str]| {
+        let mut command = project.cargo("clippy --release --target wasm32-wasip2");
+        for package in packages {
+            command.args(["-p", package]);
+        }
+        command.args(["--", "-D", "warnings"]);
+        run_command(command)
+    };
+    clippy(&[HANDLERS, &["vwp-guest"]].concat())?;
+    clippy(&[MACHINE])
+}
+
+fn run_command(mut command: Command) -> Result<()> {
+    let status = command.status().with_context(|| format!("cannot start {command:?}"))?;
+    if !status.success() {
+        bail!("`{}` failed", readable(&command));
+    }
+    Ok(())
+}
+
+/// Runs `cargo test`, passing on what it prints, and adds up its results.
+fn run_tests(mut command: Command) -> Result<Counts> {
+    let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
+    let stdout = child.stdout.take().context("the output was not captured")?;
+    let mut counts = Counts::default();
+    for line in BufReader::new(stdout).split(b'\n') {
+        let line = line?;
+        let line = String::from_utf8_lossy(&line);
+        println!("{line}");
+        counts.learn(&line);
+    }
+    // Where no test failed and cargo did, a test did not compile, or its process died.
+    if !child.wait()?.success() && counts.failed == 0 {
+        counts.failed = 1;
+        eprintln!("`{}` failed without saying which test; it counts as one", readable(&command));
+    }
+    Ok(counts)
+}

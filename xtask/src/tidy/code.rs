@@ -1,0 +1,65 @@
+//! What Rust files are held to.
+
+/// The longest file, in lines.
+const LINES_MAX: usize = 800;
+
+/// What names generated bindings.
+const BINDINGS: &[&str] = &["wit_bindgen", "bindings::", "spin_sdk"];
+
+/// The crate that is bindings throughout, so that the others need not be.
+const BINDINGS_CRATE: &str = "components/guest/";
+
+/// Everything wrong with a Rust file.
+pub(super) fn faults(path: &str, text: &str) -> Vec<String> {
+    let mut faults = Vec::new();
+    let lines = text.lines().count();
+    if lines > LINES_MAX {
+        faults.push(format!(
+            "{path} has {lines} lines, more than {LINES_MAX}: a file holds one idea, and this one holds several"
+        ));
+    }
+    if is_domain(path) {
+        for (index, line) in text.lines().enumerate() {
+            let code = line.split("//").next().unwrap_or_default();
+            for name in BINDINGS.iter().filter(|name| code.contains(*name)) {
+                faults.push(format!(
+                    "{path}:{} names {name}: only lib.rs does, so that the rest is tested natively",
+                    index + 1
+                ));
+            }
+        }
+    }
+    faults
+}
+
+/// Whether the file is part of a component, and not the part that meets the host.
+fn is_domain(path: &str) -> bool {
+    let is_component = path.starts_with("components/") && path.contains("/src/");
+    is_component && !path.ends_with("/src/lib.rs") && !path.starts_with(BINDINGS_CRATE)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_lib_rs_names_bindings() {
+        let text = "use spin_sdk::http;\n";
+        assert!(faults("components/auth/src/lib.rs", text).is_empty());
+        assert!(faults("components/guest/src/serve.rs", text).is_empty());
+        assert!(faults("runtime/src/main.rs", text).is_empty());
+        assert_eq!(faults("components/auth/src/http.rs", text).len(), 1);
+        assert_eq!(faults("components/ledger/src/codec/lib.rs", "crate::bindings::apply();\n").len(), 1);
+    }
+
+    #[test]
+    fn a_comment_may_name_bindings() {
+        assert!(faults("components/auth/src/http.rs", "// spin_sdk calls this.\n").is_empty());
+    }
+
+    #[test]
+    fn a_file_may_have_800_lines_and_no_more() {
+        assert!(faults("runtime/src/dns.rs", &"line\n".repeat(800)).is_empty());
+        assert_eq!(faults("runtime/src/dns.rs", &"line\n".repeat(801)).len(), 1);
+    }
+}
