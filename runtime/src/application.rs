@@ -11,6 +11,7 @@ use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use vwp_store::{Engine as StoreEngine, FjallEngine, FjallOptions, ReplicaOptions, Replicated};
 use wasmtime::Engine;
 use wasmtime::component::Linker;
@@ -21,6 +22,8 @@ pub struct Application {
     pub router: Arc<Router>,
     /// Answers DNS messages, if a component does.
     pub resolver: Option<Resolver>,
+    /// Set before the instances are dropped, so that their end is not logged as a defect.
+    pub stopping: Arc<AtomicBool>,
     /// Keeps guests interruptible.
     _ticker: engine::EpochTicker,
 }
@@ -46,9 +49,10 @@ pub fn ready(
     progress("opening the store");
     let store: Arc<dyn StoreEngine> = Arc::new(FjallEngine::open(folders.store, FjallOptions::default())?);
     let machines = machines(app, &mut binaries, &*store, folders, &progress)?;
+    let stopping = Arc::new(AtomicBool::new(false));
     let mut grants = BTreeMap::new();
     for (id, component) in &app.components {
-        grants.insert(id.clone(), Arc::new(grant(component, values, &store, &machines)?));
+        grants.insert(id.clone(), Arc::new(grant(component, values, &store, &machines, &stopping)?));
     }
     let routes = routes(app, &engine, &linker, &mut binaries, &grants, &progress)?;
     let resolver = match &app.resolver {
@@ -60,7 +64,7 @@ pub fn ready(
         None => None,
     };
     let ticker = engine::EpochTicker::start(&engine)?;
-    Ok(Application { router: Arc::new(Router::new(routes)), resolver, _ticker: ticker })
+    Ok(Application { router: Arc::new(Router::new(routes)), resolver, stopping, _ticker: ticker })
 }
 
 fn machines(
@@ -89,6 +93,7 @@ fn grant(
     values: &BTreeMap<String, String>,
     store: &Arc<dyn StoreEngine>,
     machines: &BTreeMap<String, Arc<dyn Replicated>>,
+    stopping: &Arc<AtomicBool>,
 ) -> Result<Grants> {
     let granted = machines.iter().filter(|(name, _)| component.machines.contains(name));
     Ok(Grants {
@@ -102,6 +107,7 @@ fn grant(
         machines: granted.map(|(name, machine)| (name.clone(), machine.clone())).collect(),
         memory_bytes_max: component.memory_bytes_max,
         request_ms_max: component.request_ms_max,
+        stopping: stopping.clone(),
     })
 }
 

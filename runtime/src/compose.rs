@@ -13,7 +13,7 @@ const HANDLER: &str = "wasi:http/handler@0.3.0";
 
 /// The interfaces that hand out configuration, by the kind that Spin names in
 /// `inherit_configuration`. Versions do not matter here.
-const CAPABILITIES: [(&str, &str); 17] = [
+const CAPABILITIES: [(&str, &str); 18] = [
     ("ai_models", "fermyon:spin/llm"),
     ("allowed_outbound_hosts", "wasi:http/client"),
     ("allowed_outbound_hosts", "wasi:http/outgoing-handler"),
@@ -30,6 +30,7 @@ const CAPABILITIES: [(&str, &str); 17] = [
     ("sqlite_databases", "spin:sqlite/"),
     ("sqlite_databases", "fermyon:spin/sqlite"),
     ("variables", "spin:variables/"),
+    ("variables", "fermyon:spin/variables"),
     ("variables", "wasi:config/"),
 ];
 

@@ -10,6 +10,7 @@ use anyhow::{Context as _, Result};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::time::Sleep;
@@ -158,7 +159,9 @@ impl WorkerState for Worker {
 
     fn drop(&self, store: Store<State>, result: Result<(), wasmtime::Error>) {
         drop(store);
-        if let Err(error) = result {
+        if let Err(error) = result
+            && !self.grants.stopping.load(Ordering::Relaxed)
+        {
             let component = &*self.grants.component;
             tracing::error!(component, "defect: an instance ended: {error:#}");
         }

@@ -7,6 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
@@ -83,6 +84,7 @@ impl Up {
         if let Some(dns) = dns {
             dns.await?;
         }
+        ready.stopping.store(true, Ordering::Relaxed);
         Ok(())
     }
 }

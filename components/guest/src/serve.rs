@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
 use std::time::{SystemTime, UNIX_EPOCH};
-use vwp_core::environment::{Environment, Random, Settings, Timestamp};
+use vwp_core::environment::{Environment, Random, Timestamp};
 use vwp_core::{Problem, reply};
 
 /// The longest body that any handler reads. Handlers have tighter bounds of their own.
@@ -30,7 +30,7 @@ fn now() -> Timestamp {
 pub async fn environment<T>(
     call: impl AsyncFnOnce(&Environment<'_>) -> Result<T, Problem>,
 ) -> Result<T, Problem> {
-    let settings: Settings = settings::read().await?;
+    let settings = settings::current().await?;
     call(&Environment { now: now(), random: &HostRandom, settings: &settings }).await
 }
 

@@ -1,12 +1,33 @@
 //! The application's settings, from its variables.
 
 use spin_sdk::variables;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::time::{Duration, Instant};
 use vwp_core::environment::Settings;
 use vwp_core::{Problem, jose};
 
-/// Reads the variables. They are read per request, because a host may change them;
-/// each read is one call that does not leave the host.
-pub(crate) async fn read() -> Result<Settings, Problem> {
+/// How long settings are kept. A host may change variables while an instance lives, and
+/// a change is seen this much later at the latest.
+const KEPT: Duration = Duration::from_secs(1);
+
+thread_local! {
+    static SETTINGS: RefCell<Option<(Instant, Rc<Settings>)>> = const { RefCell::new(None) };
+}
+
+/// The settings, at most a second old: reading them for every request would be four
+/// calls of the host each time.
+pub(crate) async fn current() -> Result<Rc<Settings>, Problem> {
+    let kept = SETTINGS.with_borrow(Clone::clone);
+    if let Some((_, settings)) = kept.filter(|(read_at, _)| read_at.elapsed() < KEPT) {
+        return Ok(settings);
+    }
+    let settings = Rc::new(read().await?);
+    SETTINGS.set(Some((Instant::now(), settings.clone())));
+    Ok(settings)
+}
+
+async fn read() -> Result<Settings, Problem> {
     let master_key = jose::decode(&variable("master_key").await?)
         .ok()
         .and_then(|bytes| <[u8; 32]>::try_from(bytes).ok())

@@ -13,7 +13,7 @@ use anyhow::Result;
 use outbound::Denied;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 use vwp_store::{Engine as StoreEngine, Replicated};
 use wasmtime::component::{Linker, ResourceTable};
@@ -43,6 +43,8 @@ pub struct Grants {
     pub memory_bytes_max: usize,
     /// How long one request may take, in milliseconds.
     pub request_ms_max: u64,
+    /// Turns true when the host stops, and instances end without it being their fault.
+    pub stopping: Arc<AtomicBool>,
 }
 
 /// The moment at which an instance is stopped if it still runs.

@@ -122,14 +122,22 @@ impl Resolver {
 
     fn source(&self, id: &str, component: &schema::Component) -> Result<PathBuf, ManifestError> {
         let own = component.tool.vwp.as_ref().and_then(|tool| tool.source.as_deref());
-        match (own, &component.source) {
-            (Some(path), _) => Ok(self.folder.join(path)),
-            (None, toml::Value::String(path)) => Ok(self.folder.join(path)),
-            (None, _) => self.refuse(
-                format!("component.{id}.source"),
-                "only a path is taken here; download the component and name its file",
-            ),
+        let (key, path) = match (own, &component.source) {
+            (Some(path), _) => ("tool.vwp.source", path),
+            (None, toml::Value::String(path)) => ("source", path.as_str()),
+            (None, _) => {
+                return self.refuse(
+                    format!("component.{id}.source"),
+                    "only a path is taken here; download the component and name its file",
+                );
+            }
+        };
+        let path = self.folder.join(path);
+        if !path.is_file() {
+            let reason = format!("there is no file {}; is it built?", path.display());
+            return self.refuse(format!("component.{id}.{key}"), reason);
         }
+        Ok(path)
     }
 
     fn routes(&self, triggers: &BTreeMap<String, Vec<schema::Trigger>>) -> Result<Vec<Route>, ManifestError> {
