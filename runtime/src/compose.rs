@@ -3,7 +3,7 @@
 
 use crate::manifest::{App, Component, Dependency, Inherit, Route};
 use anyhow::{Context, Result, bail};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
 use wac_graph::types::{Package, SubtypeChecker};
 use wac_graph::{CompositionGraph, EncodeOptions, NodeId, PackageId};
@@ -118,7 +118,7 @@ fn alias(
         bail!("{} does not export `{export}`", dependency.source.display());
     };
     let import_kind = types[main_world].imports[import];
-    SubtypeChecker::new(&mut Default::default())
+    SubtypeChecker::new(&mut HashSet::default())
         .is_subtype(*export_kind, types, import_kind, types)
         .with_context(|| format!("export `{export}` does not fit import `{import}`"))?;
     Ok(graph.alias_instance_export(instance, export)?)

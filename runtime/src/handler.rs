@@ -1,7 +1,7 @@
 //! HTTP handlers: a composed component and its pool of instances.
 //!
-//! Wasmtime's `ProxyHandler` starts instances when requests wait, gives one instance
-//! several requests at a time while it waits for I/O, and reuses it for many. Here is
+//! Wasmtime's `ProxyHandler` starts instances when requests wait, and reuses each for
+//! many requests, one after the other. Here is
 //! when an instance takes another request, how long a request may take, and what the
 //! caller is told when a guest fails.
 
@@ -10,7 +10,7 @@ use anyhow::{Context as _, Result};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 use tokio::time::Sleep;
@@ -25,8 +25,6 @@ use wasmtime_wasi_http::{WasiHttpView, p2, p3};
 
 /// How many requests one instance serves before it is replaced.
 const REQUESTS_PER_INSTANCE_MAX: usize = 100_000;
-/// How many requests one instance serves at a time.
-const CONCURRENT_MAX: usize = 16;
 /// How long an instance without work is kept.
 const IDLE: Duration = Duration::from_secs(5);
 /// How long a guest may go on working after it answered.
@@ -94,12 +92,14 @@ impl HandlerState for Instances {
         let request = Duration::from_millis(self.grants.request_ms_max);
         store.data().deadline.extend(self.grants.request_ms_max);
         let proxy = self.pre.instantiate_async(&mut store).await?;
+        let given_up = Arc::new(AtomicBool::new(false));
+        let sleep = Box::pin(tokio::time::sleep(IDLE));
         Ok(Instance {
             store,
             proxy,
             view: State::http,
-            expiration: Expiration { sleep: Box::pin(tokio::time::sleep(IDLE)), request },
-            state: Worker { request, grants: self.grants.clone() },
+            expiration: Expiration { sleep, request, given_up: given_up.clone() },
+            state: Worker { request, given_up, grants: self.grants.clone() },
         })
     }
 }
@@ -108,6 +108,7 @@ impl HandlerState for Instances {
 struct Expiration {
     sleep: Pin<Box<Sleep>>,
     request: Duration,
+    given_up: Arc<AtomicBool>,
 }
 
 impl WorkerExpiration for Expiration {
@@ -121,6 +122,9 @@ impl WorkerExpiration for Expiration {
             WorkerStatus::Idle => IDLE,
             // Behind the request's own deadline, which ends a request more gently.
             WorkerStatus::Requests => self.request + Duration::from_secs(1),
+            // An instance that gave a request up takes no other one, but still stands in the
+            // queue, where it would swallow the wake-up that is meant for an idle one.
+            WorkerStatus::PostReturn if self.given_up.load(Ordering::Relaxed) => Duration::ZERO,
             WorkerStatus::PostReturn => POST_RETURN,
         };
         let end = tokio::time::Instant::from_std(start + allowed);
@@ -133,6 +137,7 @@ impl WorkerExpiration for Expiration {
 
 struct Worker {
     request: Duration,
+    given_up: Arc<AtomicBool>,
     grants: Arc<Grants>,
 }
 
@@ -144,7 +149,9 @@ impl WorkerState for Worker {
         if total >= REQUESTS_PER_INSTANCE_MAX {
             return ShouldAccept::Never;
         }
-        if concurrent >= CONCURRENT_MAX { ShouldAccept::No } else { ShouldAccept::Yes }
+        // One at a time: a guest that computes or loops after waiting for I/O would hold up
+        // the others in its instance, and a trap would take them with it.
+        if concurrent > 0 { ShouldAccept::No } else { ShouldAccept::Yes }
     }
 
     fn on_request_start(
@@ -154,13 +161,19 @@ impl WorkerState for Worker {
         _: GuestTaskId,
     ) -> Pin<Box<dyn Future<Output = ()> + 'static + Send + Sync>> {
         store.data().deadline.extend(self.grants.request_ms_max);
-        Box::pin(tokio::time::sleep(self.request))
+        let (request, given_up) = (self.request, self.given_up.clone());
+        // It is dropped when the guest answers, so its end means that the guest did not.
+        Box::pin(async move {
+            tokio::time::sleep(request).await;
+            given_up.store(true, Ordering::Relaxed);
+        })
     }
 
     fn drop(&self, store: Store<State>, result: Result<(), wasmtime::Error>) {
         drop(store);
         if let Err(error) = result
             && !self.grants.stopping.load(Ordering::Relaxed)
+            && !self.given_up.load(Ordering::Relaxed)
         {
             let component = &*self.grants.component;
             tracing::error!(component, "defect: an instance ended: {error:#}");

@@ -1,5 +1,6 @@
 //! The HTTP trigger: accepts connections, admits requests, routes them to handlers.
 
+use crate::engine::INSTANCES_MAX;
 use crate::handler::Handler;
 use crate::manifest::Pattern;
 use anyhow::{Context, Result};
@@ -23,8 +24,9 @@ use wasmtime_wasi_http::{Error as WasiError, WasiBody};
 
 /// How many connections are open at once; further ones wait to be accepted.
 const CONNECTIONS_MAX: usize = 4096;
-/// How many requests run at once.
-const REQUESTS_MAX: usize = 512;
+/// How many requests run at once; each has an instance of its own, and the engine has
+/// room for some more than these.
+const REQUESTS_MAX: usize = INSTANCES_MAX as usize - 56;
 /// How many more wait for their turn; beyond that they are refused at once.
 const WAITING_MAX: usize = 1024;
 /// How long a request waits for its turn.

@@ -8,6 +8,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 use tempfile::TempDir;
 
@@ -41,6 +42,7 @@ struct Process {
     child: Child,
     state: TempDir,
     log: Arc<Mutex<Vec<String>>>,
+    readers: Vec<JoinHandle<()>>,
 }
 
 static SHARED: Mutex<Weak<Host>> = Mutex::new(Weak::new());
@@ -95,11 +97,12 @@ impl Host {
         };
         let log = Arc::new(Mutex::new(Vec::new()));
         let (lines, printed) = channel();
+        let mut readers = Vec::new();
         if let (Some(stdout), Some(stderr)) = (child.stdout.take(), child.stderr.take()) {
-            follow(stdout, log.clone(), Some(lines));
-            follow(stderr, log.clone(), None);
+            readers.push(follow(stdout, log.clone(), Some(lines)));
+            readers.push(follow(stderr, log.clone(), None));
         }
-        let process = Process { child, state, log };
+        let process = Process { child, state, log, readers };
         let (url, dns) = process.await_serving(&printed);
         let token = std::fs::read_to_string(process.state.path().join("secrets/admin_token"));
         let token = token.ok().map(|token| token.trim().to_owned());
@@ -134,8 +137,7 @@ impl Host {
     /// Ends the process as a power cut would.
     pub fn kill(&mut self) {
         if let Some(process) = &mut self.process {
-            let _ = process.child.kill();
-            let _ = process.child.wait();
+            process.kill();
         }
     }
 
@@ -153,6 +155,11 @@ impl Host {
         let dns = self.dns.map(|address| address.to_string()).unwrap_or_default();
         process.require_sound();
         Self::launch(process.state, &listen, &dns)
+    }
+
+    /// Where the process keeps its state, if the test started it.
+    pub fn state_folder(&self) -> Option<&std::path::Path> {
+        self.process.as_ref().map(|process| process.state.path())
     }
 
     /// What the process printed so far.
@@ -193,13 +200,22 @@ impl Process {
         let deadline = Instant::now() + STOP_MAX;
         while Instant::now() < deadline {
             if let Ok(Some(status)) = self.child.try_wait() {
+                self.kill();
                 return Some(status);
             }
             std::thread::sleep(Duration::from_millis(20));
         }
+        self.kill();
+        None
+    }
+
+    /// Ends the process, if it has not ended, and reads its log to the end.
+    fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        None
+        for reader in self.readers.drain(..) {
+            let _ = reader.join();
+        }
     }
 
     /// Nothing that a test sends may be the host's undoing: a trap or a panic is logged
@@ -220,8 +236,7 @@ impl Process {
 impl Drop for Host {
     fn drop(&mut self) {
         let Some(process) = &mut self.process else { return };
-        let _ = process.child.kill();
-        let _ = process.child.wait();
+        process.kill();
         if std::thread::panicking() {
             eprintln!("the host's log ends with:\n{}", process.tail());
         } else {
@@ -231,7 +246,11 @@ impl Drop for Host {
 }
 
 /// Reads lines until the process ends.
-fn follow(stream: impl Read + Send + 'static, log: Arc<Mutex<Vec<String>>>, lines: Option<Sender<String>>) {
+fn follow(
+    stream: impl Read + Send + 'static,
+    log: Arc<Mutex<Vec<String>>>,
+    lines: Option<Sender<String>>,
+) -> JoinHandle<()> {
     std::thread::spawn(move || {
         for line in BufReader::new(stream).lines().map_while(Result::ok) {
             if let Some(lines) = &lines {
@@ -239,5 +258,5 @@ fn follow(stream: impl Read + Send + 'static, log: Arc<Mutex<Vec<String>>>, line
             }
             log.lock().unwrap_or_else(PoisonError::into_inner).push(line);
         }
-    });
+    })
 }

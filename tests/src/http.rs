@@ -109,8 +109,13 @@ impl Call {
 impl Http {
     /// A client of the deployment at a URL.
     pub fn new(url: &str) -> Self {
+        Self::with_timeout(url, Duration::from_secs(30))
+    }
+
+    /// A client that gives up after some time.
+    pub fn with_timeout(url: &str, timeout: Duration) -> Self {
         let config = Agent::config_builder()
-            .timeout_global(Some(Duration::from_secs(30)))
+            .timeout_global(Some(timeout))
             .max_redirects(0)
             .max_redirects_will_error(false)
             .http_status_as_error(false)

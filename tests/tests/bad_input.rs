@@ -5,12 +5,12 @@ use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::io::{Read, Write as _};
 use std::net::TcpStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use vwp_client::sign::{Statement, proof_of_possession};
 use vwp_core::jose::encode;
 use vwp_tests::dns::{self, SILENCE, ask_udp, framed, question, rcode, send_tcp};
 use vwp_tests::host::Host;
-use vwp_tests::http::Call;
+use vwp_tests::http::{Call, Http};
 use vwp_tests::people::{Operator, Traveller, sign_in, sign_up};
 use vwp_tests::{tools, unique};
 
@@ -534,6 +534,27 @@ fn what_is_not_http_hurts_nobody() {
             || answer.starts_with("HTTP/1.1 505");
         assert!(is_refused, "{:.60?} was answered with {answer:.200}", String::from_utf8_lossy(&case));
         require_alive(&host);
+    }
+}
+
+#[test]
+fn a_client_that_stalls_holds_up_nobody_else() {
+    let host = Host::shared();
+    let address = host.url.trim_start_matches("http://").to_owned();
+    let head = format!(
+        "POST /v1/worlds HTTP/1.1\r\nhost: {address}\r\ncontent-type: application/jose\r\ncontent-length: 1000\r\n\r\nabc"
+    );
+    let mut stalled: Vec<TcpStream> = (0..3).map(|_| TcpStream::connect(&address).unwrap()).collect();
+    for stream in &mut stalled {
+        stream.write_all(head.as_bytes()).unwrap();
+    }
+    // An answer takes milliseconds, and this bound is for the slowest machine. The host gives
+    // the stalled ones up meanwhile, which must not be at the cost of anybody else.
+    let http = Http::with_timeout(&host.url, Duration::from_secs(3));
+    let given_up = Instant::now() + Duration::from_secs(13);
+    while Instant::now() < given_up {
+        let _ = http.send(&Call::get("/v1/worlds?limit=1")).expect(200);
+        std::thread::sleep(Duration::from_millis(50));
     }
 }
 

@@ -25,14 +25,15 @@ const GATEWAY_MAY: [&str; 2] = ["wasi:http/handler@", "wasi:http/client@"];
 /// What nobody may import: connections past the host's rules.
 const NOBODY_MAY: [&str; 2] = ["wasi:sockets/", "wasi:http/outgoing-handler@"];
 
-/// The builds of a component: for every host, and for ours with wide arithmetic if it was
-/// built.
+/// The builds of a component that the manifest names: for every host, and for ours.
 fn builds(component: &str) -> Vec<PathBuf> {
-    let file = format!("wasm32-wasip2/release/vwp_{component}.wasm");
-    let baseline = project().join("target").join(&file);
-    assert!(baseline.exists(), "{} is missing; build it first", baseline.display());
-    let wide = project().join("target/wide").join(&file);
-    [baseline, wide].into_iter().filter(|path| path.exists()).collect()
+    let manifest = std::fs::read_to_string(project().join("spin.toml")).unwrap();
+    let manifest: toml::Table = manifest.parse().expect("the manifest is TOML");
+    let entry = &manifest["component"][component];
+    let ours = entry.get("tool").and_then(|tool| tool.get("vwp")?.get("source"));
+    let sources = [Some(&entry["source"]), ours].into_iter().flatten();
+    let paths = sources.map(|source| project().join(source.as_str().expect("a source is a path")));
+    paths.inspect(|path| assert!(path.exists(), "{} is missing; build it first", path.display())).collect()
 }
 
 /// The names of what a component imports and exports at its outside.
@@ -120,7 +121,7 @@ fn a_manifest_that_cannot_be_honoured_is_refused_with_file_key_and_reason() {
         (manifest.replacen("[variables]", "[variables]\nzone2 = 7", 1), "zone2"),
         (
             manifest.clone() + "\n[component.stray]\nsource = \"nowhere.wasm\"\nallowed_outbound_hosts = 7\n",
-            "stray",
+            "allowed_outbound_hosts",
         ),
         ("this is not TOML".to_owned(), "spin.toml"),
     ];

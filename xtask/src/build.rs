@@ -10,7 +10,9 @@ use std::process::{Command, Stdio};
 const TARGET: &str = "wasm32-wasip2";
 
 /// The components that handle requests.
-pub(crate) const HANDLERS: &[&str] = &["vwp-auth", "vwp-discovery", "vwp-gateway", "vwp-transactions"];
+pub(crate) const HANDLERS: &[&str] = &["vwp-auth", "vwp-discovery", "vwp-transactions"];
+/// The package of the middleware.
+pub(crate) const MIDDLEWARE: &str = "vwp-gateway";
 
 /// The state machine. It is built by a cargo invocation of its own: it links no std, and
 /// among the others cargo would unify its features with those of the handlers that use
@@ -63,10 +65,13 @@ impl Profile {
 /// Builds the components in the profiles, then the runtime.
 pub(crate) fn run(project: &Project, profiles: &[Profile]) -> Result<()> {
     ensure_target()?;
-    let mut steps = Steps::new(profiles.len() * 2 + 1);
+    let mut steps = Steps::new(profiles.len() * 3 + 1);
     for profile in profiles {
         let name = profile.name;
+        // Apart, because cargo unites the features of what it builds together, and the
+        // gateway's let a component send requests.
         steps.run(&format!("the handlers, {name}"), profile.cargo(project, HANDLERS))?;
+        steps.run(&format!("the gateway, {name}"), profile.cargo(project, &[MIDDLEWARE]))?;
         steps.run(&format!("the ledger, {name}"), profile.cargo(project, &[MACHINE]))?;
     }
     steps.run("the runtime", project.cargo("build --release -p vwp-runtime"))

@@ -1,6 +1,6 @@
 //! Everything that CI runs, in one order, with a summary.
 
-use crate::build::{self, HANDLERS, MACHINE, Profile};
+use crate::build::{self, HANDLERS, MACHINE, MIDDLEWARE, Profile};
 use crate::project::Project;
 use crate::steps::{elapsed, readable};
 use crate::summary::{Counts, Outcome, Row, Summary};
@@ -104,7 +104,7 @@ fn clippy_wasm(project: &Project) -> Result<()> {
         command.args(["--", "-D", "warnings"]);
         run_command(command)
     };
-    clippy(&[HANDLERS, &["vwp-guest"]].concat())?;
+    clippy(&[HANDLERS, &[MIDDLEWARE, "vwp-guest"]].concat())?;
     clippy(&[MACHINE])
 }
 

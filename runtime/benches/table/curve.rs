@@ -1,11 +1,11 @@
 //! ECDSA on P-256 in a component, with and without wide arithmetic, beside the same
 //! crate compiled for this processor.
 
+use crate::Bench;
 use crate::guests::{self, Profile};
 use crate::measure::{Figures, Side, rate, rounds};
 use crate::report::Row;
-use crate::Bench;
-use anyhow::{Context, Result, ensure};
+use anyhow::{Result, ensure};
 use p256::ecdsa::signature::{Signer, Verifier};
 use p256::ecdsa::{Signature, SigningKey};
 use std::path::Path;
@@ -43,7 +43,8 @@ pub(crate) fn rows(bench: &Bench) -> Result<Vec<Row>> {
         };
         let mut wide = |turn| rate(turn, || runtime.block_on(wide.call(what)));
         let mut baseline = |turn| rate(turn, || runtime.block_on(baseline.call(what)));
-        let sides = [("P-256, native", &mut native as Side<'_>), ("wide", &mut wide), ("baseline", &mut baseline)];
+        let sides =
+            [("P-256, native", &mut native as Side<'_>), ("wide", &mut wide), ("baseline", &mut baseline)];
         let [native, wide, baseline] = rounds(bench.effort, &bench.progress, sides)?;
         let row = |name: &str, ours: &Figures, theirs| {
             Row::rate(format!("P-256 {what} in wasm, {name}"), what, ours, theirs, None)
@@ -79,7 +80,7 @@ impl Guest {
 
     async fn call(&mut self, what: &str) -> Result<u32> {
         let function = if what == "sign" { self.sign } else { self.verify };
-        let (answer,) = function.call_async(&mut self.store, (CALL,)).await.context("the guest failed")?;
+        let (answer,) = function.call_async(&mut self.store, (CALL,)).await?;
         ensure!(what == "sign" || answer == CALL, "the guest refused good signatures");
         Ok(CALL)
     }

@@ -86,7 +86,8 @@ impl Nsd {
             let mut dig = Command::new("dig");
             records += &tools::output(dig.args(&server).args(plain).args([zone, rtype]))?;
         }
-        records += &tools::output(Command::new("dig").args(&server).args(plain).arg("-f").arg(&questions.dig))?;
+        records +=
+            &tools::output(Command::new("dig").args(&server).args(plain).arg("-f").arg(&questions.dig))?;
         std::fs::write(folder.join("zone"), records)?;
         let at = folder.display();
         let configuration = format!(

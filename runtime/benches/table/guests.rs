@@ -62,5 +62,6 @@ pub(crate) fn grants(component: &str, scratch: &Path) -> Result<Arc<Grants>> {
         machines: BTreeMap::new(),
         memory_bytes_max: 64 * 1024 * 1024,
         request_ms_max: 10_000,
+        stopping: Arc::default(),
     }))
 }

@@ -54,7 +54,13 @@ pub(crate) fn rows(bench: &Bench) -> Result<Vec<Row>> {
             Row::rate("hello in a component", "requests", &hello, yardstick, Some(0.3)),
             Row::quantity("hello, 99 of 100 within", "ms", &hello_p99, Some(("bare hyper", &bare_p99)), None),
             Row::rate("world lookup, vwp up", "requests", &lookup, ("hello", &hello), None),
-            Row::quantity("world lookup, 99 of 100 within", "ms", &lookup_p99, Some(("hello", &hello_p99)), None),
+            Row::quantity(
+                "world lookup, 99 of 100 within",
+                "ms",
+                &lookup_p99,
+                Some(("hello", &hello_p99)),
+                None,
+            ),
         ])
     })
 }

@@ -1,12 +1,12 @@
-//! Transfers through the replicated ledger, beside appends of the same commands with
-//! one `fdatasync` each; and the ledger itself, compiled to WebAssembly and natively.
+//! Transfers through the replicated ledger, beside writes of the same commands with one
+//! `fdatasync` each to a file laid out beforehand; and the ledger itself, compiled to
+//! WebAssembly and natively.
 
 use crate::measure::{Effort, Side, rounds};
+use crate::raw::RawLog;
 use crate::report::Row;
 use crate::{Bench, guests};
 use anyhow::{Context, Result, bail};
-use std::fs::File;
-use std::io::Write as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -23,9 +23,11 @@ const CLIENTS: usize = 4;
 const ACCOUNTS: u128 = 1000;
 const ASSET: u128 = 1;
 const ISSUANCE: u128 = 2;
+/// The length of the file that the yardstick writes: all batches of a round fit in it.
+const LAID_OUT_BYTES: u64 = 96 * 1_048_576;
 
 /// How many transfers are in a batch, how many batches are made for a round at most,
-/// what the issue of this row is.
+/// and the least ratio to reach.
 const BATCHES: [(usize, usize, Option<f64>); 3] =
     [(1, 60_000, None), (100, 6000, None), (8000, 80, Some(0.15))];
 
@@ -64,14 +66,12 @@ fn replicated(
     for command in work.openings()? {
         bench.runtime.block_on(replica.submit(command))?;
     }
-    // The file is kept from round to round, as the log is.
-    let mut file = File::create(folder.join("raw"))?;
+    let mut file = RawLog::laid_out(&folder.join("raw"), LAID_OUT_BYTES)?;
     let mut raw = |turn| {
         let commands = Work::default().batches(batches, length)?;
         let (start, mut done) = (Instant::now(), 0);
         for command in commands.iter().take_while(|_| start.elapsed() < turn) {
-            file.write_all(command)?;
-            file.sync_data()?;
+            file.append(command)?;
             done += length;
         }
         Ok(per_second(done, start))
@@ -80,9 +80,9 @@ fn replicated(
         let commands = work.batches(batches, length)?;
         bench.runtime.block_on(submits(&replica, commands, turn))
     };
-    let sides = [("append + fdatasync", &mut raw as Side<'_>), (&name, &mut ours)];
+    let sides = [("overwrite + fdatasync", &mut raw as Side<'_>), (&name, &mut ours)];
     let [raw, ours] = rounds(bench.effort, &bench.progress, sides)?;
-    Ok(Row::rate(name, "transfers", &ours, ("append + fdatasync", &raw), ratio_min))
+    Ok(Row::rate(name, "transfers", &ours, ("overwrite + fdatasync", &raw), ratio_min))
 }
 
 /// Submits the batches from a few clients; transfers per second.

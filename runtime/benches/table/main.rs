@@ -17,6 +17,7 @@ mod machine;
 mod measure;
 mod port;
 mod progress;
+mod raw;
 mod report;
 mod start;
 mod tools;
@@ -82,9 +83,13 @@ fn main() -> Result<ExitCode> {
             // cargo says this to every benchmark.
             "--bench" => {}
             "--quick" => effort = Effort::QUICK,
-            "--networks" => networks = Some(PathBuf::from(arguments.next().context("--networks takes a file")?)),
+            "--networks" => {
+                networks = Some(PathBuf::from(arguments.next().context("--networks takes a file")?))
+            }
             group if GROUPS.iter().any(|(name, _)| *name == group) => wanted.push(group.to_owned()),
-            other => bail!("{other} is none of --quick, --networks, {}", GROUPS.map(|(name, _)| name).join(", ")),
+            other => {
+                bail!("{other} is none of --quick, --networks, {}", GROUPS.map(|(name, _)| name).join(", "))
+            }
         }
     }
     let bench = Bench {

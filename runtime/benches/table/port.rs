@@ -87,8 +87,10 @@ impl Port {
     pub(crate) fn worlds(&self) -> Result<Vec<String>> {
         let (mut names, mut cursor) = (Vec::new(), String::new());
         loop {
-            let page: serde_json::Value = serde_json::from_str(&self.get(&format!("/v1/worlds?limit=100{cursor}"))?)?;
-            let worlds = page.get("worlds").and_then(|worlds| worlds.as_array()).context("no worlds in the page")?;
+            let page: serde_json::Value =
+                serde_json::from_str(&self.get(&format!("/v1/worlds?limit=100{cursor}"))?)?;
+            let worlds =
+                page.get("worlds").and_then(|worlds| worlds.as_array()).context("no worlds in the page")?;
             names.extend(worlds.iter().filter_map(|world| world.get("name")?.as_str()).map(str::to_owned));
             match page.get("next").and_then(|next| next.as_str()) {
                 Some(next) => cursor = format!("&cursor={next}"),
@@ -97,16 +99,17 @@ impl Port {
         }
     }
 
-    /// A JSON document of the port.
+    /// A document of the port. Asked for in HTTP/1.0, so that its end is the connection's
+    /// and it comes in one piece (RFC 9112, section 7.1).
     pub(crate) fn get(&self, path: &str) -> Result<String> {
         let mut stream = TcpStream::connect(self.http)?;
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.http)?;
+        write!(stream, "GET {path} HTTP/1.0\r\nHost: {}\r\n\r\n", self.http)?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer)?;
-        ensure!(answer.starts_with("HTTP/1.1 200 "), "{path} was answered with {answer}");
-        let (open, close) = (answer.find('{'), answer.rfind('}'));
-        let (Some(open), Some(close)) = (open, close) else { bail!("{path} was answered with {answer}") };
-        Ok(answer.get(open..=close).unwrap_or_default().to_owned())
+        let (head, body) = answer.split_once("\r\n\r\n").context("the answer has no end of its head")?;
+        let status = head.split_whitespace().nth(1);
+        ensure!(status == Some("200"), "{path} was answered with {answer}");
+        Ok(body.to_owned())
     }
 
     /// The memory that it occupies, in megabytes.

@@ -1,9 +1,9 @@
 //! How long `vwp up` takes to its first answer, and how much memory it then occupies.
 
+use crate::Bench;
 use crate::measure::Figures;
 use crate::port::{self, Port};
 use crate::report::Row;
-use crate::Bench;
 use anyhow::Result;
 
 /// Starts, with and without compiled code on disk.

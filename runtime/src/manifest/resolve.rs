@@ -214,7 +214,6 @@ impl Resolver {
         };
         let inherit = match &dependency.inherit_configuration {
             Some(InheritConfiguration::All(true)) => Inherit::All,
-            Some(InheritConfiguration::All(false)) => Inherit::Some(Vec::new()),
             Some(InheritConfiguration::Some(kinds)) => {
                 if let Some(kind) = kinds.iter().find(|kind| !INHERITABLE.contains(&kind.as_str())) {
                     let key = format!("{key}.inherit_configuration");
@@ -223,7 +222,7 @@ impl Resolver {
                 Inherit::Some(kinds.clone())
             }
             None if inherit_all => Inherit::All,
-            None => Inherit::Some(Vec::new()),
+            Some(InheritConfiguration::All(false)) | None => Inherit::Some(Vec::new()),
         };
         Ok(Dependency { source, export: dependency.export.clone(), inherit })
     }

@@ -23,7 +23,6 @@ async fn a_request_in_flight_is_answered_before_the_host_ends() {
     host.terminate();
     host.logged("requests in flight may end").await;
     part("second").await;
-    drop(part);
     drop(writer);
     let answer = answer.await.expect("an answer");
     assert_eq!(answer.status(), StatusCode::OK);

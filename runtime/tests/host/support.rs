@@ -18,7 +18,7 @@ use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::task::JoinHandle;
 
 /// After this a test is given up as hung. Nothing is expected to take nearly as long.
-const HUNG: Duration = Duration::from_secs(120);
+const HUNG: Duration = Duration::from_mins(2);
 
 /// A body that a test can write in parts.
 pub(crate) type Body = BoxBody<Bytes, Infallible>;
