@@ -3,8 +3,9 @@
 /// Everything wrong with a manifest.
 pub(super) fn faults(path: &str, text: &str) -> Vec<String> {
     let has = |section: &str| text.lines().any(|line| line.trim() == section);
-    // A guest that tests compile is a workspace of its own, which has nothing to inherit.
-    let is_fixture = (path.contains("/tests/") || path.contains("/benches/")) && has("[workspace]");
+    // Guests that tests and benchmarks compile are workspaces of their own, which have nothing
+    // to inherit.
+    let is_fixture = path.contains("/guests/");
     if !has("[package]") || is_fixture || inherits_lints(text) {
         return Vec::new();
     }
