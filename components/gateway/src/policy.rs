@@ -55,7 +55,7 @@ pub fn request_id(headers: &HeaderMap, seed: [u8; 16]) -> String {
     if (1..=REQUEST_ID_LENGTH_MAX).contains(&given.len()) && given.bytes().all(is_allowed) {
         return given.to_owned();
     }
-    seed.iter().map(|byte| format!("{byte:02x}")).collect()
+    format!("{:032x}", u128::from_be_bytes(seed))
 }
 
 /// Whether a request with this method has a body worth reading (RFC 9110, section
