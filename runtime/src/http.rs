@@ -3,10 +3,11 @@
 use crate::engine::INSTANCES_MAX;
 use crate::handler::Handler;
 use crate::manifest::Pattern;
+use crate::settle::settle;
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use http::uri::{Authority, Scheme};
-use http::{Request, Response, Uri, header};
+use http::{Method, Request, Response, Uri, header};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -68,7 +69,11 @@ impl Router {
             Ok(permit) => permit,
             Err(_) => self.wait().await?,
         };
-        handler.handle(request.map(|body| body.map_err(WasiError::Hyper).boxed_unsync())).await
+        let is_head = request.method() == Method::HEAD;
+        let answer =
+            handler.handle(request.map(|body| body.map_err(WasiError::Hyper).boxed_unsync())).await?;
+        // The length of an answer to HEAD is that of the one to GET, which is not known here.
+        Ok(if is_head { answer } else { settle(answer).await })
     }
 
     async fn wait(&self) -> Result<tokio::sync::SemaphorePermit<'_>, Problem> {

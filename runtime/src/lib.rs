@@ -17,5 +17,6 @@ pub mod http;
 pub mod machine;
 pub mod manifest;
 pub mod secrets;
+pub mod settle;
 pub mod up;
 pub mod variables;

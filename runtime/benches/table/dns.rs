@@ -133,7 +133,7 @@ impl Nsd {
         while start.elapsed() < START_MAX {
             socket.send_to(&question, self.address)?;
             if let Ok(length) = socket.recv(&mut answer) {
-                ensure!(length > 3 && answer[3] & 0x0f == 0, "NSD answers with an error");
+                ensure!(length > 3 && answer[3] % 16 == 0, "NSD answers with an error");
                 return Ok(());
             }
         }

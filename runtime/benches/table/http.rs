@@ -110,7 +110,8 @@ impl Hello {
 
 /// A script for `wrk` that asks for one world after the other.
 fn script(scratch: &Path, worlds: &[String]) -> Result<PathBuf> {
-    let names: String = worlds.iter().map(|name| format!("  \"{name}\",\n")).collect();
+    let names: Vec<String> = worlds.iter().map(|name| format!("  \"{name}\",\n")).collect();
+    let names = names.concat();
     let text = format!(
         "local names = {{\n{names}}}\nlocal at = 0\n\
          request = function()\n  at = at % #names + 1\n  return wrk.format(\"GET\", \"/v1/worlds/\" .. names[at])\nend\n"

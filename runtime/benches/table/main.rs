@@ -84,7 +84,7 @@ fn main() -> Result<ExitCode> {
             "--bench" => {}
             "--quick" => effort = Effort::QUICK,
             "--networks" => {
-                networks = Some(PathBuf::from(arguments.next().context("--networks takes a file")?))
+                networks = Some(PathBuf::from(arguments.next().context("--networks takes a file")?));
             }
             group if GROUPS.iter().any(|(name, _)| *name == group) => wanted.push(group.to_owned()),
             other => {

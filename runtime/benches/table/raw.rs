@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 /// What a file that is laid out beforehand is filled with at a time.
-const CHUNK: [u8; 65_536] = [0; 65_536];
+static CHUNK: [u8; 65_536] = [0; 65_536];
 
 /// A file that takes records, each durable when it is taken.
 pub(crate) struct RawLog {

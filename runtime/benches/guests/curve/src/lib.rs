@@ -28,7 +28,8 @@ impl Guest for Curve {
     fn sign(count: u32) -> u32 {
         let key = key();
         let signature = |number: u32| -> Signature { key.sign(&number.to_le_bytes()) };
-        let sum = |signature: Signature| signature.to_bytes().iter().map(|byte| u32::from(*byte)).sum::<u32>();
+        let sum =
+            |signature: Signature| signature.to_bytes().iter().map(|byte| u32::from(*byte)).sum::<u32>();
         (0..count).map(signature).map(sum).fold(0, u32::wrapping_add)
     }
 

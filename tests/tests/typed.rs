@@ -1,0 +1,369 @@
+//! What an integrator relies on who takes the components without their HTTP: a handler
+//! that imports their typed interfaces is composed with them by its manifest alone, gets
+//! typed results and typed errors, and shares one state with whoever speaks HTTP.
+
+use serde_json::{Value, json};
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::time::{Duration, SystemTime};
+use tempfile::TempDir;
+use vwp_client::key::Key;
+use vwp_client::presentation;
+use vwp_client::sign::{self, Statement};
+use vwp_tests::host::Host;
+use vwp_tests::http::{Call, Http};
+use vwp_tests::people::Operator;
+use vwp_tests::{build_folder, project, tools, unique};
+
+/// The settings that every application needs, as the port's own manifest has them.
+const APPLICATION: &str = r#"
+spin_manifest_version = 2
+[application]
+name = "integrator"
+[application.tool.vwp]
+machines = { ledger = "ledger" }
+generated_secrets = { master_key = 32, admin_token = 32 }
+served_url_variable = "issuer"
+[variables]
+zone = { default = "vwp.test" }
+issuer = { default = "http://127.0.0.1:3000" }
+master_key = { required = true, secret = true }
+admin_token = { required = true, secret = true }
+[component.ledger]
+source = "BUILT/vwp_ledger_component.wasm"
+"#;
+
+/// The integrator's handler with all that it may use, the same handler with nothing at
+/// all, and the port's own HTTP for passports.
+const COMPONENTS: &str = r#"
+[[trigger.http]]
+route = "/granted/..."
+component = "granted"
+[[trigger.http]]
+route = "/ungranted/..."
+component = "ungranted"
+[[trigger.http]]
+route = "/..."
+component = "auth"
+[component.granted]
+source = "GUESTS/vwp_typed_guest.wasm"
+variables = { VARIABLES }
+[component.granted.tool.vwp]
+write_spaces = ["discovery", "directory", "auth"]
+machines = ["ledger"]
+[component.granted.dependencies]
+"vwp:discovery/registry" = { path = "BUILT/vwp_discovery.wasm", inherit_configuration = true }
+"vwp:auth/accounts" = { path = "BUILT/vwp_auth.wasm", inherit_configuration = true }
+"vwp:auth/verifier" = { path = "BUILT/vwp_auth.wasm", inherit_configuration = true }
+"vwp:transactions/ledger" = { path = "BUILT/vwp_transactions.wasm", inherit_configuration = true }
+[component.ungranted]
+source = "GUESTS/vwp_typed_guest.wasm"
+dependencies_inherit_configuration = true
+[component.ungranted.dependencies]
+"vwp:discovery/registry@0.1.0" = { path = "BUILT/vwp_discovery.wasm" }
+"vwp:auth/accounts@0.1.0" = { path = "BUILT/vwp_auth.wasm" }
+"vwp:auth/verifier@0.1.0" = { path = "BUILT/vwp_auth.wasm" }
+"vwp:transactions/ledger@0.1.0" = { path = "BUILT/vwp_transactions.wasm" }
+[component.auth]
+source = "BUILT/vwp_auth.wasm"
+variables = { VARIABLES }
+[component.auth.tool.vwp]
+write_spaces = ["auth", "directory"]
+"#;
+
+/// The variables of a component that keeps state.
+const VARIABLES: &str = r#"zone = "{{ zone }}", issuer = "{{ issuer }}", master_key = "{{ master_key }}", admin_token = "{{ admin_token }}""#;
+
+/// A handler of WASI 0.2 alone.
+const WASI_02: &str = r#"
+spin_manifest_version = 2
+[application]
+name = "wasi02"
+[[trigger.http]]
+route = "/..."
+component = "guest"
+[component.guest]
+source = "GUESTS/vwp_wasi02_guest.wasm"
+"#;
+
+/// The folder of the guests' binaries; they are built when this is first asked.
+fn guests() -> &'static Path {
+    static GUESTS: OnceLock<PathBuf> = OnceLock::new();
+    GUESTS.get_or_init(|| {
+        let target = project().join("target/guests");
+        let mut cargo = Command::new(env!("CARGO"));
+        cargo.args(["build", "--quiet", "--release", "--locked", "--workspace", "--target", "wasm32-wasip2"]);
+        cargo.arg("--manifest-path").arg(project().join("tests/guests/typed/Cargo.toml"));
+        cargo.arg("--target-dir").arg(&target).env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
+        tools::run(&mut cargo);
+        target.join("wasm32-wasip2/release")
+    })
+}
+
+/// A folder with this manifest in it.
+fn folder(manifest: &str) -> TempDir {
+    let built = project().join("target/wasm32-wasip2/release");
+    let manifest = manifest
+        .replace("{ VARIABLES }", &format!("{{ {VARIABLES} }}"))
+        .replace("GUESTS", &guests().display().to_string())
+        .replace("BUILT", &built.display().to_string());
+    let folder = TempDir::with_prefix("vwp-typed-").expect("a folder");
+    std::fs::write(folder.path().join("spin.toml"), manifest).expect("a manifest");
+    folder
+}
+
+/// A host that serves an integrator's application.
+struct Application {
+    child: Child,
+    folder: TempDir,
+    http: Http,
+    url: String,
+}
+
+impl Application {
+    fn start(manifest: &str) -> Self {
+        let folder = folder(manifest);
+        let state = folder.path().join("state");
+        std::fs::create_dir(&state).expect("a folder for the state");
+        // Compiled code is worth keeping between runs; the state is not.
+        std::os::unix::fs::symlink(build_folder("cache"), state.join("cache")).expect("a link");
+        let log = File::create(folder.path().join("log")).expect("a file for the log");
+        let mut command = Command::new(Host::program());
+        command.arg("up").arg("-f").arg(folder.path()).arg("--state-dir").arg(state);
+        command.args(["--listen", "127.0.0.1:0", "--dns-listen", "127.0.0.1:0"]);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
+        let mut child = command.spawn().expect("vwp is built and starts");
+        let printed = BufReader::new(child.stdout.take().expect("standard output is piped"));
+        let serving = printed
+            .lines()
+            .map_while(Result::ok)
+            .find_map(|line| Some(line.strip_prefix("Serving ")?.into()));
+        let url: String = serving.unwrap_or_default();
+        let application = Self { child, folder, http: Http::new(&url), url };
+        assert!(!application.url.is_empty(), "the host did not start:\n{}", application.log());
+        application
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// Calls a function of an interface through one of the handlers: what it gives, or its
+    /// error.
+    #[track_caller]
+    fn call(&self, handler: &str, function: &str, arguments: &Value) -> Result<Value, Value> {
+        let reply = self.http.send(&Call::json(format!("/{handler}/{function}"), arguments)).expect(200);
+        let mut answer = reply.json();
+        let mut take = |member: &str| answer.get_mut(member).map(Value::take);
+        match (take("Ok"), take("Err")) {
+            (Some(given), None) => Ok(given),
+            (None, Some(error)) => Err(error),
+            _ => panic!("{function} answered neither way: {}", reply.shown()),
+        }
+    }
+
+    /// Calls through the handler that has all grants.
+    #[track_caller]
+    fn typed(&self, function: &str, arguments: &Value) -> Result<Value, Value> {
+        self.call("granted", function, arguments)
+    }
+
+    /// A statement of an operator to this application.
+    fn signed(&self, operator: &Operator, typ: &str, claims: Value) -> String {
+        Statement::new(typ, &self.url, claims).sign(&operator.key)
+    }
+
+    /// The signed record of an operator's world.
+    fn record(&self, operator: &Operator, seq: u64) -> String {
+        let statement = Statement::new("vwp-world+jws", &self.url, operator.claims(seq));
+        let valid = Some(Duration::from_hours(1));
+        Statement { introduce: true, valid, ..statement }.sign(&operator.key)
+    }
+}
+
+impl Drop for Application {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        let log = self.log();
+        if std::thread::panicking() {
+            eprintln!("the host's log:\n{log}");
+        } else {
+            assert!(
+                !log.contains("defect") && !log.contains("panicked at"),
+                "the host logged defects: {log}"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_integrator_composes_the_components_by_their_typed_interfaces() {
+    let application = Application::start(&format!("{APPLICATION}{COMPONENTS}"));
+    let arena = a_world_is_registered_once_and_found(&application);
+    let (ada, token) = a_traveller_signs_up_and_in(&application);
+    a_passport_is_verified_without_storage_and_settings(&application, &ada, &token);
+    money_moves_once(&application, &arena, &ada, &token);
+}
+
+fn a_world_is_registered_once_and_found(application: &Application) -> Operator {
+    let arena = Operator::new("arena");
+    let record = application.record(&arena, 1);
+    let made = application.typed("registry/register", &json!([record])).expect("the world is registered");
+    assert_eq!(made["name"], arena.world.as_str());
+    assert_eq!(made["fqdn"], format!("{}.vwp.test", arena.world));
+    assert_eq!((&made["operator"], &made["is_new"]), (&json!(arena.key.id()), &json!(true)));
+
+    let found = application.typed("registry/lookup", &json!([arena.world])).expect("an answer");
+    assert_eq!((&found["title"], &found["signed"]), (&arena.claims(1)["title"], &json!(record)));
+    assert_eq!(found["endpoints"].as_array().map(Vec::len), Some(2), "{found}");
+    let nobody = application.typed("registry/lookup", &json!([unique("nobody")]));
+    assert_eq!(nobody, Ok(Value::Null), "no world is an answer, not an error");
+    let page = application.typed("registry/search", &json!([arena.world, null, null])).expect("a page");
+    assert_eq!((&page["worlds"][0], &page["worlds"][1]), (&found, &Value::Null));
+
+    let replayed = application.typed("registry/register", &json!([record])).expect_err("a replay");
+    assert_eq!(replayed["Refused"]["reason"], "record-replayed", "{replayed}");
+    let other = Operator { world: arena.world.clone(), ..Operator::new("thief") };
+    let taken = application.typed("registry/register", &json!([application.record(&other, 2)]));
+    assert_eq!(taken.expect_err("a name that is taken")["Refused"]["reason"], "name-taken");
+    arena
+}
+
+/// Gives out the traveller's id and access token.
+fn a_traveller_signs_up_and_in(application: &Application) -> (String, String) {
+    let credentials = json!([{ "handle": unique("ada"), "password": unique("password") }]);
+    let ada = application.typed("accounts/sign-up", &credentials).expect("the traveller signs up");
+    assert_eq!(ada["handle"], credentials[0]["handle"]);
+    let again = application.typed("accounts/sign-up", &credentials);
+    assert_eq!(again, Err(json!("HandleTaken")));
+
+    let wrong = json!([{ "handle": ada["handle"], "password": "not the password" }]);
+    let refused = application.typed("accounts/sign-in", &wrong).expect_err("a wrong password");
+    assert!(refused.get("Unauthorised").is_some(), "{refused}");
+    let session = application.typed("accounts/sign-in", &credentials).expect("the traveller signs in");
+    assert_eq!(session["traveller"], ada["id"]);
+    let text = |value: &Value| value.as_str().expect("a text").to_owned();
+    (text(&ada["id"]), text(&session["access_token"]))
+}
+
+fn a_passport_is_verified_without_storage_and_settings(application: &Application, ada: &str, token: &str) {
+    // The session was opened by a typed call; the port's HTTP knows it, for the state is one.
+    let key = Key::generate().expect("a key");
+    let proof = sign::proof_of_possession(&key, &application.url).expect("a proof");
+    let ask = Call::json("/v1/passports", &json!({ "proof": proof })).bearer(token);
+    let passport = application.http.send(&ask).expect(200).text("passport");
+    let keys = application.http.send(&Call::get("/.well-known/jwks.json")).expect(200).json().to_string();
+    let (world, nonce) = ("https://world-b.example", unique("nonce"));
+    let shown =
+        presentation::present(&key, &passport, world, &nonce, &["traveller"]).expect("a presentation");
+
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a time after 1970");
+    let now = u64::try_from(now.as_millis()).expect("a time before the year 584,556,019");
+    let verify = |nonce: &str, keys: &str| {
+        let expectation = json!({ "issuer": application.url, "audience": world, "nonce": nonce, "now": now });
+        application.call("ungranted", "verifier/verify", &json!([shown, keys, expectation]))
+    };
+    let believed = verify(&nonce, &keys).expect("the presentation is believed");
+    assert_eq!((&believed["traveller"], &believed["holder"]), (&json!(ada), &json!(key.id())));
+    assert_eq!(believed["handle"], Value::Null, "what was not disclosed stays unknown");
+    let refused = verify("another", &keys).expect_err("another nonce");
+    assert_eq!(refused["reason"], "nonce-mismatch", "{refused}");
+    verify(&nonce, r#"{"keys":[]}"#).expect_err("without the issuer's key nothing is believed");
+
+    // The handler that verified has indeed nothing: what needs a store fails there.
+    let lookup = application.call("ungranted", "registry/lookup", &json!(["anything"]));
+    assert_eq!(lookup, Err(json!("Internal")));
+}
+
+fn money_moves_once(application: &Application, arena: &Operator, ada: &str, token: &str) {
+    let (asset, account) = (arena.asset("gold"), format!("traveller:{ada}"));
+    let definition = json!({ "asset": asset, "scale": 2, "title": "Test money" });
+    let definition = json!([application.signed(arena, "vwp-asset+jws", definition)]);
+    let created = application.typed("ledger/create-asset", &definition).expect("the asset is created");
+    assert_eq!((&created[0]["name"], &created[1]), (&json!(asset), &json!("Created")));
+    let again = application.typed("ledger/create-asset", &definition).expect("the same asset");
+    assert_eq!((&again[0], &again[1]), (&created[0], &json!("Repeated")));
+
+    let order = json!({
+        "idempotency_key": unique("issue"), "from": format!("issuance:{asset}"),
+        "to": account, "asset": asset, "amount": "1000",
+    });
+    let order = json!([{ "Operator": application.signed(arena, "vwp-transfer+jws", order) }]);
+    let issued = application.typed("ledger/transfer", &order).expect("the operator issues money");
+    assert_eq!((&issued[0]["to"], &issued[1]), (&json!(account), &json!("Created")));
+
+    let pay = |key: &str, amount: &str| {
+        let to = format!("world:{}", arena.world);
+        let order = json!({ "from": null, "to": to, "asset": asset, "amount": amount, "memo": "entrance" });
+        let credential = json!({ "Token": token });
+        let keyed = json!({ "credential": credential, "idempotency_key": key, "order": order });
+        application.typed("ledger/transfer", &json!([{ "Traveller": keyed }]))
+    };
+    let key = unique("payment");
+    let paid = pay(&key, "250").expect("the traveller pays");
+    assert_eq!((&paid[0]["amount"], &paid[1]), (&json!("250"), &json!("Created")));
+    let repeated = pay(&key, "250").expect("a repeat is harmless");
+    assert_eq!((&repeated[0], &repeated[1]), (&paid[0], &json!("Repeated")));
+    assert_eq!(pay(&key, "251"), Err(json!("IdempotencyKeyReused")));
+    assert_eq!(pay(&unique("payment"), "751"), Err(json!("InsufficientFunds")));
+
+    let balance =
+        |credential: Value| application.typed("ledger/get-account", &json!([credential, account, asset]));
+    assert_eq!(balance(json!({ "Token": token })).expect("the account")["balance"], "750");
+    let stranger = balance(json!("None")).expect_err("an account is its owner's");
+    assert!(stranger.get("Unauthorised").is_some(), "{stranger}");
+}
+
+/// What `vwp check` says of a manifest that it refuses.
+#[track_caller]
+fn refused(manifest: &str) -> String {
+    let folder = folder(manifest);
+    let output = tools::output(Command::new(Host::program()).args(["check", "-f"]).arg(folder.path()));
+    assert!(!output.status.success(), "the manifest was accepted: {}", tools::shown(&output));
+    tools::shown(&output)
+}
+
+#[test]
+fn a_dependency_that_needs_what_it_does_not_inherit_is_refused_by_name() {
+    let whole = format!("{APPLICATION}{COMPONENTS}");
+    let all = r#"vwp_discovery.wasm", inherit_configuration = true"#;
+    assert!(whole.contains(all), "the manifest says what the dependency inherits");
+    for (inherit, import, kind) in [
+        ("", "vwp:storage/kv@0.1.0", "key_value_stores"),
+        (r#", inherit_configuration = ["variables"]"#, "vwp:storage/kv@0.1.0", "key_value_stores"),
+        (r#", inherit_configuration = ["key_value_stores"]"#, "spin:variables/variables@3.0.0", "variables"),
+    ] {
+        let shown = refused(&whole.replace(all, &format!(r#"vwp_discovery.wasm"{inherit}"#)));
+        let says = |text: &str| assert!(shown.contains(text), "{inherit} says no {text}: {shown}");
+        says("component `granted`");
+        says("vwp_discovery.wasm");
+        says(&format!("`{import}`"));
+        says(&format!("`{kind}`"));
+    }
+}
+
+#[test]
+fn an_import_that_no_dependency_satisfies_is_named() {
+    let manifest = format!("{APPLICATION}{COMPONENTS}");
+    let is_other = |line: &&str| !line.starts_with("\"vwp:transactions/ledger\"");
+    let manifest: Vec<&str> = manifest.lines().filter(is_other).collect();
+    let shown = refused(&manifest.join("\n"));
+    let granted = shown.split("component granted").nth(1).expect("the handler is in the list");
+    let granted = granted.split("\ncomponent ").next().unwrap_or_default();
+    assert!(
+        granted.contains("NOT SATISFIED") && granted.contains("vwp:transactions/ledger@0.1.0"),
+        "{shown}"
+    );
+}
+
+#[test]
+fn a_handler_of_wasi_0_2_is_served_as_well() {
+    let application = Application::start(WASI_02);
+    let call = Call::new("POST", "/some/path?a=b").body("text/plain", "and a body");
+    let reply = application.http.send(&call).expect(200);
+    assert_eq!(String::from_utf8_lossy(&reply.body), "POST /some/path?a=b and a body");
+}
