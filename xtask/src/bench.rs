@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 /// Builds what is measured, then runs the benchmark, which prints its own table.
 pub(crate) fn run(project: &Project, arguments: &[String]) -> Result<()> {
     build::run(project, &Profile::ALL)?;
-    let mut command = project.cargo("bench -p vwp-runtime");
+    let mut command = project.cargo("bench -p vwp-runtime --bench table");
     if !arguments.is_empty() {
         command.arg("--").args(arguments);
     }
