@@ -1,6 +1,7 @@
-//! Transfers through the replicated ledger, beside writes of the same commands with one
-//! `fdatasync` each to a file laid out beforehand; and the ledger itself, compiled to
-//! WebAssembly and natively.
+//! Transfers through the replicated ledger, beside a raw log of the same commands with
+//! one `fdatasync` each: one that grows, which the target is for, and one that
+//! overwrites a file laid out beforehand. And the ledger itself, compiled to WebAssembly
+//! and natively.
 
 use crate::measure::{Effort, Side, rounds};
 use crate::raw::RawLog;
@@ -36,7 +37,7 @@ pub(crate) fn rows(bench: &Bench) -> Result<Vec<Row>> {
     let factory = wasm()?;
     let mut rows = Vec::new();
     for (length, batches, ratio_min) in BATCHES {
-        rows.push(replicated(bench, &factory, length, batches, ratio_min)?);
+        rows.extend(replicated(bench, &factory, length, batches, ratio_min)?);
     }
     rows.push(applied(bench, &factory)?);
     Ok(rows)
@@ -56,7 +57,7 @@ fn replicated(
     length: usize,
     batches: usize,
     ratio_min: Option<f64>,
-) -> Result<Row> {
+) -> Result<[Row; 2]> {
     let name = format!("ledger, batches of {length}");
     let folder = bench.scratch.path().join(format!("ledger-{length}"));
     let options = ReplicaOptions::default();
@@ -66,23 +67,35 @@ fn replicated(
     for command in work.openings()? {
         bench.runtime.block_on(replica.submit(command))?;
     }
-    let mut file = RawLog::laid_out(&folder.join("raw"), LAID_OUT_BYTES)?;
-    let mut raw = |turn| {
-        let commands = Work::default().batches(batches, length)?;
-        let (start, mut done) = (Instant::now(), 0);
-        for command in commands.iter().take_while(|_| start.elapsed() < turn) {
-            file.append(command)?;
-            done += length;
-        }
-        Ok(per_second(done, start))
-    };
+    let mut growing = RawLog::growing(&folder.join("growing"))?;
+    let mut laid_out = RawLog::laid_out(&folder.join("laid-out"), LAID_OUT_BYTES)?;
+    let mut append = |turn| written(&mut growing, batches, length, turn);
+    let mut overwrite = |turn| written(&mut laid_out, batches, length, turn);
     let mut ours = |turn| {
         let commands = work.batches(batches, length)?;
         bench.runtime.block_on(submits(&replica, commands, turn))
     };
-    let sides = [("overwrite + fdatasync", &mut raw as Side<'_>), (&name, &mut ours)];
-    let [raw, ours] = rounds(bench.effort, &bench.progress, sides)?;
-    Ok(Row::rate(name, "transfers", &ours, ("overwrite + fdatasync", &raw), ratio_min))
+    let sides = [
+        ("append + fdatasync", &mut append as Side<'_>),
+        ("overwrite + fdatasync", &mut overwrite),
+        (&name, &mut ours),
+    ];
+    let [append, overwrite, ours] = rounds(bench.effort, &bench.progress, sides)?;
+    Ok([
+        Row::rate(name.clone(), "transfers", &ours, ("append + fdatasync", &append), ratio_min),
+        Row::rate(name, "transfers", &ours, ("overwrite + fdatasync", &overwrite), None),
+    ])
+}
+
+/// Writes the batches to a raw log; transfers per second.
+fn written(file: &mut RawLog, batches: usize, length: usize, turn: Duration) -> Result<f64> {
+    let commands = Work::default().batches(batches, length)?;
+    let (start, mut done) = (Instant::now(), 0);
+    for command in commands.iter().take_while(|_| start.elapsed() < turn) {
+        file.append(command)?;
+        done += length;
+    }
+    Ok(per_second(done, start))
 }
 
 /// Submits the batches from a few clients; transfers per second.
