@@ -64,10 +64,8 @@ fn what_is_for_travellers_is_for_nobody_else_and_what_is_for_the_administrator_n
         assert_eq!(port.send(method, path, None, "{}").status, StatusCode::UNAUTHORIZED, "{path}");
         assert_eq!(port.send(method, path, Some(ADMIN), "{}").status, StatusCode::FORBIDDEN, "{path}");
     }
-    let for_the_administrator = [
-        ("GET", "/v1/keys/issuer", StatusCode::OK),
-        ("POST", "/v1/keys/issuer/rotate", StatusCode::CREATED),
-    ];
+    let for_the_administrator =
+        [("GET", "/v1/keys/issuer", StatusCode::OK), ("POST", "/v1/keys/issuer/rotate", StatusCode::CREATED)];
     for (method, path, done) in for_the_administrator {
         assert_eq!(port.send(method, path, None, "").status, StatusCode::UNAUTHORIZED, "{path}");
         assert_eq!(port.send(method, path, Some("guess"), "").status, StatusCode::UNAUTHORIZED, "{path}");
