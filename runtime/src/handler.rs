@@ -1,9 +1,8 @@
 //! HTTP handlers: a composed component and its pool of instances.
 //!
 //! Wasmtime's `ProxyHandler` starts instances when requests wait, and reuses each for
-//! many requests, one after the other. Here is
-//! when an instance takes another request, how long a request may take, and what the
-//! caller is told when a guest fails.
+//! many requests, one after the other. Here is when an instance takes another request,
+//! how long a request may take, and what the caller is told when a guest fails.
 
 use crate::host::{Grants, State, store};
 use anyhow::{Context as _, Result};

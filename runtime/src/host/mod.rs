@@ -8,7 +8,6 @@ mod outbound;
 pub mod storage;
 pub mod variables;
 
-use crate::engine::EPOCH_TICK;
 use anyhow::Result;
 use outbound::Denied;
 use std::collections::{BTreeMap, BTreeSet};
@@ -139,7 +138,6 @@ pub fn store(engine: &Engine, grants: &Arc<Grants>) -> Store<State> {
         }
         Ok(UpdateDeadline::Yield(1))
     });
-    debug_assert!(!EPOCH_TICK.is_zero());
     store
 }
 
