@@ -14,6 +14,8 @@ use std::process::{Command, Stdio};
 /// What the components import and the runtime offers. What these need comes along.
 const WANTED: &[&str] = &[
     "spin:key-value@3.0.0",
+    "spin:postgres@4.2.0",
+    "spin:sqlite@3.1.0",
     "spin:variables@3.0.0",
     "wasi:cli@0.3.0",
     "wasi:clocks@0.3.0",
@@ -29,11 +31,12 @@ const WANTED: &[&str] = &[
 const SOURCE: &str = "spin-sdk";
 
 /// Files copied by hand, by their path below `wit/deps`, and git's ids of their contents.
-/// The first two are Spin's; the third is a world that names these two interfaces only.
+/// All but the last are Spin's; the last is a world that names these interfaces only.
 const BY_HAND: &[(&str, &str)] = &[
     ("fermyon-spin@2.0.0/key-value.wit", "7ba4ed943bb70109e691b7b531bc8b32ceda6ccf"),
+    ("fermyon-spin@2.0.0/sqlite.wit", "d82f2d9058fc952c6fdf46590d03f126946e85cd"),
     ("fermyon-spin@2.0.0/variables.wit", "6c0511a8bf47d63585ab3b506ea576f108ca8300"),
-    ("fermyon-spin@2.0.0/world.wit", "143b7a8c39503ef7afd9552131163ffec7aeccf3"),
+    ("fermyon-spin@2.0.0/world.wit", "cc49bf88d15ebb22349469b47c5344aa85e89acb"),
 ];
 
 /// Files by their path below `wit/deps`.
@@ -157,7 +160,7 @@ fn readme(version: &str) -> String {
     format!(
         "The WIT packages of others, copied by `cargo xtask wit` from `wit/deps` of the crate {SOURCE} {version}, \
          each in a folder named after the package. `fermyon-spin@2.0.0` alone was copied by hand, from \
-         `wit/deps/spin@2.0.0` of Spin's repository at 4.1.0-pre0, with a world of the two interfaces that the runtime \
+         `wit/deps/spin@2.0.0` of Spin's repository at 4.1.0-pre0, with a world of the interfaces that the runtime \
          offers. Do not edit any of them: `cargo xtask test` fails where one differs.\n"
     )
 }
