@@ -16,6 +16,7 @@ cargo xtask <command>
   bench [--spin] [-- ARGS]     builds, then measures; ARGS go to the benchmark; --spin measures the
                                Spin that the variable SPIN names beside ours
   wit [--check]                vendors wit/deps; --check only says what has drifted
+  manifests                    writes infra/spin/postgres.toml, which follows from spin.toml
   tidy                         checks the rules that no other tool checks
 ";
 
@@ -60,6 +61,8 @@ pub(crate) enum Task {
         /// Write nothing; fail where something would be written.
         check: bool,
     },
+    /// Write the manifests that follow from `spin.toml`.
+    Manifests,
     /// Check the rules.
     Tidy,
 }
@@ -91,6 +94,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Task>
         "test" => Task::Test { quick: take(&mut given, "--quick"), spin: take(&mut given, "--spin") },
         "bench" => Task::Bench { spin: take(&mut given, "--spin"), rest: rest.clone() },
         "wit" => Task::Wit { check: take(&mut given, "--check") },
+        "manifests" => Task::Manifests,
         "tidy" => Task::Tidy,
         _ => bail!("there is no command {command}\n\n{HELP}"),
     };

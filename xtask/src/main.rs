@@ -3,6 +3,7 @@
 mod arguments;
 mod bench;
 mod build;
+mod manifests;
 mod project;
 mod spin;
 mod steps;
@@ -41,6 +42,7 @@ fn run() -> Result<ExitCode> {
         Task::Bench { spin, rest } => bench::run(&project, spin, &rest)?,
         Task::Wit { check: false } => wit::vendor(&project)?,
         Task::Wit { check: true } => wit::check(&project)?,
+        Task::Manifests => manifests::write(&project)?,
         Task::Tidy => tidy::check(&project)?,
     }
     Ok(ExitCode::SUCCESS)
