@@ -4,6 +4,7 @@ use crate::compose::{self, Binaries};
 use crate::dns::Resolver;
 use crate::handler::Handler;
 use crate::host::{self, Grants, State};
+use crate::hosts::AllowedHosts;
 use crate::http::Router;
 use crate::manifest::{App, Component, Pattern, Route};
 use crate::{engine, machine, variables};
@@ -103,6 +104,8 @@ fn grant(
         write_spaces: component.write_spaces.iter().cloned().collect(),
         read_spaces: component.read_spaces.iter().cloned().collect(),
         key_value_stores: component.key_value_stores.iter().cloned().collect(),
+        outbound: AllowedHosts::parse(&component.allowed_outbound_hosts, values)
+            .with_context(|| format!("component.{}.allowed_outbound_hosts", component.id))?,
         store: store.clone(),
         machines: granted.map(|(name, machine)| (name.clone(), machine.clone())).collect(),
         memory_bytes_max: component.memory_bytes_max,

@@ -8,6 +8,7 @@ mod outbound;
 pub mod storage;
 pub mod variables;
 
+use crate::hosts::AllowedHosts;
 use anyhow::Result;
 use outbound::Denied;
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,6 +35,8 @@ pub struct Grants {
     pub read_spaces: BTreeSet<String>,
     /// The labels of the key-value stores that it may open.
     pub key_value_stores: BTreeSet<String>,
+    /// The hosts that it may reach.
+    pub outbound: AllowedHosts,
     /// The key-value store.
     pub store: Arc<dyn StoreEngine>,
     /// The machines that it may use.

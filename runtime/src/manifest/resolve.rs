@@ -2,6 +2,7 @@
 
 use super::schema::{self, InheritConfiguration};
 use super::{App, Component, Dependency, Inherit, KEY_VALUE_SPACE, ManifestError, Pattern, Route, Variable};
+use crate::hosts::AllowedHosts;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -233,13 +234,15 @@ impl Resolver {
             ("files", !component.files.is_empty()),
             ("exclude_files", !component.exclude_files.is_empty()),
             ("allowed_http_hosts", !component.allowed_http_hosts.is_empty()),
-            ("allowed_outbound_hosts", !component.allowed_outbound_hosts.is_empty()),
             ("sqlite_databases", !component.sqlite_databases.is_empty()),
             ("ai_models", !component.ai_models.is_empty()),
             ("profile", !component.profile.is_empty()),
         ];
         if let Some((field, _)) = unsupported.iter().find(|(_, used)| *used) {
             return self.refuse(key(field), "this host does not offer it yet; leave it empty");
+        }
+        if let Err(invalid) = AllowedHosts::check(&component.allowed_outbound_hosts) {
+            return self.refuse(key("allowed_outbound_hosts"), invalid.to_string());
         }
         let _ = &component.targets;
         let inherit_all = component.dependencies_inherit_configuration;
@@ -278,6 +281,7 @@ impl Resolver {
             source: self.sources[id].clone(),
             variables: component.variables.clone(),
             environment: component.environment.clone(),
+            allowed_outbound_hosts: component.allowed_outbound_hosts.clone(),
             key_value_stores: component.key_value_stores.clone(),
             dependencies,
             write_spaces: tool.write_spaces.clone(),
