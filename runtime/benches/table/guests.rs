@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use vwp_runtime::host::Grants;
+use vwp_runtime::host::outbound::Network;
 use vwp_runtime::hosts::AllowedHosts;
+use vwp_runtime::networks::BlockedNetworks;
 use vwp_store::{FjallEngine, FjallOptions};
 
 /// Whether a guest may use instructions that not every host has.
@@ -60,6 +62,7 @@ pub(crate) fn grants(component: &str, scratch: &Path) -> Result<Arc<Grants>> {
         read_spaces: BTreeSet::new(),
         key_value_stores: BTreeSet::new(),
         outbound: AllowedHosts::default(),
+        network: Arc::new(Network::new(BlockedNetworks::default())),
         store: Arc::new(store),
         machines: BTreeMap::new(),
         memory_bytes_max: 64 * 1024 * 1024,
