@@ -6,7 +6,8 @@ use crate::handler::Handler;
 use crate::host::{self, Grants, State};
 use crate::http::Router;
 use crate::manifest::{App, Component, Pattern, Route};
-use crate::{engine, machine, variables};
+use crate::runtime_config::RuntimeConfig;
+use crate::{databases, engine, machine, variables};
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -34,6 +35,8 @@ pub struct Folders<'a> {
     pub store: &'a Path,
     /// Compiled code.
     pub cache: &'a Path,
+    /// SQLite databases.
+    pub sqlite: &'a Path,
 }
 
 /// Makes an application ready. `progress` is told what is being done.
@@ -41,6 +44,7 @@ pub fn ready(
     app: &App,
     values: &BTreeMap<String, String>,
     folders: &Folders<'_>,
+    config: &RuntimeConfig,
     progress: impl Fn(&str),
 ) -> Result<Application> {
     let engine = engine::engine(Some(folders.cache))?;
@@ -50,9 +54,15 @@ pub fn ready(
     let store: Arc<dyn StoreEngine> = Arc::new(FjallEngine::open(folders.store, FjallOptions::default())?);
     let machines = machines(app, &mut binaries, &*store, folders, &progress)?;
     let stopping = Arc::new(AtomicBool::new(false));
+    let databases = databases::open(app, config, folders.sqlite)?;
     let mut grants = BTreeMap::new();
     for (id, component) in &app.components {
-        grants.insert(id.clone(), Arc::new(grant(component, values, &store, &machines, &stopping)?));
+        let mut grant = grant(component, values, &store, &machines, &stopping)?;
+        databases.grant(component, &mut grant);
+        if let Some(bytes) = config.memory_bytes_max {
+            grant.memory_bytes_max = grant.memory_bytes_max.min(bytes);
+        }
+        grants.insert(id.clone(), Arc::new(grant));
     }
     let routes = routes(app, &engine, &linker, &mut binaries, &grants, &progress)?;
     let resolver = match &app.resolver {
@@ -103,6 +113,8 @@ fn grant(
         write_spaces: component.write_spaces.iter().cloned().collect(),
         read_spaces: component.read_spaces.iter().cloned().collect(),
         key_value_stores: component.key_value_stores.iter().cloned().collect(),
+        own_key_value_stores: BTreeMap::new(),
+        sqlite_databases: BTreeMap::new(),
         store: store.clone(),
         machines: granted.map(|(name, machine)| (name.clone(), machine.clone())).collect(),
         memory_bytes_max: component.memory_bytes_max,

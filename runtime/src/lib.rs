@@ -9,6 +9,7 @@
 pub mod application;
 pub mod check;
 pub mod compose;
+pub mod databases;
 pub mod dns;
 pub mod engine;
 pub mod handler;
@@ -16,6 +17,7 @@ pub mod host;
 pub mod http;
 pub mod machine;
 pub mod manifest;
+pub mod runtime_config;
 pub mod secrets;
 pub mod settle;
 pub mod up;

@@ -58,6 +58,8 @@ pub(crate) fn grants(component: &str, scratch: &Path) -> Result<Arc<Grants>> {
         write_spaces: BTreeSet::new(),
         read_spaces: BTreeSet::new(),
         key_value_stores: BTreeSet::new(),
+        own_key_value_stores: BTreeMap::new(),
+        sqlite_databases: BTreeMap::new(),
         store: Arc::new(store),
         machines: BTreeMap::new(),
         memory_bytes_max: 64 * 1024 * 1024,
