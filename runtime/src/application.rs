@@ -4,6 +4,7 @@ use crate::compose::{self, Binaries};
 use crate::dns::Resolver;
 use crate::handler::Handler;
 use crate::host::{self, Grants, State};
+use crate::hosts::AllowedHosts;
 use crate::http::Router;
 use crate::manifest::{App, Component, Pattern, Route};
 use crate::runtime_config::RuntimeConfig;
@@ -115,6 +116,8 @@ fn grant(
         key_value_stores: component.key_value_stores.iter().cloned().collect(),
         own_key_value_stores: BTreeMap::new(),
         sqlite_databases: BTreeMap::new(),
+        outbound: AllowedHosts::parse(&component.allowed_outbound_hosts, values)
+            .with_context(|| format!("component.{}.allowed_outbound_hosts", component.id))?,
         store: store.clone(),
         machines: granted.map(|(name, machine)| (name.clone(), machine.clone())).collect(),
         memory_bytes_max: component.memory_bytes_max,

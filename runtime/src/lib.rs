@@ -14,6 +14,7 @@ pub mod dns;
 pub mod engine;
 pub mod handler;
 pub mod host;
+pub mod hosts;
 pub mod http;
 pub mod machine;
 pub mod manifest;

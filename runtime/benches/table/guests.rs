@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use vwp_runtime::host::Grants;
+use vwp_runtime::hosts::AllowedHosts;
 use vwp_store::{FjallEngine, FjallOptions};
 
 /// Whether a guest may use instructions that not every host has.
@@ -60,6 +61,7 @@ pub(crate) fn grants(component: &str, scratch: &Path) -> Result<Arc<Grants>> {
         key_value_stores: BTreeSet::new(),
         own_key_value_stores: BTreeMap::new(),
         sqlite_databases: BTreeMap::new(),
+        outbound: AllowedHosts::default(),
         store: Arc::new(store),
         machines: BTreeMap::new(),
         memory_bytes_max: 64 * 1024 * 1024,

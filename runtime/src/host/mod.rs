@@ -10,6 +10,7 @@ pub mod sqlite;
 pub mod storage;
 pub mod variables;
 
+use crate::hosts::AllowedHosts;
 use anyhow::Result;
 use outbound::Denied;
 use std::collections::{BTreeMap, BTreeSet};
@@ -40,6 +41,8 @@ pub struct Grants {
     pub own_key_value_stores: BTreeMap<String, Arc<dyn StoreEngine>>,
     /// The SQLite databases that it may open.
     pub sqlite_databases: sqlite::Databases,
+    /// The hosts that it may reach.
+    pub outbound: AllowedHosts,
     /// The key-value store.
     pub store: Arc<dyn StoreEngine>,
     /// The machines that it may use.

@@ -141,6 +141,8 @@ pub struct Component {
     pub variables: BTreeMap<String, String>,
     /// Its environment.
     pub environment: BTreeMap<String, String>,
+    /// The hosts that it may reach: what `crate::hosts` reads.
+    pub allowed_outbound_hosts: Vec<String>,
     /// The key-value stores that it may open.
     pub key_value_stores: Vec<String>,
     /// The SQLite databases that it may open.

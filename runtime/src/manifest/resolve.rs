@@ -2,6 +2,7 @@
 
 use super::schema::{self, InheritConfiguration};
 use super::{App, Component, Dependency, Inherit, KEY_VALUE_SPACE, ManifestError, Pattern, Route, Variable};
+use crate::hosts::AllowedHosts;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -240,6 +241,9 @@ impl Resolver {
         if let Some((field, _)) = unsupported.iter().find(|(_, used)| *used) {
             return self.refuse(key(field), "this host does not offer it yet; leave it empty");
         }
+        if let Err(invalid) = AllowedHosts::check(&component.allowed_outbound_hosts) {
+            return self.refuse(key("allowed_outbound_hosts"), invalid.to_string());
+        }
         let _ = &component.targets;
         let inherit_all = component.dependencies_inherit_configuration;
         let mut dependencies = BTreeMap::new();
@@ -281,6 +285,7 @@ impl Resolver {
             source: self.sources[id].clone(),
             variables: component.variables.clone(),
             environment: component.environment.clone(),
+            allowed_outbound_hosts: component.allowed_outbound_hosts.clone(),
             key_value_stores: component.key_value_stores.clone(),
             sqlite_databases: component.sqlite_databases.clone(),
             dependencies,
