@@ -10,7 +10,8 @@ use crate::hosts::AllowedHosts;
 use crate::http::Router;
 use crate::manifest::{App, Component, Pattern, Route};
 use crate::networks::BlockedNetworks;
-use crate::{engine, machine, variables};
+use crate::runtime_config::RuntimeConfig;
+use crate::{databases, engine, machine, variables};
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -40,6 +41,8 @@ pub struct Folders<'a> {
     pub store: &'a Path,
     /// Compiled code.
     pub cache: &'a Path,
+    /// SQLite databases.
+    pub sqlite: &'a Path,
 }
 
 /// Makes an application ready. `progress` is told what is being done.
@@ -47,6 +50,7 @@ pub fn ready(
     app: &App,
     values: &BTreeMap<String, String>,
     folders: &Folders<'_>,
+    config: &RuntimeConfig,
     progress: impl Fn(&str),
 ) -> Result<Application> {
     let engine = engine::engine(Some(folders.cache))?;
@@ -56,11 +60,16 @@ pub fn ready(
     let store: Arc<dyn StoreEngine> = Arc::new(FjallEngine::open(folders.store, FjallOptions::default())?);
     let machines = machines(app, &mut binaries, &*store, folders, &progress)?;
     let stopping = Arc::new(AtomicBool::new(false));
+    let databases = databases::open(app, config, folders.sqlite)?;
     let network = Arc::new(Network::new(BlockedNetworks::default()));
     let mut grants = BTreeMap::new();
     for (id, component) in &app.components {
-        grants
-            .insert(id.clone(), Arc::new(grant(component, values, &store, &network, &machines, &stopping)?));
+        let mut grant = grant(component, values, &store, &network, &machines, &stopping)?;
+        databases.grant(component, &mut grant);
+        if let Some(bytes) = config.memory_bytes_max {
+            grant.memory_bytes_max = grant.memory_bytes_max.min(bytes);
+        }
+        grants.insert(id.clone(), Arc::new(grant));
     }
     let handlers = handlers(app, &engine, &linker, &mut binaries, &grants, &progress)?;
     let router = Arc::new(Router::new(handlers.routes));
@@ -115,6 +124,8 @@ fn grant(
         write_spaces: component.write_spaces.iter().cloned().collect(),
         read_spaces: component.read_spaces.iter().cloned().collect(),
         key_value_stores: component.key_value_stores.iter().cloned().collect(),
+        own_key_value_stores: BTreeMap::new(),
+        sqlite_databases: BTreeMap::new(),
         outbound: AllowedHosts::parse(&component.allowed_outbound_hosts, values)
             .with_context(|| format!("component.{}.allowed_outbound_hosts", component.id))?,
         network: network.clone(),

@@ -61,6 +61,8 @@ pub(crate) fn grants(component: &str, scratch: &Path) -> Result<Arc<Grants>> {
         write_spaces: BTreeSet::new(),
         read_spaces: BTreeSet::new(),
         key_value_stores: BTreeSet::new(),
+        own_key_value_stores: BTreeMap::new(),
+        sqlite_databases: BTreeMap::new(),
         outbound: AllowedHosts::default(),
         network: Arc::new(Network::new(BlockedNetworks::default())),
         store: Arc::new(store),

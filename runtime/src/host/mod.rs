@@ -5,6 +5,8 @@ pub mod config;
 pub mod key_value;
 mod logs;
 pub mod outbound;
+mod rows;
+pub mod sqlite;
 pub mod storage;
 pub mod variables;
 
@@ -14,7 +16,7 @@ use outbound::{Network, Outbound};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use vwp_store::{Engine as StoreEngine, Replicated};
 use wasmtime::component::{Linker, ResourceTable};
 use wasmtime::{Engine, ResourceLimiter, Store, UpdateDeadline};
@@ -35,6 +37,10 @@ pub struct Grants {
     pub read_spaces: BTreeSet<String>,
     /// The labels of the key-value stores that it may open.
     pub key_value_stores: BTreeSet<String>,
+    /// The stores among them that are kept apart from the others.
+    pub own_key_value_stores: BTreeMap<String, Arc<dyn StoreEngine>>,
+    /// The SQLite databases that it may open.
+    pub sqlite_databases: sqlite::Databases,
     /// The hosts that it may reach.
     pub outbound: AllowedHosts,
     /// How it reaches them.
@@ -75,6 +81,11 @@ impl Deadline {
     fn has_passed(&self) -> bool {
         self.elapsed_ms() > self.at_ms.load(Ordering::Relaxed)
     }
+
+    /// How long is left.
+    fn left(&self) -> Duration {
+        Duration::from_millis(self.at_ms.load(Ordering::Relaxed).saturating_sub(self.elapsed_ms()))
+    }
 }
 
 /// The state of one guest instance.
@@ -84,6 +95,7 @@ pub struct State {
     /// When the instance is stopped.
     pub deadline: Deadline,
     key_value: key_value::Stores,
+    sqlite: sqlite::Connections,
     table: ResourceTable,
     wasi: WasiCtx,
     http: WasiHttpCtx,
@@ -129,8 +141,10 @@ pub fn store(engine: &Engine, grants: &Arc<Grants>) -> Store<State> {
     wasi.stderr(logs::Lines::new(grants.component.clone(), true));
     // No sockets: a component talks to the network through interfaces with grants.
     wasi.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
+    let deadline = Deadline::new();
     let state = State {
-        deadline: Deadline::new(),
+        sqlite: sqlite::Connections::new(grants.clone(), deadline.clone()),
+        deadline,
         key_value: key_value::Stores::new(grants.clone()),
         table: ResourceTable::new(),
         wasi: wasi.build(),
@@ -167,6 +181,7 @@ pub fn linker(engine: &Engine) -> Result<Linker<State>> {
     outbound::relative::add_to_linker(&mut linker)?;
     storage::add_to_linker(&mut linker)?;
     key_value::add_to_linker(&mut linker)?;
+    sqlite::add_to_linker(&mut linker)?;
     variables::add_to_linker(&mut linker)?;
     config::add_to_linker(&mut linker)?;
     Ok(linker)

@@ -145,6 +145,8 @@ pub struct Component {
     pub allowed_outbound_hosts: Vec<String>,
     /// The key-value stores that it may open.
     pub key_value_stores: Vec<String>,
+    /// The SQLite databases that it may open.
+    pub sqlite_databases: Vec<String>,
     /// What is composed into it: the import's name and what satisfies it.
     pub dependencies: BTreeMap<String, Dependency>,
     /// The spaces of `vwp:storage/kv` that it may write.

@@ -12,7 +12,7 @@ const MEMORY_BYTES_DEFAULT: usize = 64 * 1024 * 1024;
 pub const MEMORY_BYTES_MAX: usize = 1024 * 1024 * 1024;
 /// How long one request may take if the manifest does not say.
 const REQUEST_MS_DEFAULT: u64 = 10_000;
-/// The longest label of a key-value store, in bytes.
+/// The longest label of a store or database, in bytes.
 const LABEL_LENGTH_MAX: usize = 64;
 /// The kinds of configuration that Spin lets a dependency inherit.
 const INHERITABLE: [&str; 7] = [
@@ -235,7 +235,7 @@ impl Resolver {
             ("files", !component.files.is_empty()),
             ("exclude_files", !component.exclude_files.is_empty()),
             ("allowed_http_hosts", !component.allowed_http_hosts.is_empty()),
-            ("sqlite_databases", !component.sqlite_databases.is_empty()),
+            ("allowed_outbound_hosts", !component.allowed_outbound_hosts.is_empty()),
             ("ai_models", !component.ai_models.is_empty()),
             ("profile", !component.profile.is_empty()),
         ];
@@ -257,10 +257,14 @@ impl Resolver {
             let key = format!("component.{id}.dependencies.\"{name}\"");
             dependencies.insert(name.clone(), self.dependency(&key, dependency, inherit_all)?);
         }
-        for label in &component.key_value_stores {
-            if !(1..=LABEL_LENGTH_MAX).contains(&label.len()) || label.contains('/') {
+        let stores = component.key_value_stores.iter().map(|label| ("key_value_stores", label));
+        let databases = component.sqlite_databases.iter().map(|label| ("sqlite_databases", label));
+        for (field, label) in stores.chain(databases) {
+            // A label is part of a key, and of a file's name.
+            let is_label = (1..=LABEL_LENGTH_MAX).contains(&label.len()) && !label.contains(['/', '\0']);
+            if !is_label || label == "." || label == ".." {
                 let reason = format!("`{label}` is not a label: 1 to {LABEL_LENGTH_MAX} bytes without /");
-                return self.refuse(key("key_value_stores"), reason);
+                return self.refuse(key(field), reason);
             }
         }
         let default_tool = schema::ComponentTool::default();
@@ -284,6 +288,7 @@ impl Resolver {
             environment: component.environment.clone(),
             allowed_outbound_hosts: component.allowed_outbound_hosts.clone(),
             key_value_stores: component.key_value_stores.clone(),
+            sqlite_databases: component.sqlite_databases.clone(),
             dependencies,
             write_spaces: tool.write_spaces.clone(),
             read_spaces: tool.read_spaces.clone(),
