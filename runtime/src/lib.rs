@@ -7,15 +7,21 @@
 //! [`application`] makes it ready to be served. [`up`] and [`check`] are the commands.
 
 pub mod application;
+pub mod chain;
 pub mod check;
 pub mod compose;
+pub mod databases;
 pub mod dns;
 pub mod engine;
+pub mod files;
 pub mod handler;
 pub mod host;
+pub mod hosts;
 pub mod http;
 pub mod machine;
 pub mod manifest;
+pub mod networks;
+pub mod runtime_config;
 pub mod secrets;
 pub mod settle;
 pub mod up;

@@ -1,6 +1,7 @@
 //! `vwp up`: serves an application until it is told to stop.
 
 use crate::application::{self, Folders};
+use crate::runtime_config::RuntimeConfig;
 use crate::{dns, http, manifest, variables};
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
@@ -24,12 +25,18 @@ pub struct Up {
     /// Where to serve DNS, over UDP and TCP; port 0 takes a free one
     #[arg(long, default_value = "127.0.0.1:5300")]
     dns_listen: SocketAddr,
-    /// Where the store, secrets and compiled code are kept
-    #[arg(long, default_value = "data")]
-    state_dir: PathBuf,
+    /// Where the store, secrets and compiled code are kept [default: data]
+    #[arg(long)]
+    state_dir: Option<PathBuf>,
+    /// Where databases and stores are that the manifest names, in Spin's format
+    #[arg(long, value_name = "FILE")]
+    runtime_config_file: Option<PathBuf>,
     /// An application variable, as NAME=VALUE; may be repeated
     #[arg(long = "variable", value_name = "NAME=VALUE")]
     variables: Vec<String>,
+    /// Run as Spin would: nothing under tool.vwp, and vwp:storage from the dependencies
+    #[arg(long)]
+    portable: bool,
     /// Log errors only
     #[arg(long, short)]
     pub quiet: bool,
@@ -50,8 +57,9 @@ impl Up {
     }
 
     async fn serve(self) -> Result<()> {
-        let app = manifest::load(&self.from)?;
-        let given = given(&self.variables)?;
+        let app = manifest::load(&self.from, manifest::Mode::portable(self.portable))?;
+        let config = RuntimeConfig::load(self.runtime_config_file.as_deref())?;
+        let given = config.supplement(&app, given(&self.variables)?);
         let listener = http::bind(self.listen).await?;
         let address = listener.local_addr()?;
         let url = format!("http://{address}");
@@ -59,17 +67,23 @@ impl Up {
             Some(_) => Some(dns::Sockets::bind(self.dns_listen).await?),
             None => None,
         };
-        let state = &self.state_dir;
+        let state = &self.state_dir.or(config.state_dir.clone()).unwrap_or("data".into());
         std::fs::create_dir_all(state).with_context(|| format!("cannot make {}", state.display()))?;
         // The cache's folder must be absolute for Wasmtime.
         let state = state.canonicalize()?;
         let values = variables::application(&app, &given, &url, &state.join("secrets"))?;
         let progress = progress(app.routes.len());
-        let folders = Folders { store: &state.join("store"), cache: &state.join("cache") };
-        let ready = application::ready(&app, &values, &folders, |step| {
+        let folders = Folders {
+            store: &state.join("store"),
+            cache: &state.join("cache"),
+            files: &state.join("files"),
+            sqlite: &state.join("sqlite"),
+        };
+        let ready = application::ready(&app, &values, &folders, &config, |step| {
             progress.set_message(step.to_owned());
             progress.inc(1);
         })?;
+        ready.chain.serve_at(address);
         progress.finish_and_clear();
         let (stopper, stop) = watch::channel(false);
         let dns = match (sockets, ready.resolver.clone()) {
