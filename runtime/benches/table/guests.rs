@@ -61,6 +61,7 @@ pub(crate) fn grants(component: &str, scratch: &Path) -> Result<Arc<Grants>> {
         key_value_stores: BTreeSet::new(),
         own_key_value_stores: BTreeMap::new(),
         sqlite_databases: BTreeMap::new(),
+        postgres: Arc::default(),
         outbound: AllowedHosts::default(),
         store: Arc::new(store),
         machines: BTreeMap::new(),

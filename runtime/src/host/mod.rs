@@ -5,6 +5,7 @@ pub mod config;
 pub mod key_value;
 mod logs;
 mod outbound;
+pub mod postgres;
 mod rows;
 pub mod sqlite;
 pub mod storage;
@@ -43,6 +44,8 @@ pub struct Grants {
     pub sqlite_databases: sqlite::Databases,
     /// The hosts that it may reach.
     pub outbound: AllowedHosts,
+    /// The connections to PostgreSQL, to the hosts that it may reach.
+    pub postgres: Arc<postgres::Pools>,
     /// The key-value store.
     pub store: Arc<dyn StoreEngine>,
     /// The machines that it may use.
@@ -94,6 +97,7 @@ pub struct State {
     pub deadline: Deadline,
     key_value: key_value::Stores,
     sqlite: sqlite::Connections,
+    postgres: postgres::Connections,
     table: ResourceTable,
     wasi: WasiCtx,
     http: WasiHttpCtx,
@@ -134,6 +138,7 @@ pub fn store(engine: &Engine, grants: &Arc<Grants>) -> Store<State> {
     wasi.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
     let deadline = Deadline::new();
     let state = State {
+        postgres: postgres::Connections::new(grants.clone()),
         sqlite: sqlite::Connections::new(grants.clone(), deadline.clone()),
         deadline,
         key_value: key_value::Stores::new(grants.clone()),
@@ -168,6 +173,7 @@ pub fn linker(engine: &Engine) -> Result<Linker<State>> {
     storage::add_to_linker(&mut linker)?;
     key_value::add_to_linker(&mut linker)?;
     sqlite::add_to_linker(&mut linker)?;
+    postgres::add_to_linker(&mut linker)?;
     variables::add_to_linker(&mut linker)?;
     config::add_to_linker(&mut linker)?;
     Ok(linker)

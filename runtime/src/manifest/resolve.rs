@@ -234,7 +234,6 @@ impl Resolver {
             ("files", !component.files.is_empty()),
             ("exclude_files", !component.exclude_files.is_empty()),
             ("allowed_http_hosts", !component.allowed_http_hosts.is_empty()),
-            ("allowed_outbound_hosts", !component.allowed_outbound_hosts.is_empty()),
             ("ai_models", !component.ai_models.is_empty()),
             ("profile", !component.profile.is_empty()),
         ];
