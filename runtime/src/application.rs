@@ -1,12 +1,15 @@
 //! An application made ready: its store open, its components compiled and linked.
 
+use crate::chain::Chain;
 use crate::compose::{self, Binaries};
 use crate::dns::Resolver;
 use crate::handler::Handler;
+use crate::host::outbound::Network;
 use crate::host::{self, Grants, State};
 use crate::hosts::AllowedHosts;
 use crate::http::Router;
 use crate::manifest::{App, Component, Pattern, Route};
+use crate::networks::BlockedNetworks;
 use crate::runtime_config::RuntimeConfig;
 use crate::{databases, engine, machine, variables};
 use anyhow::{Context, Result};
@@ -22,6 +25,8 @@ use wasmtime::component::Linker;
 pub struct Application {
     /// Answers HTTP requests.
     pub router: Arc<Router>,
+    /// Answers requests from within the application.
+    pub chain: Arc<Chain>,
     /// Answers DNS messages, if a component does.
     pub resolver: Option<Resolver>,
     /// Set before the instances are dropped, so that their end is not logged as a defect.
@@ -56,16 +61,20 @@ pub fn ready(
     let machines = machines(app, &mut binaries, &*store, folders, &progress)?;
     let stopping = Arc::new(AtomicBool::new(false));
     let databases = databases::open(app, config, folders.sqlite)?;
+    let network = Arc::new(Network::new(BlockedNetworks::default()));
     let mut grants = BTreeMap::new();
     for (id, component) in &app.components {
-        let mut grant = grant(component, values, &store, &machines, &stopping)?;
+        let mut grant = grant(component, values, &store, &network, &machines, &stopping)?;
         databases.grant(component, &mut grant);
         if let Some(bytes) = config.memory_bytes_max {
             grant.memory_bytes_max = grant.memory_bytes_max.min(bytes);
         }
         grants.insert(id.clone(), Arc::new(grant));
     }
-    let routes = routes(app, &engine, &linker, &mut binaries, &grants, &progress)?;
+    let handlers = handlers(app, &engine, &linker, &mut binaries, &grants, &progress)?;
+    let router = Arc::new(Router::new(handlers.routes));
+    let chain = Arc::new(Chain::new(handlers.components, router.clone()));
+    network.attach(&chain);
     let resolver = match &app.resolver {
         Some(id) => {
             progress(&format!("compiling {id} as the resolver"));
@@ -75,7 +84,7 @@ pub fn ready(
         None => None,
     };
     let ticker = engine::EpochTicker::start(&engine)?;
-    Ok(Application { router: Arc::new(Router::new(routes)), resolver, stopping, _ticker: ticker })
+    Ok(Application { router, chain, resolver, stopping, _ticker: ticker })
 }
 
 fn machines(
@@ -103,6 +112,7 @@ fn grant(
     component: &Component,
     values: &BTreeMap<String, String>,
     store: &Arc<dyn StoreEngine>,
+    network: &Arc<Network>,
     machines: &BTreeMap<String, Arc<dyn Replicated>>,
     stopping: &Arc<AtomicBool>,
 ) -> Result<Grants> {
@@ -119,6 +129,7 @@ fn grant(
         postgres: Arc::default(),
         outbound: AllowedHosts::parse(&component.allowed_outbound_hosts, values)
             .with_context(|| format!("component.{}.allowed_outbound_hosts", component.id))?,
+        network: network.clone(),
         store: store.clone(),
         machines: granted.map(|(name, machine)| (name.clone(), machine.clone())).collect(),
         memory_bytes_max: component.memory_bytes_max,
@@ -127,17 +138,24 @@ fn grant(
     })
 }
 
+/// What answers requests: from outside by route, and from within by component too. A
+/// component with several triggers is reached through the middleware of the first.
+struct Handlers {
+    routes: Vec<(Pattern, Handler)>,
+    components: BTreeMap<String, Handler>,
+}
+
 /// One handler per different composition, however many routes lead to it.
-fn routes(
+fn handlers(
     app: &App,
     engine: &Engine,
     linker: &Linker<State>,
     binaries: &mut Binaries,
     grants: &BTreeMap<String, Arc<Grants>>,
     progress: &impl Fn(&str),
-) -> Result<Vec<(Pattern, Handler)>> {
+) -> Result<Handlers> {
     let mut made: Vec<(&Route, Handler)> = Vec::new();
-    let mut routes = Vec::new();
+    let mut handlers = Handlers { routes: Vec::new(), components: BTreeMap::new() };
     for route in &app.routes {
         let same = made
             .iter()
@@ -151,7 +169,8 @@ fn routes(
             made.push((route, handler.clone()));
             handler
         };
-        routes.push((route.pattern.clone(), handler));
+        handlers.components.entry(route.component.clone()).or_insert_with(|| handler.clone());
+        handlers.routes.extend(route.pattern.clone().map(|pattern| (pattern, handler)));
     }
-    Ok(routes)
+    Ok(handlers)
 }

@@ -57,7 +57,12 @@ impl Handler {
 
     /// Answers a request. A guest that fails is a problem document, without internals.
     pub async fn handle(&self, request: Request) -> Result<Response, Problem> {
-        self.proxy.handle((), request).await.map_err(|error| {
+        self.handle_after(request, 0).await
+    }
+
+    /// Answers a request that came from within the application, after so many others.
+    pub async fn handle_after(&self, request: Request, hops: u32) -> Result<Response, Problem> {
+        self.proxy.handle(hops, request).await.map_err(|error| {
             let component = &*self.proxy.state().grants.component;
             if error.is::<ExpirationError>() {
                 tracing::warn!(component, "a request took too long and was given up");
@@ -65,7 +70,7 @@ impl Handler {
                     "the request took too long; it may or may not have had an effect",
                 );
             }
-            if error.is::<InstantiationError<()>>() {
+            if error.is::<InstantiationError<u32>>() {
                 tracing::warn!(component, "no instance could be made: {error:#}");
                 return Problem::unavailable("too many requests at once");
             }
@@ -142,7 +147,8 @@ struct Worker {
 
 impl WorkerState for Worker {
     type StoreData = State;
-    type RequestData = ();
+    /// How many requests within the application led to this one.
+    type RequestData = u32;
 
     fn should_accept_request(&self, concurrent: usize, total: usize) -> ShouldAccept {
         if total >= REQUESTS_PER_INSTANCE_MAX {
@@ -155,11 +161,12 @@ impl WorkerState for Worker {
 
     fn on_request_start(
         &self,
-        store: StoreContextMut<'_, State>,
-        (): (),
+        mut store: StoreContextMut<'_, State>,
+        hops: u32,
         _: GuestTaskId,
     ) -> Pin<Box<dyn Future<Output = ()> + 'static + Send + Sync>> {
         store.data().deadline.extend(self.grants.request_ms_max);
+        store.data_mut().after_hops(hops);
         let (request, given_up) = (self.request, self.given_up.clone());
         // It is dropped when the guest answers, so its end means that the guest did not.
         Box::pin(async move {

@@ -27,7 +27,7 @@ use wasmtime_wasi_http::{Error as WasiError, WasiBody};
 const CONNECTIONS_MAX: usize = 4096;
 /// How many requests run at once; each has an instance of its own, and the engine has
 /// room for some more than these.
-const REQUESTS_MAX: usize = INSTANCES_MAX as usize - 56;
+pub const REQUESTS_MAX: usize = INSTANCES_MAX as usize - 56;
 /// How many more wait for their turn; beyond that they are refused at once.
 const WAITING_MAX: usize = 1024;
 /// How long a request waits for its turn.
@@ -54,7 +54,8 @@ impl Router {
         Self { routes, running: Semaphore::new(REQUESTS_MAX), waiting: AtomicUsize::new(0) }
     }
 
-    fn route(&self, path: &str) -> Option<&Handler> {
+    /// The handler of the most exact route that takes the path.
+    pub fn route(&self, path: &str) -> Option<&Handler> {
         let matching =
             self.routes.iter().filter_map(|(pattern, handler)| Some((pattern.matches(path)?, handler)));
         matching.max_by(|(left, _), (right, _)| left.cmp(right)).map(|(_, handler)| handler)
@@ -108,7 +109,8 @@ fn absolute(mut request: Request<Incoming>) -> Result<Request<Incoming>, Problem
     Ok(request)
 }
 
-fn refuse(problem: Problem) -> Response<WasiBody> {
+/// The answer that tells a problem.
+pub fn refuse(problem: Problem) -> Response<WasiBody> {
     problem
         .into_response()
         .map(|body| Full::new(Bytes::from(body)).map_err(|never| match never {}).boxed_unsync())

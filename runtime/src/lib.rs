@@ -7,6 +7,7 @@
 //! [`application`] makes it ready to be served. [`up`] and [`check`] are the commands.
 
 pub mod application;
+pub mod chain;
 pub mod check;
 pub mod compose;
 pub mod databases;
@@ -18,6 +19,7 @@ pub mod hosts;
 pub mod http;
 pub mod machine;
 pub mod manifest;
+pub mod networks;
 pub mod runtime_config;
 pub mod secrets;
 pub mod settle;

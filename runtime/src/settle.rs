@@ -19,13 +19,18 @@ const LOOKS_MAX: usize = 4;
 
 /// The same answer, with its length if it has ended already.
 pub async fn settle(response: Response) -> Response {
-    let (parts, mut body) = response.into_parts();
+    let (parts, body) = response.into_parts();
+    Response::from_parts(parts, settle_body(body).await)
+}
+
+/// The same body, with its length if it has ended already.
+pub async fn settle_body(mut body: WasiBody) -> WasiBody {
     let mut begun = Vec::new();
     let mut length = 0;
     for _ in 0..LOOKS_MAX {
         while let Some(next) = body.frame().now_or_never() {
             match next {
-                None => return Response::from_parts(parts, whole(begun, length)),
+                None => return whole(begun, length),
                 Some(Ok(frame)) if frame.is_data() && length <= LENGTH_MAX => {
                     length += frame.data_ref().map_or(0, bytes::Bytes::len);
                     begun.push(Ok(frame));
@@ -33,13 +38,13 @@ pub async fn settle(response: Response) -> Response {
                 // Trailers, an error, or more than is kept: what has begun goes on as it is.
                 Some(other) => {
                     begun.push(other);
-                    return Response::from_parts(parts, resumed(begun, body));
+                    return resumed(begun, body);
                 }
             }
         }
         tokio::task::yield_now().await;
     }
-    Response::from_parts(parts, resumed(begun, body))
+    resumed(begun, body)
 }
 
 type Frames = Vec<Result<Frame<bytes::Bytes>, wasmtime_wasi_http::Error>>;

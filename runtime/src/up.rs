@@ -79,6 +79,7 @@ impl Up {
             progress.set_message(step.to_owned());
             progress.inc(1);
         })?;
+        ready.chain.serve_at(address);
         progress.finish_and_clear();
         let (stopper, stop) = watch::channel(false);
         let dns = match (sockets, ready.resolver.clone()) {

@@ -7,7 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
 use vwp_runtime::host::Grants;
+use vwp_runtime::host::outbound::Network;
 use vwp_runtime::hosts::AllowedHosts;
+use vwp_runtime::networks::BlockedNetworks;
 use vwp_store::{FjallEngine, FjallOptions};
 
 /// Whether a guest may use instructions that not every host has.
@@ -63,6 +65,7 @@ pub(crate) fn grants(component: &str, scratch: &Path) -> Result<Arc<Grants>> {
         sqlite_databases: BTreeMap::new(),
         postgres: Arc::default(),
         outbound: AllowedHosts::default(),
+        network: Arc::new(Network::new(BlockedNetworks::default())),
         store: Arc::new(store),
         machines: BTreeMap::new(),
         memory_bytes_max: 64 * 1024 * 1024,

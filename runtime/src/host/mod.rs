@@ -4,7 +4,7 @@
 pub mod config;
 pub mod key_value;
 mod logs;
-mod outbound;
+pub mod outbound;
 pub mod postgres;
 mod rows;
 pub mod sqlite;
@@ -13,7 +13,7 @@ pub mod variables;
 
 use crate::hosts::AllowedHosts;
 use anyhow::Result;
-use outbound::Denied;
+use outbound::{Network, Outbound};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -22,7 +22,7 @@ use vwp_store::{Engine as StoreEngine, Replicated};
 use wasmtime::component::{Linker, ResourceTable};
 use wasmtime::{Engine, ResourceLimiter, Store, UpdateDeadline};
 use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
-use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+use wasmtime_wasi_http::{WasiHttp, WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 /// What one component was granted, shared by all its instances.
 pub struct Grants {
@@ -46,6 +46,8 @@ pub struct Grants {
     pub outbound: AllowedHosts,
     /// The connections to PostgreSQL, to the hosts that it may reach.
     pub postgres: Arc<postgres::Pools>,
+    /// How it reaches them.
+    pub network: Arc<Network>,
     /// The key-value store.
     pub store: Arc<dyn StoreEngine>,
     /// The machines that it may use.
@@ -101,8 +103,15 @@ pub struct State {
     table: ResourceTable,
     wasi: WasiCtx,
     http: WasiHttpCtx,
-    outbound: Denied,
+    outbound: Outbound,
     memory: MemoryLimit,
+}
+
+impl State {
+    /// Tells the instance how many requests within the application led to its next one.
+    pub fn after_hops(&mut self, hops: u32) {
+        self.outbound.hops = hops;
+    }
 }
 
 /// Bounds the memory of all linear memories of an instance together.
@@ -145,7 +154,7 @@ pub fn store(engine: &Engine, grants: &Arc<Grants>) -> Store<State> {
         table: ResourceTable::new(),
         wasi: wasi.build(),
         http: WasiHttpCtx::new(),
-        outbound: Denied,
+        outbound: Outbound::new(grants.clone()),
         memory: MemoryLimit { used: 0, bytes_max: grants.memory_bytes_max },
         grants: grants.clone(),
     };
@@ -168,8 +177,13 @@ pub fn linker(engine: &Engine) -> Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wasmtime_wasi::p3::add_to_linker(&mut linker)?;
-    wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
-    wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
+    wasmtime_wasi_http::p2::bindings::http::types::add_to_linker::<_, WasiHttp>(
+        &mut linker,
+        &wasmtime_wasi_http::p2::bindings::LinkOptions::default().into(),
+        State::http,
+    )?;
+    wasmtime_wasi_http::p3::bindings::http::types::add_to_linker::<_, WasiHttp>(&mut linker, State::http)?;
+    outbound::relative::add_to_linker(&mut linker)?;
     storage::add_to_linker(&mut linker)?;
     key_value::add_to_linker(&mut linker)?;
     sqlite::add_to_linker(&mut linker)?;

@@ -84,8 +84,8 @@ pub struct Variable {
 /// An HTTP route and what answers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
-    /// Which paths it takes.
-    pub pattern: Pattern,
+    /// Which paths it takes; none if only other components of the application may call it.
+    pub pattern: Option<Pattern>,
     /// The component that answers.
     pub component: String,
     /// The middleware in front of it, outermost first.

@@ -149,7 +149,7 @@ impl Resolver {
         let mut routes: Vec<Route> = Vec::new();
         for (at, trigger) in http.iter().enumerate() {
             let route = self.route(&format!("trigger.http[{at}]"), trigger)?;
-            if routes.iter().any(|other| other.pattern == route.pattern) {
+            if route.pattern.is_some() && routes.iter().any(|other| other.pattern == route.pattern) {
                 return self
                     .refuse(format!("trigger.http[{at}].route"), "another trigger has the same route");
             }
@@ -169,12 +169,13 @@ impl Resolver {
             return self.refuse(format!("{key}.component"), "name a component by its id");
         };
         self.known(&format!("{key}.component"), component)?;
-        let Some(toml::Value::String(route)) = &trigger.route else {
-            return self.refuse(format!("{key}.route"), "set a path; private routes are not offered here");
-        };
-        let pattern = match Pattern::parse(route) {
-            Ok(pattern) => pattern,
-            Err(reason) => return self.refuse(format!("{key}.route"), reason),
+        let pattern = match &trigger.route {
+            Some(schema::Route::Path(path)) => match Pattern::parse(path) {
+                Ok(pattern) => Some(pattern),
+                Err(reason) => return self.refuse(format!("{key}.route"), reason),
+            },
+            Some(schema::Route::Private { private: true }) => None,
+            _ => return self.refuse(format!("{key}.route"), "set a path, or { private = true }"),
         };
         let mut middleware = Vec::new();
         for (kind, dependencies) in &trigger.dependencies {

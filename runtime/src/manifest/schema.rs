@@ -98,7 +98,7 @@ pub(super) struct Trigger {
     #[serde(default, rename = "id")]
     pub(super) _id: String,
     pub(super) component: Option<toml::Value>,
-    pub(super) route: Option<toml::Value>,
+    pub(super) route: Option<Route>,
     pub(super) executor: Option<toml::Table>,
     pub(super) components: Option<toml::Table>,
     #[serde(default)]
@@ -141,6 +141,14 @@ pub(super) struct Component {
     pub(super) dependencies: BTreeMap<String, Dependency>,
     #[serde(default)]
     pub(super) profile: BTreeMap<String, toml::Value>,
+}
+
+/// A path, or `{ private = true }` for a component that only others of the application call.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Route {
+    Path(String),
+    Private { private: bool },
 }
 
 /// `{ path = … }`, `{ component = … }`, or what only a registry or the web could satisfy.
