@@ -1,5 +1,6 @@
 //! An application made ready: its store open, its components compiled and linked.
 
+use crate::admission::Room;
 use crate::compose::{self, Binaries};
 use crate::dns::Resolver;
 use crate::handler::Handler;
@@ -12,6 +13,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use tokio::sync::Semaphore;
 use vwp_store::{Engine as StoreEngine, FjallEngine, FjallOptions, ReplicaOptions, Replicated};
 use wasmtime::Engine;
 use wasmtime::component::Linker;
@@ -107,6 +109,8 @@ fn grant(
         machines: granted.map(|(name, machine)| (name.clone(), machine.clone())).collect(),
         memory_bytes_max: component.memory_bytes_max,
         request_ms_max: component.request_ms_max,
+        limits: component.limits.clone(),
+        turns: Arc::new(Semaphore::new(component.limits.requests_max)),
         stopping: stopping.clone(),
     })
 }
@@ -120,6 +124,7 @@ fn routes(
     grants: &BTreeMap<String, Arc<Grants>>,
     progress: &impl Fn(&str),
 ) -> Result<Vec<(Pattern, Handler)>> {
+    let room = Arc::new(Room::default());
     let mut made: Vec<(&Route, Handler)> = Vec::new();
     let mut routes = Vec::new();
     for route in &app.routes {
@@ -131,7 +136,7 @@ fn routes(
         } else {
             progress(&format!("compiling {}", route.component));
             let bytes = compose::route(binaries, app, route)?;
-            let handler = Handler::new(engine, linker, &bytes, &grants[&route.component])?;
+            let handler = Handler::new(engine, linker, &bytes, &grants[&route.component], &room)?;
             made.push((route, handler.clone()));
             handler
         };

@@ -155,6 +155,34 @@ pub struct Component {
     pub memory_bytes_max: usize,
     /// How long one request may take, in milliseconds.
     pub request_ms_max: u64,
+    /// What else is bounded.
+    pub limits: Limits,
+}
+
+/// How much a component may do, beyond its memory and its time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// How many of its requests run at once; others wait for their turn.
+    pub requests_max: usize,
+    /// How many requests one instance serves before it is replaced.
+    pub requests_per_instance_max: usize,
+    /// How long a guest may go on after it answered, with the rest of the body and with
+    /// what it does besides, in milliseconds.
+    pub response_ms_max: u64,
+    /// The longest body of a request, in bytes; none means that bodies are streamed
+    /// without a bound, and the component bounds what it keeps.
+    pub request_body_bytes_max: Option<u64>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            requests_max: crate::admission::REQUESTS_MAX,
+            requests_per_instance_max: 100_000,
+            response_ms_max: 30_000,
+            request_body_bytes_max: None,
+        }
+    }
 }
 
 impl Pattern {

@@ -1,7 +1,10 @@
 //! From the file's shape to an [`App`], refusing what this host cannot honour.
 
 use super::schema::{self, InheritConfiguration};
-use super::{App, Component, Dependency, Inherit, KEY_VALUE_SPACE, ManifestError, Pattern, Route, Variable};
+use super::{
+    App, Component, Dependency, Inherit, KEY_VALUE_SPACE, Limits, ManifestError, Pattern, Route, Variable,
+};
+use crate::admission::REQUESTS_MAX;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
@@ -11,6 +14,8 @@ const MEMORY_BYTES_DEFAULT: usize = 64 * 1024 * 1024;
 pub const MEMORY_BYTES_MAX: usize = 1024 * 1024 * 1024;
 /// How long one request may take if the manifest does not say.
 const REQUEST_MS_DEFAULT: u64 = 10_000;
+/// The longest time that a manifest may allow a request or an answer.
+const TIME_MS_MAX: u64 = 600_000;
 /// The longest label of a key-value store, in bytes.
 const LABEL_LENGTH_MAX: usize = 64;
 /// The kinds of configuration that Spin lets a dependency inherit.
@@ -273,6 +278,7 @@ impl Resolver {
         if memory_bytes_max > MEMORY_BYTES_MAX {
             return self.refuse(key("tool.vwp.memory_bytes_max"), format!("at most {MEMORY_BYTES_MAX}"));
         }
+        let limits = self.limits(id, tool)?;
         Ok(Component {
             id: id.to_owned(),
             source: self.sources[id].clone(),
@@ -284,7 +290,33 @@ impl Resolver {
             read_spaces: tool.read_spaces.clone(),
             machines: tool.machines.clone(),
             memory_bytes_max,
-            request_ms_max: tool.request_ms_max.unwrap_or(REQUEST_MS_DEFAULT).clamp(1, 600_000),
+            request_ms_max: tool.request_ms_max.unwrap_or(REQUEST_MS_DEFAULT),
+            limits,
         })
+    }
+
+    fn limits(&self, id: &str, tool: &schema::ComponentTool) -> Result<Limits, ManifestError> {
+        let default = Limits::default();
+        let limits = Limits {
+            requests_max: tool.requests_max.unwrap_or(default.requests_max),
+            requests_per_instance_max: tool
+                .requests_per_instance_max
+                .unwrap_or(default.requests_per_instance_max),
+            response_ms_max: tool.response_ms_max.unwrap_or(default.response_ms_max),
+            request_body_bytes_max: tool.request_body_bytes_max,
+        };
+        let bounds = [
+            ("requests_max", limits.requests_max as u64, REQUESTS_MAX as u64),
+            ("requests_per_instance_max", limits.requests_per_instance_max as u64, u64::MAX),
+            ("request_ms_max", tool.request_ms_max.unwrap_or(REQUEST_MS_DEFAULT), TIME_MS_MAX),
+            ("response_ms_max", limits.response_ms_max, TIME_MS_MAX),
+        ];
+        for (field, value, max) in bounds {
+            if !(1..=max).contains(&value) {
+                let key = format!("component.{id}.tool.vwp.{field}");
+                return self.refuse(key, format!("{value} is not between 1 and {max}"));
+            }
+        }
+        Ok(limits)
     }
 }

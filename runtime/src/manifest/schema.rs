@@ -78,6 +78,10 @@ pub(super) struct ComponentTool {
     pub(super) machines: Vec<String>,
     pub(super) memory_bytes_max: Option<usize>,
     pub(super) request_ms_max: Option<u64>,
+    pub(super) response_ms_max: Option<u64>,
+    pub(super) request_body_bytes_max: Option<u64>,
+    pub(super) requests_max: Option<usize>,
+    pub(super) requests_per_instance_max: Option<usize>,
 }
 
 #[derive(Debug, Deserialize)]

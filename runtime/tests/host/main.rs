@@ -1,9 +1,12 @@
-//! The host as its users meet it: the `vwp` program serves a guest that was built for
+//! The host as its users meet it: the `vwp` program serves guests that were built for
 //! these tests, over real sockets.
 
 mod drain;
+mod edges;
 mod key_value;
 mod manifest;
 mod misbehaviour;
+mod raw;
 mod settings;
+mod streams;
 mod support;
