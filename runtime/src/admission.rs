@@ -20,11 +20,9 @@ pub const REQUESTS_MAX: usize = INSTANCES_MAX as usize - 56;
 const HANDLER_INSTANCES_MAX: usize = INSTANCES_MAX as usize - 16;
 /// How many requests wait for their turn; beyond that they are refused at once.
 const WAITING_MAX: usize = 1024;
-/// How long a request waits for its turn, and then for an instance.
-const WAIT: Duration = Duration::from_secs(1);
-
 /// The requests of the whole host that run.
 pub struct Admissions {
+    wait: Duration,
     running: Arc<Semaphore>,
     waiting: AtomicUsize,
 }
@@ -35,13 +33,12 @@ pub struct Admission {
     _host: OwnedSemaphorePermit,
 }
 
-impl Default for Admissions {
-    fn default() -> Self {
-        Self { running: Arc::new(Semaphore::new(REQUESTS_MAX)), waiting: AtomicUsize::new(0) }
-    }
-}
-
 impl Admissions {
+    /// With `wait` as the time that a request waits for its turn at most.
+    pub fn new(wait: Duration) -> Self {
+        Self { wait, running: Arc::new(Semaphore::new(REQUESTS_MAX)), waiting: AtomicUsize::new(0) }
+    }
+
     /// Admits a request to a component with these turns, or refuses it after a while.
     /// Requests are admitted in the order in which they came.
     pub async fn admit(&self, component: &Arc<Semaphore>) -> Result<Admission, Problem> {
@@ -58,7 +55,7 @@ impl Admissions {
         // Leaves the count right even if the client goes away, and this is dropped.
         let _waiting = Waiting(&self.waiting);
         tracing::debug!("a request waits for its turn");
-        let deadline = Instant::now() + WAIT;
+        let deadline = Instant::now() + self.wait;
         // The component first: who waits for that holds nothing that others need.
         let of_component = timeout_at(deadline, component.clone().acquire_owned()).await;
         let of_component = of_component.ok().and_then(Result::ok).ok_or_else(refused)?;
@@ -79,6 +76,7 @@ impl Drop for Waiting<'_> {
 /// The engine's room for instances of handlers. When it is full of idle instances, one of
 /// those ends for each that is needed.
 pub struct Room {
+    wait: Duration,
     slots: Arc<Semaphore>,
     /// How many idle instances shall end.
     wanted: AtomicUsize,
@@ -86,17 +84,13 @@ pub struct Room {
     look: Arc<Notify>,
 }
 
-impl Default for Room {
-    fn default() -> Self {
-        Self {
-            slots: Arc::new(Semaphore::new(HANDLER_INSTANCES_MAX)),
-            wanted: AtomicUsize::new(0),
-            look: Arc::default(),
-        }
-    }
-}
-
 impl Room {
+    /// With `wait` as the time that is waited for room at most.
+    pub fn new(wait: Duration) -> Self {
+        let slots = Arc::new(Semaphore::new(HANDLER_INSTANCES_MAX));
+        Self { wait, slots, wanted: AtomicUsize::new(0), look: Arc::default() }
+    }
+
     /// Room for one instance; none if there is none in time.
     pub async fn take(&self) -> Option<OwnedSemaphorePermit> {
         if let Ok(slot) = self.slots.clone().try_acquire_owned() {
@@ -104,7 +98,7 @@ impl Room {
         }
         self.wanted.fetch_add(1, Ordering::SeqCst);
         self.look.notify_waiters();
-        let slot = tokio::time::timeout(WAIT, self.slots.clone().acquire_owned()).await;
+        let slot = tokio::time::timeout(self.wait, self.slots.clone().acquire_owned()).await;
         // If no idle instance took up the wish, nobody needs to any more.
         self.claim();
         slot.ok().and_then(Result::ok)
@@ -126,9 +120,11 @@ impl Room {
 mod tests {
     use super::*;
 
+    const WAIT: Duration = Duration::from_millis(100);
+
     #[tokio::test]
     async fn requests_beyond_the_limit_get_their_turn_in_order_or_are_refused_in_time() {
-        let (admissions, turns) = (Arc::new(Admissions::default()), Arc::new(Semaphore::new(1)));
+        let (admissions, turns) = (Arc::new(Admissions::new(WAIT)), Arc::new(Semaphore::new(1)));
         let first = admissions.admit(&turns).await.ok().expect("admitted");
         let mut second = Box::pin(admissions.admit(&turns));
         let mut third = Box::pin(admissions.admit(&turns));
@@ -146,7 +142,7 @@ mod tests {
 
     #[tokio::test]
     async fn room_that_is_idle_is_given_to_who_needs_it() {
-        let room = Room::default();
+        let room = Room::new(WAIT);
         let mut taken = Vec::new();
         while let Ok(slot) = room.slots.clone().try_acquire_owned() {
             taken.push(slot);

@@ -66,7 +66,7 @@ pub fn ready(
         None => None,
     };
     let ticker = engine::EpochTicker::start(&engine)?;
-    Ok(Application { router: Arc::new(Router::new(routes)), resolver, stopping, _ticker: ticker })
+    Ok(Application { router: Arc::new(Router::new(routes, app.wait)), resolver, stopping, _ticker: ticker })
 }
 
 fn machines(
@@ -124,7 +124,7 @@ fn routes(
     grants: &BTreeMap<String, Arc<Grants>>,
     progress: &impl Fn(&str),
 ) -> Result<Vec<(Pattern, Handler)>> {
-    let room = Arc::new(Room::default());
+    let room = Arc::new(Room::new(app.wait));
     let mut made: Vec<(&Route, Handler)> = Vec::new();
     let mut routes = Vec::new();
     for route in &app.routes {

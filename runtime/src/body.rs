@@ -1,4 +1,5 @@
-//! A request's body with a bound, for components whose manifest sets one.
+//! Bodies between client and guest: a request's with a bound, for components whose
+//! manifest sets one; and an answer's that does not look whole when it is not.
 
 use bytes::Bytes;
 use http::{StatusCode, header};
@@ -83,6 +84,55 @@ impl Body for Bounded {
 
     fn is_end_stream(&self) -> bool {
         self.inner.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.inner.size_hint()
+    }
+}
+
+/// Whether a guest was stopped, or failed, before it was done with a request.
+#[derive(Clone, Default)]
+pub struct CutOff(Arc<AtomicBool>);
+
+impl CutOff {
+    /// Says that it was. To be said before the guest's end of the body is dropped.
+    pub fn set(&self) {
+        self.0.store(true, Ordering::Release);
+    }
+
+    fn is_so(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+/// An answer's body that breaks off if its guest does. By itself a body whose guest is
+/// gone just ends, and the client would take what it has for the whole.
+pub fn honest(inner: WasiBody, cut_off: CutOff) -> WasiBody {
+    Honest { inner, cut_off }.boxed_unsync()
+}
+
+struct Honest {
+    inner: WasiBody,
+    cut_off: CutOff,
+}
+
+impl Body for Honest {
+    type Data = Bytes;
+    type Error = Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Error>>> {
+        match std::task::ready!(Pin::new(&mut self.inner).poll_frame(context)) {
+            None if self.cut_off.is_so() => Poll::Ready(Some(Err(Error::HttpResponseIncomplete))),
+            next => Poll::Ready(next),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.inner.is_end_stream() && !self.cut_off.is_so()
     }
 
     fn size_hint(&self) -> SizeHint {

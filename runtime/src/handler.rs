@@ -5,7 +5,7 @@
 //! how long a request may take, and what the caller is told when a guest fails.
 
 use crate::admission::{Admission, Room};
-use crate::body;
+use crate::body::{self, CutOff};
 use crate::host::{Deadline, Grants, State, store};
 use anyhow::{Context as _, Result};
 use std::future::Future;
@@ -80,7 +80,8 @@ impl Handler {
         let limits = &self.proxy.state().grants.limits;
         let (request, exceeded) = body::bound(request, limits.request_body_bytes_max)?;
         let deadline = Deadline::new();
-        let ticket = Ticket { deadline: deadline.clone(), admission };
+        let cut_off = CutOff::default();
+        let ticket = Ticket { deadline: deadline.clone(), cut_off: cut_off.clone(), admission };
         let result = self.proxy.handle(ticket, request).await;
         if let Some(bytes_max) = limits.request_body_bytes_max.filter(|_| exceeded.is_so()) {
             return Err(body::too_long(bytes_max));
@@ -93,7 +94,7 @@ impl Handler {
             return Err(Problem::internal());
         }
         deadline.extend(limits.response_ms_max);
-        Ok(response)
+        Ok(response.map(|inner| body::honest(inner, cut_off)))
     }
 
     fn explain(&self, error: &wasmtime::Error, deadline: &Deadline) -> Problem {
@@ -116,6 +117,8 @@ struct Ticket {
     /// When the instance is stopped. A cell for each request, so that what is late for one
     /// request does not touch the next.
     deadline: Deadline,
+    /// Tells the answer's body that the instance ended before its time.
+    cut_off: CutOff,
     admission: Option<Admission>,
 }
 
@@ -147,15 +150,17 @@ impl HandlerState for Instances {
         deadline.extend(self.grants.request_ms_max);
         let proxy = self.pre.instantiate_async(&mut store).await?;
         let given_up = Arc::new(AtomicBool::new(false));
-        let current = Arc::new(Mutex::new(Ticket { deadline, admission: None }));
+        let busy = Arc::new(AtomicBool::new(false));
+        let current = Arc::new(Mutex::new(Ticket { deadline, cut_off: CutOff::default(), admission: None }));
         let expiration = Expiration {
             sleep: Box::pin(tokio::time::sleep(IDLE)),
             look: Box::pin(self.room.look().notified_owned()),
             room: self.room.clone(),
             current: current.clone(),
+            busy: busy.clone(),
             given_up: given_up.clone(),
         };
-        let state = Worker { current, given_up, grants: self.grants.clone(), _slot: slot };
+        let state = Worker { current, busy, given_up, grants: self.grants.clone(), _slot: slot };
         Ok(Instance { store, proxy, view: State::http, expiration, state })
     }
 }
@@ -166,6 +171,7 @@ struct Expiration {
     look: Pin<Box<OwnedNotified>>,
     room: Arc<Room>,
     current: Current,
+    busy: Arc<AtomicBool>,
     given_up: Arc<AtomicBool>,
 }
 
@@ -189,7 +195,11 @@ impl WorkerExpiration for Expiration {
     ) -> Poll<()> {
         let end = match status {
             WorkerStatus::Idle => {
-                drop(lock(&self.current).admission.take());
+                if self.busy.swap(false, Ordering::Relaxed) {
+                    drop(lock(&self.current).admission.take());
+                    // The instance takes requests again, and is to see that it does.
+                    context.waker().wake_by_ref();
+                }
                 if self.makes_room(context) {
                     return Poll::Ready(());
                 }
@@ -212,6 +222,8 @@ impl WorkerExpiration for Expiration {
 
 struct Worker {
     current: Current,
+    /// From a request's start until the guest is done with it, answer and all.
+    busy: Arc<AtomicBool>,
     given_up: Arc<AtomicBool>,
     grants: Arc<Grants>,
     /// Dropped after the store, whose room it stands for.
@@ -226,9 +238,10 @@ impl WorkerState for Worker {
         if total >= self.grants.limits.requests_per_instance_max {
             return ShouldAccept::Never;
         }
-        // One at a time: a guest that computes or loops after waiting for I/O would hold up
-        // the others in its instance, and a trap would take them with it.
-        if concurrent > 0 { ShouldAccept::No } else { ShouldAccept::Yes }
+        // One at a time, to the end of its answer and of what the guest does after it: a guest
+        // that computes or loops after waiting for I/O would hold up the others in its
+        // instance, and a trap would take them with it.
+        if concurrent > 0 || self.busy.load(Ordering::Relaxed) { ShouldAccept::No } else { ShouldAccept::Yes }
     }
 
     fn on_request_start(
@@ -241,6 +254,7 @@ impl WorkerState for Worker {
         deadline.extend(self.grants.request_ms_max);
         store.data_mut().deadline = deadline.clone();
         *lock(&self.current) = ticket;
+        self.busy.store(true, Ordering::Relaxed);
         let given_up = self.given_up.clone();
         // It is dropped when the guest's handler returns, so its end means that it did not.
         Box::pin(async move {
@@ -252,6 +266,9 @@ impl WorkerState for Worker {
     }
 
     fn drop(&self, store: Store<State>, result: Result<(), wasmtime::Error>) {
+        if result.is_err() {
+            lock(&self.current).cut_off.set();
+        }
         drop(store);
         let Err(error) = result else { return };
         if self.grants.stopping.load(Ordering::Relaxed) || self.given_up.load(Ordering::Relaxed) {

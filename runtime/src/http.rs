@@ -10,6 +10,7 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
+use std::time::Duration;
 use vwp_core::Problem;
 use wasmtime_wasi_http::{Error as WasiError, WasiBody};
 
@@ -20,9 +21,9 @@ pub struct Router {
 }
 
 impl Router {
-    /// A router over these routes.
-    pub fn new(routes: Vec<(Pattern, Handler)>) -> Self {
-        Self { routes, admissions: Admissions::default() }
+    /// A router over these routes. `wait` is how long a request waits for its turn.
+    pub fn new(routes: Vec<(Pattern, Handler)>, wait: Duration) -> Self {
+        Self { routes, admissions: Admissions::new(wait) }
     }
 
     fn route(&self, path: &str) -> Option<&Handler> {
@@ -32,17 +33,24 @@ impl Router {
     }
 
     /// Answers a request that arrived over a connection of this scheme.
-    pub async fn answer(
+    pub async fn answer(&self, request: Request<Incoming>, scheme: Scheme) -> Response<WasiBody> {
+        // A request with both lengths may mean one thing here and another to a proxy before
+        // us, and so carry a second request past it. RFC 9112, section 6.1: its connection
+        // must not be used again. hyper drops Content-Length from such a request, so any
+        // request in chunks may be one.
+        let is_chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
+        let mut answer = self.try_answer(request, scheme).await.unwrap_or_else(refuse);
+        if is_chunked {
+            answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        answer
+    }
+
+    async fn try_answer(
         &self,
         request: Request<Incoming>,
         scheme: Scheme,
     ) -> Result<Response<WasiBody>, Problem> {
-        if is_ambiguous(&request) {
-            let mut refusal = refuse(Problem::bad_request("the request's length is ambiguous"));
-            // What follows on the connection may be anything.
-            refusal.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-            return Ok(refusal);
-        }
         if request.method() == Method::CONNECT {
             let title = "The server is no proxy";
             return Err(Problem::new(StatusCode::NOT_IMPLEMENTED, "no-proxy", title, "CONNECT is not taken"));
@@ -59,7 +67,10 @@ impl Router {
             // The length of an answer to HEAD is that of the one to GET, which is not known here.
             return Ok(answer);
         }
-        let answer = settle(answer).await;
+        let answer = settle(answer).await.map_err(|error| {
+            tracing::warn!(component = handler.component(), "an answer broke off at its start: {error}");
+            Problem::internal()
+        })?;
         if promises_another_length(&answer) {
             tracing::error!(
                 component = handler.component(),
@@ -69,14 +80,6 @@ impl Router {
         }
         Ok(answer)
     }
-}
-
-/// Whether a request could mean one thing here and another to a proxy before us, and so
-/// carry a second request past it. RFC 9112, section 6.1: a server may reject one with
-/// both lengths. hyper refuses the other shapes itself.
-fn is_ambiguous(request: &Request<Incoming>) -> bool {
-    let headers = request.headers();
-    headers.contains_key(header::TRANSFER_ENCODING) && headers.contains_key(header::CONTENT_LENGTH)
 }
 
 /// Whether the answer's head states another length than its body has, if that is known.
@@ -118,7 +121,7 @@ fn absolute(mut request: Request<Incoming>, scheme: Scheme) -> Result<Request<In
 }
 
 /// The problem as an answer.
-pub fn refuse(problem: Problem) -> Response<WasiBody> {
+fn refuse(problem: Problem) -> Response<WasiBody> {
     problem
         .into_response()
         .map(|body| Full::new(Bytes::from(body)).map_err(|never| match never {}).boxed_unsync())

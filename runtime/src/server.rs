@@ -3,7 +3,7 @@
 //! Whatever a client does slowly happens in its own connection's task, under a timeout;
 //! the loop that accepts waits for nobody.
 
-use crate::http::{Router, refuse};
+use crate::http::Router;
 use anyhow::{Context, Result};
 use http::Request;
 use http::uri::Scheme;
@@ -134,7 +134,7 @@ async fn converse(
     stream.set_write_timeout(Some(WRITE_TIMEOUT));
     let service = service_fn(|request: Request<Incoming>| {
         let (router, scheme) = (router.clone(), scheme.clone());
-        async move { Ok::<_, Infallible>(router.answer(request, scheme).await.unwrap_or_else(refuse)) }
+        async move { Ok::<_, Infallible>(router.answer(request, scheme).await) }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())

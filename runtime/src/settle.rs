@@ -9,40 +9,42 @@ use bytes::BytesMut;
 use futures::FutureExt;
 use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody};
-use wasmtime_wasi_http::WasiBody;
 use wasmtime_wasi_http::handler::Response;
+use wasmtime_wasi_http::{Error, WasiBody};
 
 /// The longest body that is waited for, in bytes.
 const LENGTH_MAX: usize = 64 * 1024;
 /// How often others may run before an answer that has not ended is streamed.
 const LOOKS_MAX: usize = 4;
 
-/// The same answer, with its length if it has ended already.
-pub async fn settle(response: Response) -> Response {
+/// The same answer, with its length if it has ended already. Fails with what broke it off,
+/// if that is known before anything of it is sent.
+pub async fn settle(response: Response) -> Result<Response, Error> {
     let (parts, mut body) = response.into_parts();
     let mut begun = Vec::new();
     let mut length = 0;
     for _ in 0..LOOKS_MAX {
         while let Some(next) = body.frame().now_or_never() {
             match next {
-                None => return Response::from_parts(parts, whole(begun, length)),
+                None => return Ok(Response::from_parts(parts, whole(begun, length))),
+                Some(Err(error)) => return Err(error),
                 Some(Ok(frame)) if frame.is_data() && length <= LENGTH_MAX => {
                     length += frame.data_ref().map_or(0, bytes::Bytes::len);
                     begun.push(Ok(frame));
                 }
-                // Trailers, an error, or more than is kept: what has begun goes on as it is.
+                // Trailers, or more than is kept: what has begun goes on as it is.
                 Some(other) => {
                     begun.push(other);
-                    return Response::from_parts(parts, resumed(begun, body));
+                    return Ok(Response::from_parts(parts, resumed(begun, body)));
                 }
             }
         }
         tokio::task::yield_now().await;
     }
-    Response::from_parts(parts, resumed(begun, body))
+    Ok(Response::from_parts(parts, resumed(begun, body)))
 }
 
-type Frames = Vec<Result<Frame<bytes::Bytes>, wasmtime_wasi_http::Error>>;
+type Frames = Vec<Result<Frame<bytes::Bytes>, Error>>;
 
 fn whole(frames: Frames, length: usize) -> WasiBody {
     let mut parts = frames.into_iter().flatten().filter_map(|frame| frame.into_data().ok());
@@ -92,7 +94,7 @@ mod tests {
         sender.send("hello, ").expect("sent");
         sender.send("world").expect("sent");
         drop(sender);
-        let settled = settle(answer(receiver)).await;
+        let settled = settle(answer(receiver)).await.expect("sound");
         assert_eq!(settled.body().size_hint().exact(), Some(12));
         let bytes = settled.into_body().collect().await.expect("a body").to_bytes();
         assert_eq!(bytes, "hello, world");
@@ -102,7 +104,7 @@ mod tests {
     async fn an_answer_that_goes_on_is_streamed_from_its_start() {
         let (sender, receiver) = mpsc::unbounded_channel();
         sender.send("first ").expect("sent");
-        let settled = settle(answer(receiver)).await;
+        let settled = settle(answer(receiver)).await.expect("sound");
         assert_eq!(settled.body().size_hint().exact(), None);
         sender.send("second").expect("sent");
         drop(sender);

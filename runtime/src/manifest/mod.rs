@@ -13,6 +13,7 @@ pub use template::fill;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// The space of the engine's keys that holds the key-value stores with labels. The host
 /// alone writes it, so no component can be granted it.
@@ -70,6 +71,8 @@ pub struct App {
     pub machines: BTreeMap<String, String>,
     /// The component that answers DNS messages, if any.
     pub resolver: Option<String>,
+    /// How long a request waits for its turn before it is refused.
+    pub wait: Duration,
 }
 
 /// An application variable.

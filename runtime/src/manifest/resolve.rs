@@ -7,6 +7,7 @@ use super::{
 use crate::admission::REQUESTS_MAX;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// How much memory one instance may have if the manifest does not say.
 const MEMORY_BYTES_DEFAULT: usize = 64 * 1024 * 1024;
@@ -14,6 +15,8 @@ const MEMORY_BYTES_DEFAULT: usize = 64 * 1024 * 1024;
 pub const MEMORY_BYTES_MAX: usize = 1024 * 1024 * 1024;
 /// How long one request may take if the manifest does not say.
 const REQUEST_MS_DEFAULT: u64 = 10_000;
+/// How long a request waits for its turn if the manifest does not say.
+const WAIT_MS_DEFAULT: u64 = 1000;
 /// The longest time that a manifest may allow a request or an answer.
 const TIME_MS_MAX: u64 = 600_000;
 /// The longest label of a key-value store, in bytes.
@@ -103,6 +106,10 @@ impl Resolver {
                 return self.refuse(key, format!("`{machine}` is not in application.tool.vwp.machines"));
             }
         }
+        let wait_ms_max = tool.wait_ms_max.unwrap_or(WAIT_MS_DEFAULT);
+        if wait_ms_max > TIME_MS_MAX {
+            return self.refuse("application.tool.vwp.wait_ms_max", format!("at most {TIME_MS_MAX}"));
+        }
         // Targets name Spin environments to check against when Spin builds; they ask nothing of a host.
         let _ = manifest.application.targets;
         Ok(App {
@@ -114,6 +121,7 @@ impl Resolver {
             components,
             machines: tool.machines,
             resolver: tool.resolver,
+            wait: Duration::from_millis(wait_ms_max),
             file: self.file,
         })
     }

@@ -62,6 +62,8 @@ pub(super) struct ApplicationTool {
     pub(super) machines: BTreeMap<String, String>,
     /// The component that answers DNS messages.
     pub(super) resolver: Option<String>,
+    /// How long a request waits for its turn, in milliseconds.
+    pub(super) wait_ms_max: Option<u64>,
 }
 
 /// `[component.ID.tool.vwp]`.

@@ -134,8 +134,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
                 }
                 body.extend(line);
             }
+        } else {
+            // RFC 9112, section 6.3: without a length the end of the connection ends it.
+            while self.more().await {}
+            body.append(&mut self.pending);
         }
         (head.status, String::from_utf8_lossy(&body).into_owned())
+    }
+
+    /// Reads until the host ends the connection.
+    pub(crate) async fn rest(mut self) -> Vec<u8> {
+        while self.more().await {}
+        self.pending
     }
 
     /// Waits until the host ends the connection; what it sent before does not matter.

@@ -30,6 +30,7 @@ impl Guest for Component {
             "read" => Ok(read(request).await),
             "echo" => Ok(echo(request)),
             "endless" => Ok(endless()),
+            "break" => Ok(break_off()),
             "linger" => Ok(linger(how)),
             _ => Ok(text(404, &[], "no such edge".to_owned())),
         }
@@ -117,10 +118,13 @@ async fn read(request: Request) -> Response {
 
 /// Sends the body back while it arrives, and its trailers behind it.
 fn echo(request: Request) -> Response {
+    let trailers =
+        request.get_headers().get("trailer").into_iter().map(|value| ("trailer".to_owned(), value));
+    let fields = Fields::from_list(&trailers.collect::<Vec<_>>()).expect("fields that may be set");
     let mut body = Incoming::of(request);
     let (mut writer, contents) = wit_stream::new();
     let (end, trailers) = wit_future::new(|| Ok(None));
-    let (response, _) = Response::new(Fields::new(), Some(contents), trailers);
+    let (response, _) = Response::new(fields, Some(contents), trailers);
     spawn(async move {
         while let Some(part) = body.part().await {
             if !writer.write_all(part).await.is_empty() {
@@ -143,6 +147,19 @@ fn endless() -> Response {
         println!("the endless answer begins");
         while writer.write_all(vec![b'.'; PART_BYTES]).await.is_empty() {}
         println!("the endless answer's reader is gone");
+    });
+    response
+}
+
+/// Writes something, and fails before the end.
+fn break_off() -> Response {
+    let (mut writer, contents) = wit_stream::new();
+    let (_, no_trailers) = wit_future::new(|| Ok(None));
+    let (response, _) = Response::new(Fields::new(), Some(contents), no_trailers);
+    spawn(async move {
+        writer.write_all(vec![b'.'; PART_BYTES]).await;
+        monotonic_clock::wait_for(50_000_000).await;
+        panic!("the secret of the guest");
     });
     response
 }
