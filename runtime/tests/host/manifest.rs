@@ -56,15 +56,6 @@ fn the_hosts_own_space_and_labels_that_are_none_are_refused() {
 }
 
 #[test]
-fn a_required_variable_that_is_not_given_is_named() {
-    let output = run("up", MANIFEST);
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(!output.status.success());
-    assert!(said.contains("variable `password` is required"), "{said}");
-    assert!(said.contains("SPIN_VARIABLE_PASSWORD"), "{said}");
-}
-
-#[test]
 fn a_check_lists_what_a_component_needs() {
     let output = run("check", MANIFEST);
     let said = String::from_utf8_lossy(&output.stdout);
