@@ -45,27 +45,49 @@ pub(crate) const MANIFEST: &str = r#"
 /// Where the guest's binary is; it is built when this is first asked.
 pub(crate) fn guest() -> &'static Path {
     static GUEST: OnceLock<PathBuf> = OnceLock::new();
-    GUEST.get_or_init(|| {
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("guests");
-        let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guests/fixture/Cargo.toml");
-        let built = Command::new(env!("CARGO"))
-            .args(["build", "--quiet", "--release", "--locked", "--target", "wasm32-wasip2"])
-            .arg("--manifest-path")
-            .arg(manifest)
-            .env("CARGO_TARGET_DIR", &target)
-            .env_remove("RUSTFLAGS")
-            .env_remove("CARGO_ENCODED_RUSTFLAGS")
-            .status()
-            .expect("cargo starts");
-        assert!(built.success(), "the guest does not build; `rustup target add wasm32-wasip2` may help");
-        target.join("wasm32-wasip2/release/vwp_fixture_guest.wasm")
-    })
+    GUEST.get_or_init(|| build("fixture"))
 }
 
-/// A folder with this manifest in it; `GUEST` stands for the guest's binary.
+/// The guest that reaches out.
+fn outbound() -> &'static Path {
+    static OUTBOUND: OnceLock<PathBuf> = OnceLock::new();
+    OUTBOUND.get_or_init(|| build("outbound"))
+}
+
+/// The middleware that says what it was given.
+fn middleware() -> &'static Path {
+    static MIDDLEWARE: OnceLock<PathBuf> = OnceLock::new();
+    MIDDLEWARE.get_or_init(|| build("middleware"))
+}
+
+fn build(name: &str) -> PathBuf {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("guests");
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/guests/{name}/Cargo.toml"));
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--release", "--locked", "--target", "wasm32-wasip2"])
+        .arg("--manifest-path")
+        .arg(manifest)
+        .env("CARGO_TARGET_DIR", &target)
+        .env_remove("RUSTFLAGS")
+        .env_remove("CARGO_ENCODED_RUSTFLAGS")
+        .status()
+        .expect("cargo starts");
+    assert!(built.success(), "the guest does not build; `rustup target add wasm32-wasip2` may help");
+    target.join(format!("wasm32-wasip2/release/vwp_{name}_guest.wasm"))
+}
+
+/// A folder with this manifest in it; `GUEST`, `OUTBOUND` and `MIDDLEWARE` stand for the
+/// binaries of guests.
 pub(crate) fn folder(manifest: &str) -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
-    let manifest = manifest.replace("GUEST", &guest().display().to_string());
+    let mut manifest = manifest.to_owned();
+    let guests: [(&str, fn() -> &'static Path); 3] =
+        [("GUEST", guest), ("OUTBOUND", outbound), ("MIDDLEWARE", middleware)];
+    for (name, binary) in guests {
+        if manifest.contains(name) {
+            manifest = manifest.replace(name, &binary().display().to_string());
+        }
+    }
     std::fs::write(folder.path().join("spin.toml"), manifest).expect("a manifest");
     folder
 }
@@ -82,8 +104,13 @@ fn vwp(command: &str, folder: &Path) -> Command {
 
 /// Runs `vwp` with a manifest that it is expected to be done with at once.
 pub(crate) fn run(command: &str, manifest: &str) -> Output {
+    run_with(command, manifest, &[])
+}
+
+/// The same with further options.
+pub(crate) fn run_with(command: &str, manifest: &str, options: &[&str]) -> Output {
     let folder = folder(manifest);
-    vwp(command, folder.path()).output().expect("vwp runs")
+    vwp(command, folder.path()).args(options).output().expect("vwp runs")
 }
 
 /// A host that serves.
@@ -102,7 +129,13 @@ impl Host {
     }
 
     async fn start_in(folder: TempDir) -> Self {
+        Self::start_with(folder, &[]).await
+    }
+
+    /// Starts a host for the manifest in the folder, with further options.
+    pub(crate) async fn start_with(folder: TempDir, options: &[&str]) -> Self {
         let mut child = vwp("up", folder.path())
+            .args(options)
             .args(["--variable", "password=open sesame"])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
@@ -127,6 +160,11 @@ impl Host {
         };
         let client = Client::builder(TokioExecutor::new()).build_http();
         Self { child, url, client, log, folder }
+    }
+
+    /// Where the host serves.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
     }
 
     /// Sends a request in a task of its own, which ends with the whole answer.
