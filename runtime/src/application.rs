@@ -11,7 +11,7 @@ use crate::http::Router;
 use crate::manifest::{App, Component, Pattern, Route};
 use crate::networks::BlockedNetworks;
 use crate::runtime_config::RuntimeConfig;
-use crate::{databases, engine, machine, variables};
+use crate::{databases, engine, files, machine, variables};
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -41,6 +41,8 @@ pub struct Folders<'a> {
     pub store: &'a Path,
     /// Compiled code.
     pub cache: &'a Path,
+    /// The files that components may read.
+    pub files: &'a Path,
     /// SQLite databases.
     pub sqlite: &'a Path,
 }
@@ -66,6 +68,7 @@ pub fn ready(
     for (id, component) in &app.components {
         let mut grant = grant(component, values, &store, &network, &machines, &stopping)?;
         databases.grant(component, &mut grant);
+        grant.files = files::collect(&app.folder(), component, folders.files)?;
         if let Some(bytes) = config.memory_bytes_max {
             grant.memory_bytes_max = grant.memory_bytes_max.min(bytes);
         }
@@ -121,6 +124,7 @@ fn grant(
         component: component.id.clone(),
         variables: variables::component(component, values)?,
         environment: component.environment.clone(),
+        files: None,
         write_spaces: component.write_spaces.iter().cloned().collect(),
         read_spaces: component.read_spaces.iter().cloned().collect(),
         key_value_stores: component.key_value_stores.iter().cloned().collect(),

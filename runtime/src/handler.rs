@@ -92,7 +92,7 @@ impl HandlerState for Instances {
     type WorkerState = Worker;
 
     async fn instantiate(&self) -> wasmtime::Result<Instance<State, Expiration, Worker>> {
-        let mut store = store(&self.engine, &self.grants);
+        let mut store = store(&self.engine, &self.grants)?;
         let request = Duration::from_millis(self.grants.request_ms_max);
         store.data().deadline.extend(self.grants.request_ms_max);
         let proxy = self.pre.instantiate_async(&mut store).await?;

@@ -13,6 +13,7 @@ pub mod compose;
 pub mod databases;
 pub mod dns;
 pub mod engine;
+pub mod files;
 pub mod handler;
 pub mod host;
 pub mod hosts;

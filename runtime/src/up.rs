@@ -34,6 +34,9 @@ pub struct Up {
     /// An application variable, as NAME=VALUE; may be repeated
     #[arg(long = "variable", value_name = "NAME=VALUE")]
     variables: Vec<String>,
+    /// Run as Spin would: nothing under tool.vwp, and vwp:storage from the dependencies
+    #[arg(long)]
+    portable: bool,
     /// Log errors only
     #[arg(long, short)]
     pub quiet: bool,
@@ -54,7 +57,7 @@ impl Up {
     }
 
     async fn serve(self) -> Result<()> {
-        let app = manifest::load(&self.from)?;
+        let app = manifest::load(&self.from, manifest::Mode::portable(self.portable))?;
         let config = RuntimeConfig::load(self.runtime_config_file.as_deref())?;
         let given = config.supplement(&app, given(&self.variables)?);
         let listener = http::bind(self.listen).await?;
@@ -73,6 +76,7 @@ impl Up {
         let folders = Folders {
             store: &state.join("store"),
             cache: &state.join("cache"),
+            files: &state.join("files"),
             sqlite: &state.join("sqlite"),
         };
         let ready = application::ready(&app, &values, &folders, &config, |step| {

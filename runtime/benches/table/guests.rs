@@ -58,6 +58,7 @@ pub(crate) fn grants(component: &str, scratch: &Path) -> Result<Arc<Grants>> {
         component: component.to_owned(),
         variables: BTreeMap::new(),
         environment: BTreeMap::new(),
+        files: None,
         write_spaces: BTreeSet::new(),
         read_spaces: BTreeSet::new(),
         key_value_stores: BTreeSet::new(),

@@ -15,13 +15,14 @@ use crate::hosts::AllowedHosts;
 use anyhow::Result;
 use outbound::{Network, Outbound};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 use vwp_store::{Engine as StoreEngine, Replicated};
 use wasmtime::component::{Linker, ResourceTable};
 use wasmtime::{Engine, ResourceLimiter, Store, UpdateDeadline};
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
 use wasmtime_wasi_http::{WasiHttp, WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 /// What one component was granted, shared by all its instances.
@@ -32,6 +33,8 @@ pub struct Grants {
     pub variables: BTreeMap<String, String>,
     /// Its environment.
     pub environment: BTreeMap<String, String>,
+    /// The folder with the files that it may read, if there are any.
+    pub files: Option<PathBuf>,
     /// The spaces of the key-value store that it may write, and so read.
     pub write_spaces: BTreeSet<String>,
     /// The spaces that it may only read.
@@ -136,10 +139,13 @@ impl ResourceLimiter for MemoryLimit {
 }
 
 /// Makes the store of a new instance.
-pub fn store(engine: &Engine, grants: &Arc<Grants>) -> Store<State> {
+pub fn store(engine: &Engine, grants: &Arc<Grants>) -> wasmtime::Result<Store<State>> {
     let mut wasi = WasiCtx::builder();
     for (name, value) in &grants.environment {
         wasi.env(name, value);
+    }
+    if let Some(folder) = &grants.files {
+        wasi.preopened_dir(folder, "/", FsPerms::ReadOnly)?;
     }
     wasi.stdout(logs::Lines::new(grants.component.clone(), false));
     wasi.stderr(logs::Lines::new(grants.component.clone(), true));
@@ -169,7 +175,7 @@ pub fn store(engine: &Engine, grants: &Arc<Grants>) -> Store<State> {
         }
         Ok(UpdateDeadline::Yield(1))
     });
-    store
+    Ok(store)
 }
 
 /// The linker that offers guests everything this host has.

@@ -65,7 +65,7 @@ pub(super) struct ApplicationTool {
 }
 
 /// `[component.ID.tool.vwp]`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ComponentTool {
     /// Another build of the same component, for this host.
@@ -95,11 +95,11 @@ pub(super) struct Variable {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Trigger {
-    #[serde(default, rename = "id")]
-    pub(super) _id: String,
-    pub(super) component: Option<toml::Value>,
+    #[serde(default)]
+    pub(super) id: String,
+    pub(super) component: Option<ComponentReference>,
     pub(super) route: Option<Route>,
-    pub(super) executor: Option<toml::Table>,
+    pub(super) executor: Option<Executor>,
     pub(super) components: Option<toml::Table>,
     #[serde(default)]
     pub(super) dependencies: BTreeMap<String, Vec<Dependency>>,
@@ -116,7 +116,7 @@ pub(super) struct Component {
     #[serde(default)]
     pub(super) environment: BTreeMap<String, String>,
     #[serde(default)]
-    pub(super) files: Vec<toml::Value>,
+    pub(super) files: Vec<FileMount>,
     #[serde(default)]
     pub(super) exclude_files: Vec<String>,
     #[serde(default)]
@@ -135,12 +135,36 @@ pub(super) struct Component {
     pub(super) _build: Option<toml::Table>,
     #[serde(default)]
     pub(super) tool: Tools<ComponentTool>,
-    #[serde(default)]
-    pub(super) dependencies_inherit_configuration: bool,
+    pub(super) dependencies_inherit_configuration: Option<bool>,
     #[serde(default)]
     pub(super) dependencies: BTreeMap<String, Dependency>,
     #[serde(default)]
     pub(super) profile: BTreeMap<String, toml::Value>,
+}
+
+/// A component's id, or the component itself.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum ComponentReference {
+    Id(String),
+    Inline(Box<Component>),
+}
+
+/// How a component is run.
+#[derive(Debug, Deserialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub(super) enum Executor {
+    Http,
+    Spin,
+    Wagi,
+}
+
+/// A path or pattern, or a source and where the guest finds it.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum FileMount {
+    Pattern(String),
+    Placement { source: String, destination: String },
 }
 
 /// A path, or `{ private = true }` for a component that only others of the application call.

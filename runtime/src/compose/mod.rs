@@ -1,7 +1,10 @@
 //! Composition: a component with its dependencies, and a chain of middleware in
 //! front of it, become one component, as Spin 4.1 composes them.
 
-use crate::manifest::{App, Component, Dependency, Inherit, Route};
+mod empty;
+mod inherit;
+
+use crate::manifest::{App, Component, Dependency, Route};
 use anyhow::{Context, Result, bail};
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -10,29 +13,6 @@ use wac_graph::{CompositionGraph, EncodeOptions, NodeId, PackageId};
 
 /// What a middleware imports for what stands behind it, and what a handler exports.
 const HANDLER: &str = "wasi:http/handler@0.3.0";
-
-/// The interfaces that hand out configuration, by the kind that Spin names in
-/// `inherit_configuration`. Versions do not matter here.
-const CAPABILITIES: [(&str, &str); 18] = [
-    ("ai_models", "fermyon:spin/llm"),
-    ("allowed_outbound_hosts", "wasi:http/client"),
-    ("allowed_outbound_hosts", "wasi:http/outgoing-handler"),
-    ("allowed_outbound_hosts", "wasi:sockets/"),
-    ("allowed_outbound_hosts", "spin:postgres/"),
-    ("allowed_outbound_hosts", "spin:redis/"),
-    ("allowed_outbound_hosts", "spin:mysql/"),
-    ("allowed_outbound_hosts", "spin:mqtt/"),
-    ("key_value_stores", "spin:key-value/"),
-    ("key_value_stores", "fermyon:spin/key-value"),
-    ("key_value_stores", "wasi:keyvalue/"),
-    ("key_value_stores", "vwp:storage/kv"),
-    ("key_value_stores", "vwp:storage/replicated"),
-    ("sqlite_databases", "spin:sqlite/"),
-    ("sqlite_databases", "fermyon:spin/sqlite"),
-    ("variables", "spin:variables/"),
-    ("variables", "fermyon:spin/variables"),
-    ("variables", "wasi:config/"),
-];
 
 /// Reads component binaries, each file once.
 #[derive(Default)]
@@ -84,8 +64,8 @@ fn with_dependencies(binaries: &mut Binaries, component: &Component, source: Vec
         if matching.is_empty() {
             bail!("dependency `{name}` matches no import; the imports are: {}", imports.join(", "));
         }
-        let package = inherit(&mut graph, binaries, dependency, name)?;
-        let instance = graph.instantiate(package);
+        // Once for all that it satisfies, so that its interfaces share their state.
+        let (package, instance) = inherit::instantiate(&mut graph, binaries, dependency, name)?;
         for import in matching {
             if let Some(other) = taken.insert(import.clone(), name) {
                 bail!("import `{import}` is satisfied by both `{other}` and `{name}`");
@@ -132,8 +112,8 @@ fn chain(binaries: &mut Binaries, middleware: &[Dependency], innermost: Vec<u8>)
         .alias_instance_export(instance, HANDLER)
         .with_context(|| format!("middleware needs a component that exports {HANDLER}"))?;
     for (at, dependency) in middleware.iter().enumerate().rev() {
-        let package = inherit(&mut graph, binaries, dependency, &format!("middleware{at}"))?;
-        let instance = graph.instantiate(package);
+        let name = format!("middleware{at}");
+        let (_, instance) = inherit::instantiate(&mut graph, binaries, dependency, &name)?;
         graph
             .set_instantiation_argument(instance, HANDLER, next)
             .with_context(|| format!("{} is not middleware", dependency.source.display()))?;
@@ -141,32 +121,6 @@ fn chain(binaries: &mut Binaries, middleware: &[Dependency], innermost: Vec<u8>)
     }
     graph.export(next, HANDLER)?;
     Ok(graph.encode(EncodeOptions::default())?)
-}
-
-/// Registers a dependency, if it imports nothing that it does not inherit.
-fn inherit(
-    graph: &mut CompositionGraph,
-    binaries: &mut Binaries,
-    dependency: &Dependency,
-    name: &str,
-) -> Result<PackageId> {
-    let bytes = binaries.read(&dependency.source)?.to_vec();
-    let package = register(graph, name, bytes)?;
-    let Inherit::Some(kinds) = &dependency.inherit else {
-        return Ok(package);
-    };
-    for import in graph.types()[graph[package].ty()].imports.keys() {
-        let denied = CAPABILITIES
-            .iter()
-            .find(|(kind, prefix)| import.starts_with(prefix) && !kinds.iter().any(|given| given == kind));
-        if let Some((kind, _)) = denied {
-            bail!(
-                "{} imports `{import}`: add `{kind}` to its inherit_configuration, or use another component",
-                dependency.source.display()
-            );
-        }
-    }
-    Ok(package)
 }
 
 fn register(graph: &mut CompositionGraph, name: &str, bytes: Vec<u8>) -> Result<PackageId> {
