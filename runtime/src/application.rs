@@ -130,6 +130,7 @@ fn grant(
         key_value_stores: component.key_value_stores.iter().cloned().collect(),
         own_key_value_stores: BTreeMap::new(),
         sqlite_databases: BTreeMap::new(),
+        postgres: Arc::default(),
         outbound: AllowedHosts::parse(&component.allowed_outbound_hosts, values)
             .with_context(|| format!("component.{}.allowed_outbound_hosts", component.id))?,
         network: network.clone(),

@@ -1,6 +1,7 @@
 //! The databases and stores that a manifest names by label, and where they are.
 
 use crate::host::Grants;
+use crate::host::postgres::Pools;
 use crate::host::sqlite::{Database, Databases, Location};
 use crate::manifest::{App, Component, ManifestError};
 use crate::runtime_config::RuntimeConfig;
@@ -17,6 +18,7 @@ const DEFAULT: &str = "default";
 pub struct Labelled {
     sqlite: Databases,
     key_value: BTreeMap<String, Arc<dyn StoreEngine>>,
+    postgres: Arc<Pools>,
 }
 
 /// Opens every database and store that a component of the application names. As in Spin,
@@ -55,7 +57,8 @@ pub fn open(app: &App, config: &RuntimeConfig, folder: &Path) -> Result<Labelled
             }
         }
     }
-    Ok(Labelled { sqlite, key_value })
+    let postgres = Arc::new(Pools::new(config.postgres_connections_max));
+    Ok(Labelled { sqlite, key_value, postgres })
 }
 
 fn unconfigured(app: &App, component: &Component, label: &str) -> ManifestError {
@@ -75,6 +78,7 @@ impl Labelled {
         let named = component.sqlite_databases.iter();
         grants.sqlite_databases =
             named.filter_map(|label| Some((label.clone(), self.sqlite.get(label)?.clone()))).collect();
+        grants.postgres = self.postgres.clone();
         let named = component.key_value_stores.iter();
         grants.own_key_value_stores =
             named.filter_map(|label| Some((label.clone(), self.key_value.get(label)?.clone()))).collect();

@@ -12,8 +12,11 @@ cargo xtask <command>
   up [DIR] [-- ARGS]           builds, then serves with the state in DIR (default ./data);
                                ARGS go to `vwp up`
   test [--quick]               runs everything that CI runs; --quick leaves out the black-box tests
-  bench [-- ARGS]              builds, then measures; ARGS go to the benchmark
+  test --spin                  runs the black-box tests on the Spin that the variable SPIN names
+  bench [--spin] [-- ARGS]     builds, then measures; ARGS go to the benchmark; --spin measures the
+                               Spin that the variable SPIN names beside ours
   wit [--check]                vendors wit/deps; --check only says what has drifted
+  manifests                    writes infra/spin/postgres.toml, which follows from spin.toml
   tidy                         checks the rules that no other tool checks
 ";
 
@@ -43,9 +46,13 @@ pub(crate) enum Task {
     Test {
         /// Without the black-box tests.
         quick: bool,
+        /// Only the black-box tests, on Spin.
+        spin: bool,
     },
     /// Measure.
     Bench {
+        /// Spin beside ours.
+        spin: bool,
         /// What the benchmark is given.
         rest: Vec<String>,
     },
@@ -54,6 +61,8 @@ pub(crate) enum Task {
         /// Write nothing; fail where something would be written.
         check: bool,
     },
+    /// Write the manifests that follow from `spin.toml`.
+    Manifests,
     /// Check the rules.
     Tidy,
 }
@@ -82,9 +91,10 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Task>
             Task::Up { state_dir, rest: rest.clone() }
         }
         "follow" if !given.is_empty() => Task::Follow { zone: given.remove(0) },
-        "test" => Task::Test { quick: take(&mut given, "--quick") },
-        "bench" => Task::Bench { rest: rest.clone() },
+        "test" => Task::Test { quick: take(&mut given, "--quick"), spin: take(&mut given, "--spin") },
+        "bench" => Task::Bench { spin: take(&mut given, "--spin"), rest: rest.clone() },
         "wit" => Task::Wit { check: take(&mut given, "--check") },
+        "manifests" => Task::Manifests,
         "tidy" => Task::Tidy,
         _ => bail!("there is no command {command}\n\n{HELP}"),
     };

@@ -3,7 +3,9 @@
 mod arguments;
 mod bench;
 mod build;
+mod manifests;
 mod project;
+mod spin;
 mod steps;
 mod suite;
 mod summary;
@@ -35,10 +37,12 @@ fn run() -> Result<ExitCode> {
         Task::Build { profiles } => build::run(&project, &profiles)?,
         Task::Up { state_dir, rest } => up::run(&project, &state_dir, &rest)?,
         Task::Follow { zone } => try_it::follow(&project, &zone)?,
-        Task::Test { quick } => return suite::run(&project, quick),
-        Task::Bench { rest } => bench::run(&project, &rest)?,
+        Task::Test { spin: true, .. } => return suite::run_on_spin(&project),
+        Task::Test { quick, spin: false } => return suite::run(&project, quick),
+        Task::Bench { spin, rest } => bench::run(&project, spin, &rest)?,
         Task::Wit { check: false } => wit::vendor(&project)?,
         Task::Wit { check: true } => wit::check(&project)?,
+        Task::Manifests => manifests::write(&project)?,
         Task::Tidy => tidy::check(&project)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -64,6 +64,7 @@ pub(crate) fn grants(component: &str, scratch: &Path) -> Result<Arc<Grants>> {
         key_value_stores: BTreeSet::new(),
         own_key_value_stores: BTreeMap::new(),
         sqlite_databases: BTreeMap::new(),
+        postgres: Arc::default(),
         outbound: AllowedHosts::default(),
         network: Arc::new(Network::new(BlockedNetworks::default())),
         store: Arc::new(store),

@@ -5,6 +5,7 @@ pub mod config;
 pub mod key_value;
 mod logs;
 pub mod outbound;
+pub mod postgres;
 mod rows;
 pub mod sqlite;
 pub mod storage;
@@ -46,6 +47,8 @@ pub struct Grants {
     pub sqlite_databases: sqlite::Databases,
     /// The hosts that it may reach.
     pub outbound: AllowedHosts,
+    /// The connections to PostgreSQL, to the hosts that it may reach.
+    pub postgres: Arc<postgres::Pools>,
     /// How it reaches them.
     pub network: Arc<Network>,
     /// The key-value store.
@@ -99,6 +102,7 @@ pub struct State {
     pub deadline: Deadline,
     key_value: key_value::Stores,
     sqlite: sqlite::Connections,
+    postgres: postgres::Connections,
     table: ResourceTable,
     wasi: WasiCtx,
     http: WasiHttpCtx,
@@ -149,6 +153,7 @@ pub fn store(engine: &Engine, grants: &Arc<Grants>) -> wasmtime::Result<Store<St
     wasi.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
     let deadline = Deadline::new();
     let state = State {
+        postgres: postgres::Connections::new(grants.clone()),
         sqlite: sqlite::Connections::new(grants.clone(), deadline.clone()),
         deadline,
         key_value: key_value::Stores::new(grants.clone()),
@@ -188,6 +193,7 @@ pub fn linker(engine: &Engine) -> Result<Linker<State>> {
     storage::add_to_linker(&mut linker)?;
     key_value::add_to_linker(&mut linker)?;
     sqlite::add_to_linker(&mut linker)?;
+    postgres::add_to_linker(&mut linker)?;
     variables::add_to_linker(&mut linker)?;
     config::add_to_linker(&mut linker)?;
     Ok(linker)

@@ -138,6 +138,19 @@ impl<T, E> Writer<T, E> {
         Ok(true)
     }
 
+    /// Waits until the guest does not read any more.
+    pub(super) async fn abandoned(&self) {
+        loop {
+            let changed = self.0.pressure.room.notified();
+            let mut changed = pin!(changed);
+            changed.as_mut().enable();
+            if !self.0.state().is_read {
+                return;
+            }
+            changed.await;
+        }
+    }
+
     /// Ends the stream.
     pub(super) fn end(self, result: Result<(), E>) {
         self.0.state().end = Some(result);
@@ -181,6 +194,9 @@ where
         finish: bool,
     ) -> Poll<wasmtime::Result<StreamResult>> {
         let reader = self.get_mut();
+        if reader.end.is_none() {
+            return Poll::Ready(Ok(StreamResult::Dropped));
+        }
         if destination.remaining(&mut store) == Some(0) {
             return Poll::Ready(Ok(StreamResult::Completed));
         }

@@ -37,6 +37,7 @@ pub(crate) const MANIFEST: &str = r#"
     [component.guest]
     source = "GUEST"
     key_value_stores = ["default", "second"]
+    sqlite_databases = ["default"]
     [component.guest.variables]
     greeting = "Hello, {{ town }}"
     secret = "{{ password }}"
@@ -98,16 +99,25 @@ fn vwp(command: &str, folder: &Path) -> Command {
     if command == "up" {
         vwp.args(["--listen", "127.0.0.1:0", "--dns-listen", "127.0.0.1:0"]);
         vwp.arg("--state-dir").arg(folder.join("state"));
+        let config = folder.join("runtime.toml");
+        if config.exists() {
+            vwp.arg("--runtime-config-file").arg(config).current_dir(folder);
+        }
     }
     vwp
 }
 
 /// Runs `vwp` with a manifest that it is expected to be done with at once.
 pub(crate) fn run(command: &str, manifest: &str) -> Output {
-    run_with(command, manifest, &[])
+    run_in(command, &folder(manifest))
 }
 
-/// The same with further options.
+/// The same for what is in the folder.
+pub(crate) fn run_in(command: &str, folder: &TempDir) -> Output {
+    vwp(command, folder.path()).output().expect("vwp runs")
+}
+
+/// The same for a manifest, with further options.
 pub(crate) fn run_with(command: &str, manifest: &str, options: &[&str]) -> Output {
     let folder = folder(manifest);
     vwp(command, folder.path()).args(options).output().expect("vwp runs")
@@ -128,11 +138,12 @@ impl Host {
         Self::start_in(folder(manifest)).await
     }
 
-    async fn start_in(folder: TempDir) -> Self {
+    /// Starts a host for what is in the folder: a manifest, and perhaps a `runtime.toml`.
+    pub(crate) async fn start_in(folder: TempDir) -> Self {
         Self::start_with(folder, &[]).await
     }
 
-    /// Starts a host for the manifest in the folder, with further options.
+    /// The same with further options.
     pub(crate) async fn start_with(folder: TempDir, options: &[&str]) -> Self {
         let mut child = vwp("up", folder.path())
             .args(options)
@@ -212,6 +223,11 @@ impl Host {
             panic!("the host ended without logging `{text}`");
         };
         within(logged).await;
+    }
+
+    /// Where the host's files are.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// Asks the host to stop.
