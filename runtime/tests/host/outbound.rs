@@ -1,6 +1,6 @@
 //! Outbound HTTP, through the interfaces of WASI 0.2 and 0.3.
 
-use crate::support::{Host, within};
+use crate::support::{Host, folder, within};
 use crate::upstream;
 use bytes::Bytes;
 use futures::SinkExt;
@@ -194,6 +194,21 @@ async fn a_guest_is_told_what_went_wrong() {
         refused(&ask(&host, path, &never, &[("x-first-byte-ms", "50")]).await, "ConnectionReadTimeout");
         // The server speaks no TLS.
         refused(&ask(&host, path, &format!("https://{upstream}/"), &[]).await, "Tls");
+    }
+}
+
+#[tokio::test]
+async fn a_blocked_network_is_not_reached_whatever_the_manifest_allows() {
+    let upstream = upstream::start().await;
+    let folder = folder(&MANIFEST.replace("ALLOWED", "\"http://*:*\""));
+    let config = "[outbound_networking]\nblock_networks = [\"private\"]";
+    std::fs::write(folder.path().join("runtime.toml"), config).expect("a file");
+    let host = Host::start_in(folder).await;
+    for path in BOTH {
+        for name in ["127.0.0.1", "localhost", "[::ffff:127.0.0.1]", "0x7f.1"] {
+            let url = format!("http://{name}:{}/hello", upstream.port());
+            refused(&ask(&host, path, &url, &[]).await, "DestinationIpProhibited");
+        }
     }
 }
 
