@@ -10,7 +10,6 @@ use crate::host::{self, Grants, State};
 use crate::hosts::AllowedHosts;
 use crate::http::Router;
 use crate::manifest::{App, Component, Pattern, Route};
-use crate::networks::BlockedNetworks;
 use crate::runtime_config::RuntimeConfig;
 use crate::{databases, engine, files, machine, variables};
 use anyhow::{Context, Result};
@@ -65,7 +64,7 @@ pub fn ready(
     let machines = machines(app, &mut binaries, &*store, folders, &progress)?;
     let stopping = Arc::new(AtomicBool::new(false));
     let databases = databases::open(app, config, folders.sqlite)?;
-    let network = Arc::new(Network::new(BlockedNetworks::default()));
+    let network = Arc::new(Network::new(config.blocked_networks.clone()));
     let mut grants = BTreeMap::new();
     for (id, component) in &app.components {
         let mut grant = grant(component, values, &store, &network, &machines, &stopping)?;

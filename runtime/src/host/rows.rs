@@ -194,6 +194,9 @@ where
         finish: bool,
     ) -> Poll<wasmtime::Result<StreamResult>> {
         let reader = self.get_mut();
+        if reader.end.is_none() {
+            return Poll::Ready(Ok(StreamResult::Dropped));
+        }
         if destination.remaining(&mut store) == Some(0) {
             return Poll::Ready(Ok(StreamResult::Completed));
         }

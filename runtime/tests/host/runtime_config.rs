@@ -49,7 +49,8 @@ async fn databases_and_stores_are_where_the_configuration_says() {
 
 #[test]
 fn a_database_that_is_not_configured_is_refused_at_start() {
-    let folder = folder(&with_databases("\"other\""));
+    let manifest = with_databases("\"other\"");
+    let folder = folder(&manifest.replace("{ required = true, secret = true }", "{ default = \"none\" }"));
     let output = run_in("up", folder.path(), &Start::default());
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success());

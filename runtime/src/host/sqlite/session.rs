@@ -5,7 +5,11 @@ use super::guard;
 use super::pool::Location;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
+/// A statement is interrupted this long before the request's time has passed, so that the
+/// guest can still say what happened.
+const LAST_WORDS: Duration = Duration::from_millis(100);
 /// How many compiled statements a connection keeps.
 const STATEMENTS_KEPT: usize = 64;
 
@@ -16,6 +20,13 @@ pub(super) struct Until {
     pub(super) deadline: Deadline,
     /// Turns true when nobody waits for the answer any more.
     pub(super) given_up: Arc<AtomicBool>,
+}
+
+impl Until {
+    /// How long a statement may still take.
+    pub(super) fn left(&self) -> Duration {
+        self.deadline.left().saturating_sub(LAST_WORDS)
+    }
 }
 
 /// Tells a statement that nobody waits for it any more, when it is dropped.
@@ -46,9 +57,7 @@ impl Watch {
     /// Whether the statement that runs must end now.
     pub(super) fn is_over(&self) -> bool {
         let until = self.until.lock().unwrap_or_else(PoisonError::into_inner);
-        until
-            .as_ref()
-            .is_some_and(|until| until.given_up.load(Ordering::Relaxed) || until.deadline.has_passed())
+        until.as_ref().is_some_and(|until| until.given_up.load(Ordering::Relaxed) || until.left().is_zero())
     }
 }
 
