@@ -117,7 +117,7 @@ impl Resolver {
             variables,
             generated_secrets: tool.generated_secrets,
             served_url_variable: tool.served_url_variable,
-            routes: self.routes(&manifest.triggers)?,
+            routes: self.routes(manifest.triggers)?,
             components,
             machines: tool.machines,
             resolver: tool.resolver,
@@ -153,14 +153,20 @@ impl Resolver {
         Ok(path)
     }
 
-    fn routes(&self, triggers: &BTreeMap<String, Vec<schema::Trigger>>) -> Result<Vec<Route>, ManifestError> {
+    fn routes(&self, triggers: BTreeMap<String, toml::Value>) -> Result<Vec<Route>, ManifestError> {
         if let Some(kind) = triggers.keys().find(|kind| *kind != "http") {
             return self.refuse(format!("trigger.{kind}"), "only the http trigger is offered here");
         }
-        let http = triggers.get("http").map(Vec::as_slice).unwrap_or_default();
+        let mut http: Vec<schema::Trigger> = Vec::new();
+        for (_, triggers) in triggers {
+            http = match triggers.try_into() {
+                Ok(triggers) => triggers,
+                Err(error) => return self.refuse("trigger.http", error.message()),
+            };
+        }
         let mut routes: Vec<Route> = Vec::new();
-        for (at, trigger) in http.iter().enumerate() {
-            let route = self.route(&format!("trigger.http[{at}]"), trigger)?;
+        for (at, trigger) in http.into_iter().enumerate() {
+            let route = self.route(&format!("trigger.http[{at}]"), &trigger)?;
             if routes.iter().any(|other| other.pattern == route.pattern) {
                 return self
                     .refuse(format!("trigger.http[{at}].route"), "another trigger has the same route");
@@ -171,8 +177,15 @@ impl Resolver {
     }
 
     fn route(&self, key: &str, trigger: &schema::Trigger) -> Result<Route, ManifestError> {
-        if trigger.executor.is_some() {
-            return self.refuse(format!("{key}.executor"), "only components are run here");
+        if let Some(executor) = &trigger.executor
+            && !["http", "spin"].contains(&executor.kind.as_str())
+        {
+            let reason = format!("`{}` is not run here, only components are: \"http\"", executor.kind);
+            return self.refuse(format!("{key}.executor"), reason);
+        }
+        if trigger.static_response.is_some() {
+            let reason = "only a component answers here; let one answer this";
+            return self.refuse(format!("{key}.static_response"), reason);
         }
         if trigger.components.is_some() {
             return self.refuse(format!("{key}.components"), "the http trigger takes one component");
@@ -249,7 +262,6 @@ impl Resolver {
             ("allowed_outbound_hosts", !component.allowed_outbound_hosts.is_empty()),
             ("sqlite_databases", !component.sqlite_databases.is_empty()),
             ("ai_models", !component.ai_models.is_empty()),
-            ("profile", !component.profile.is_empty()),
         ];
         if let Some((field, _)) = unsupported.iter().find(|(_, used)| *used) {
             return self.refuse(key(field), "this host does not offer it yet; leave it empty");
@@ -264,6 +276,11 @@ impl Resolver {
                 continue;
             }
             let key = format!("component.{id}.dependencies.\"{name}\"");
+            let schema::VersionOrDependency(dependency) = dependency;
+            if dependency.export.is_some() && name.contains(':') && !name.contains('/') {
+                let reason = "the dependency is a whole package; name the interface that this is";
+                return self.refuse(format!("{key}.export"), reason);
+            }
             dependencies.insert(name.clone(), self.dependency(&key, dependency, inherit_all)?);
         }
         for label in &component.key_value_stores {

@@ -4,6 +4,7 @@
 mod descriptors;
 mod drain;
 mod edges;
+mod fields;
 mod key_value;
 mod manifest;
 mod misbehaviour;
