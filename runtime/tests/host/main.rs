@@ -5,6 +5,7 @@ mod chain;
 mod descriptors;
 mod drain;
 mod edges;
+mod fields;
 mod files;
 mod key_value;
 mod manifest;

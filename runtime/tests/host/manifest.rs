@@ -123,8 +123,7 @@ fn a_check_lists_what_a_component_needs() {
 
 #[test]
 fn a_check_fails_if_a_component_needs_what_it_cannot_have() {
-    let machine = "[application]\nname = \"fixture\"\n[application.tool.vwp]\nmachines = { m = \"guest\" }";
-    let output = run("check", &replaced("[application]\n    name = \"fixture\"", machine));
+    let output = run("check", &replaced("wait_ms_max = 60000", "machines = { m = \"guest\" }"));
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(!output.status.success(), "{said}");
     assert!(said.contains("NOT SATISFIED: a state machine must import nothing"), "{said}");

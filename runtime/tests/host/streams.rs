@@ -13,6 +13,7 @@ fn manifest(source: &str, limits: &str) -> String {
         spin_manifest_version = 2
         [application]
         name = "edges"
+        tool.vwp.wait_ms_max = 60000
         [[trigger.http]]
         route = "/..."
         component = "edges"
@@ -140,8 +141,7 @@ async fn no_request_is_lost_when_instances_are_replaced() {
 
 #[tokio::test]
 async fn idle_instances_make_room_for_those_that_are_needed() {
-    let mut manifest = manifest("EDGES", "")
-        .replace("name = \"edges\"", "name = \"edges\"\n[application.tool.vwp]\nwait_ms_max = 60000");
+    let mut manifest = manifest("EDGES", "");
     for at in 0..4 {
         manifest += &format!(
             "[[trigger.http]]\nroute = \"/hello/{at}\"\ncomponent = \"edges{at}\"\n\
@@ -159,7 +159,7 @@ async fn idle_instances_make_room_for_those_that_are_needed() {
 
 #[tokio::test]
 async fn requests_beyond_the_limit_wait_for_their_turn_and_are_then_refused() {
-    let mut host = start(&manifest("EDGES", "requests_max = 1\nrequest_ms_max = 60000")).await;
+    let mut host = start(&manifest("EDGES", "requests_max = 1").replace("60000", "100")).await;
     let mut first = Raw::connect(&host).await;
     first.post("/read", &["Content-Length: 5"]).await;
     host.logged("the guest reads").await;
@@ -167,6 +167,11 @@ async fn requests_beyond_the_limit_wait_for_their_turn_and_are_then_refused() {
     assert_eq!(refused.status(), StatusCode::SERVICE_UNAVAILABLE);
     assert_eq!(refused.headers()["retry-after"], "1");
     assert_eq!(refused.headers()["content-type"], "application/problem+json");
+    drop(host);
+    let mut host = start(&manifest("EDGES", "requests_max = 1")).await;
+    let mut first = Raw::connect(&host).await;
+    first.post("/read", &["Content-Length: 5"]).await;
+    host.logged("the guest reads").await;
     let second = host.send_apart(Method::GET, "/hello", Body::default());
     first.send("hello").await;
     assert_eq!(first.answer().await.0, 200);

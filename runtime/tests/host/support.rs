@@ -28,6 +28,8 @@ pub(crate) const MANIFEST: &str = r#"
     spin_manifest_version = 2
     [application]
     name = "fixture"
+    [application.tool.vwp]
+    wait_ms_max = 60000
     [variables]
     town = { default = "Jena" }
     password = { required = true, secret = true }

@@ -47,13 +47,11 @@ impl Resolver {
             let key = format!("component.{id}.allowed_http_hosts");
             return self.refuse(key, "it is deprecated in Spin; write the hosts to allowed_outbound_hosts");
         }
-        let unsupported =
-            [("ai_models", !component.ai_models.is_empty()), ("profile", !component.profile.is_empty())];
-        match unsupported.iter().find(|(_, used)| *used) {
-            Some((field, _)) => self
-                .refuse(format!("component.{id}.{field}"), "this host does not offer it yet; leave it empty"),
-            None => Ok(()),
+        if !component.ai_models.is_empty() {
+            let key = format!("component.{id}.ai_models");
+            return self.refuse(key, "this host does not offer it; leave it empty");
         }
+        Ok(())
     }
 
     fn labels(&self, id: &str, component: &schema::Component) -> Result<(), ManifestError> {

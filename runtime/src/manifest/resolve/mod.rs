@@ -31,9 +31,11 @@ pub fn load(path: &Path, mode: Mode) -> Result<App, ManifestError> {
         .map_err(|source| ManifestError::Unreadable { file: file.clone(), source })?;
     let mut manifest: schema::Manifest = toml::from_str(&text)
         .map_err(|error| ManifestError::Malformed { file: file.clone(), reason: error.to_string() })?;
-    trigger::name_inline_components(&mut manifest);
     let folder = file.parent().unwrap_or(Path::new(".")).to_owned();
-    Resolver { file, folder, mode, sources: BTreeMap::new() }.app(manifest)
+    let resolver = Resolver { file, folder, mode, sources: BTreeMap::new() };
+    let mut triggers = resolver.http_triggers(std::mem::take(&mut manifest.triggers))?;
+    trigger::name_inline_components(&mut triggers, &mut manifest.components);
+    resolver.app(manifest, &triggers)
 }
 
 struct Resolver {
@@ -49,7 +51,7 @@ impl Resolver {
         Err(ManifestError::Refused { file: self.file.clone(), key: key.into(), reason: reason.into() })
     }
 
-    fn app(mut self, manifest: schema::Manifest) -> Result<App, ManifestError> {
+    fn app(mut self, manifest: schema::Manifest, triggers: &[schema::Trigger]) -> Result<App, ManifestError> {
         if manifest.spin_manifest_version != 2 {
             return self.refuse("spin_manifest_version", "only version 2 is known here");
         }
@@ -99,7 +101,7 @@ impl Resolver {
             variables,
             generated_secrets: tool.generated_secrets,
             served_url_variable: tool.served_url_variable,
-            routes: self.routes(&manifest.triggers)?,
+            routes: self.routes(triggers)?,
             components,
             machines: tool.machines,
             resolver: tool.resolver,
