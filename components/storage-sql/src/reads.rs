@@ -56,7 +56,7 @@ fn scan(
          WHERE v.value IS NOT NULL AND (v.expires_at IS NULL OR v.expires_at > "
     ));
     let statement = statement.integer(now).sql(") LIMIT ").integer(u64::from(limit) + 1);
-    let own = "length(key) + length(value)";
+    let own = "(length(key) + length(value))";
     statement.sql(&format!(
         ") SELECT key, version, value FROM (SELECT key, version, value, \
          sum({own}) OVER (ORDER BY key {order}) - {own} AS bytes_before FROM live) AS paged \

@@ -1,0 +1,13 @@
+//! The store over SQLite and over PostgreSQL: the contract's own suites, faults, crashes,
+//! and money.
+
+mod conformance;
+mod faults;
+mod faulty;
+mod model;
+mod money;
+mod postgres;
+mod snapshots;
+mod sqlite;
+mod support;
+mod upkeep;
