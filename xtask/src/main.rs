@@ -3,6 +3,7 @@
 mod arguments;
 mod bench;
 mod build;
+mod portable;
 mod project;
 mod steps;
 mod suite;

@@ -1,6 +1,7 @@
 //! Everything that CI runs, in one order, with a summary.
 
 use crate::build::{self, HANDLERS, MACHINE, MIDDLEWARE, Profile};
+use crate::portable::ADAPTERS;
 use crate::project::Project;
 use crate::steps::{elapsed, readable};
 use crate::summary::{Counts, Outcome, Row, Summary};
@@ -105,6 +106,7 @@ fn clippy_wasm(project: &Project) -> Result<()> {
         run_command(command)
     };
     clippy(&[HANDLERS, &[MIDDLEWARE, "vwp-guest"]].concat())?;
+    clippy(&[ADAPTERS, &["vwp-storage-adapter"]].concat())?;
     clippy(&[MACHINE])
 }
 
