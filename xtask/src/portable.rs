@@ -48,7 +48,8 @@ fn with_machine(adapter: &Path, machine: &Path) -> Result<Vec<u8>> {
 }
 
 fn register(graph: &mut CompositionGraph, name: &str, path: &Path) -> Result<PackageId> {
-    let bytes = std::fs::read(path).with_context(|| format!("cannot read {}; is it built?", path.display()))?;
+    let bytes =
+        std::fs::read(path).with_context(|| format!("cannot read {}; is it built?", path.display()))?;
     let package = Package::from_bytes(name, None, bytes, graph.types_mut())
         .with_context(|| format!("{} is not a WebAssembly component", path.display()))?;
     Ok(graph.register_package(package)?)

@@ -10,11 +10,7 @@ impl<A: Adapter> kv::Guest for Component<A> {
         Ok(entries.into_iter().map(|entry| entry.map(Into::into)).collect())
     }
 
-    async fn scan(
-        range: kv::KeyRange,
-        limit: u32,
-        direction: kv::Direction,
-    ) -> Result<kv::Page, kv::Error> {
+    async fn scan(range: kv::KeyRange, limit: u32, direction: kv::Direction) -> Result<kv::Page, kv::Error> {
         Ok(A::store().scan(&range.into(), limit, direction.into()).await?.into())
     }
 

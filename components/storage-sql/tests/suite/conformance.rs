@@ -34,7 +34,7 @@ fn machines_keep_the_contract() {
 fn racing_creators_of_the_tables_all_succeed() {
     for place in Place::all() {
         for _ in 0..5 {
-            let name = run(place.create());
+            let name = place.create();
             std::thread::scope(|scope| {
                 for client in 0..8 {
                     let (place, name) = (&place, &name);

@@ -15,7 +15,7 @@ fn what_is_acknowledged_is_there_once() {
     for place in Place::all() {
         for seed in 1..=4 {
             run(async {
-                let name = place.create().await;
+                let name = place.create();
                 let clean = SqlStore::new(place.connect(&name), TestHost::real(), Tally::default());
                 clean.get(b"s/a").await.expect("the tables can be made");
                 let faulty = Faulty::new(place.connect(&name), 3, seed);
@@ -97,7 +97,7 @@ fn only_an_outcome_that_nobody_can_tell_is_unknown() {
     run(async {
         let place = Place::sqlite();
         let alive = std::rc::Rc::new(std::cell::Cell::new(true));
-        let inner = place.connect(&place.create().await);
+        let inner = place.connect(&place.create());
         let mortal = Mortal { inner, alive: alive.clone() };
         let store = SqlStore::new(mortal, TestHost::hurried(), Tally::default());
         store.submit(TALLY, b"1".to_vec()).await.expect("the database answers");

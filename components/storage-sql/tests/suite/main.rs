@@ -7,6 +7,7 @@ mod faulty;
 mod model;
 mod money;
 mod postgres;
+mod server;
 mod snapshots;
 mod sqlite;
 mod support;

@@ -56,7 +56,7 @@ fn over_postgres_three_hosts_lose_and_double_nothing_in_24_000_operations() {
 
 /// Each host runs some instances, each instance some rounds of one transfer of each kind.
 fn trade(place: &Place, hosts: u64, instances: u64, rounds: u64) {
-    let name = run(place.create());
+    let name = place.create();
     let open = || Store::new(place.connect(&name), TestHost::real(), Ledger::default());
     run(found(&open()));
     let books: Vec<Books> = std::thread::scope(|scope| {

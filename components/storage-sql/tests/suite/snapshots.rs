@@ -23,7 +23,7 @@ async fn count(store: &SqlStore<Either, TestHost, Tally>) -> u64 {
 fn a_new_instance_starts_from_the_newest_snapshot() {
     for place in Place::all() {
         run(async {
-            let database = place.connect(&place.create().await);
+            let database = place.connect(&place.create());
             let first = store(&database);
             for _ in 0..57 {
                 first.submit(TALLY, b"x".to_vec()).await.expect("it is taken");
@@ -48,7 +48,7 @@ fn a_damaged_or_incomplete_snapshot_is_as_good_as_none() {
             "DELETE FROM vwp_snapshots WHERE part = 0 AND position = 20",
         ] {
             run(async {
-                let database = place.connect(&place.create().await);
+                let database = place.connect(&place.create());
                 let first = store(&database);
                 for _ in 0..25 {
                     first.submit(TALLY, b"x".to_vec()).await.expect("it is taken");
@@ -68,7 +68,7 @@ fn a_damaged_or_incomplete_snapshot_is_as_good_as_none() {
 fn interleaved_calls_of_a_new_instance_agree() {
     for place in Place::all() {
         run(async {
-            let database = place.connect(&place.create().await);
+            let database = place.connect(&place.create());
             let first = store(&database);
             for _ in 0..25 {
                 first.submit(TALLY, b"x".to_vec()).await.expect("it is taken");

@@ -82,7 +82,7 @@ impl Database for Either {
 #[derive(Clone)]
 pub(crate) enum Place {
     Sqlite(Arc<tempfile::TempDir>),
-    Postgres(Arc<crate::postgres::Server>),
+    Postgres(Arc<crate::server::Server>),
 }
 
 impl Place {
@@ -93,7 +93,7 @@ impl Place {
 
     /// A server of PostgreSQL, if there is one to be had.
     pub(crate) fn postgres() -> Option<Self> {
-        crate::postgres::Server::shared().map(Self::Postgres)
+        crate::server::Server::shared().map(Self::Postgres)
     }
 
     /// Both, or only the one that can be had.
@@ -102,11 +102,11 @@ impl Place {
     }
 
     /// The name of a database that is new.
-    pub(crate) async fn create(&self) -> String {
+    pub(crate) fn create(&self) -> String {
         let random = TestHost::real().random();
         let name = random.iter().fold("d".to_owned(), |name, byte| format!("{name}{byte:02x}"));
         if let Self::Postgres(server) = self {
-            server.create(&name).await;
+            server.create(&name);
         }
         name
     }
@@ -125,7 +125,7 @@ impl Place {
         host: TestHost,
         machine: M,
     ) -> SqlStore<Either, TestHost, M> {
-        SqlStore::new(self.connect(&self.create().await), host, machine)
+        SqlStore::new(self.connect(&self.create()), host, machine)
     }
 }
 

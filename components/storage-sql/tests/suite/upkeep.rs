@@ -37,7 +37,7 @@ fn what_was_superseded_is_deleted_and_what_is_current_stays() {
     for place in Place::all() {
         run(async {
             let clock = ManualClock::at(1_000_000);
-            let database = place.connect(&place.create().await);
+            let database = place.connect(&place.create());
             let store = SqlStore::new(database.clone(), TestHost::manual(&clock), Tally::default())
                 .keeping_commits(100);
             store.commit(&[], &[Write::put("s/old", "stays"), Write::put("s/gone", "")]).await.expect("ok");
@@ -66,7 +66,7 @@ fn what_was_superseded_is_deleted_and_what_is_current_stays() {
 fn a_scan_does_not_read_what_a_hot_key_left_behind() {
     let place = Place::sqlite();
     run(async {
-        let name = place.create().await;
+        let name = place.create();
         let store = SqlStore::new(place.connect(&name), TestHost::real(), Tally::default());
         for number in 0..2_000_u32 {
             store.commit(&[], &[Write::put("s/hot", number.to_le_bytes())]).await.expect("well formed");
