@@ -2,7 +2,8 @@
 //! handler that imports `vwp:storage`. The handler runs the contract's own suites against
 //! them, and many clients at once lose and double nothing.
 //!
-//! The host is ours, and Spin as well where `SPIN` names one.
+//! The host is ours, which is told to be no more than Spin would be, and Spin itself as
+//! well where `SPIN` names one.
 
 #[path = "../../components/storage-sql/tests/suite/server.rs"]
 mod server;
@@ -94,7 +95,7 @@ impl Application {
         } else {
             // Compiled code is worth keeping between runs; the state is not.
             std::os::unix::fs::symlink(build_folder("cache"), state.path().join("cache")).expect("a link");
-            command.args(["--listen", "127.0.0.1:0"]);
+            command.args(["--portable", "--listen", "127.0.0.1:0"]);
         }
         if let Some(url) = postgres_url {
             command.arg("--variable").arg(format!("postgres_url={url}"));

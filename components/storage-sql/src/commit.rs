@@ -4,10 +4,23 @@ use crate::resolve::{Inserted, Insertion};
 use crate::rows::Live;
 use crate::store::{ATTEMPTS_MAX, Backoff};
 use crate::{Database, Host, SqlStore, Statement};
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use vwp_storage::kv::{Check, Entry, Key, Outcome, Timestamp, Version, Write};
 use vwp_storage::machine::StateMachine;
 use vwp_storage::{StorageError, limits};
+
+/// How often a call looks whether it is its turn to add to counters.
+const TURN_WAITS_MAX: u32 = 200;
+
+/// Lets the next call add to counters when it is dropped.
+struct Turn<'a>(&'a Cell<bool>);
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.set(false);
+    }
+}
 
 /// What has to be true of a key for a commit to apply.
 pub(crate) struct Guard<'a> {
@@ -47,6 +60,7 @@ impl<D: Database, H: Host, M: StateMachine> SqlStore<D, H, M> {
         writes: &[Write],
     ) -> Result<Outcome, StorageError> {
         let mut backoff = Backoff::default();
+        let _turn = if counters(writes).is_empty() { None } else { self.turn().await };
         let version = loop {
             let cause = match self.attempt(checks, writes).await {
                 Ok(Ok(version)) => break version,
@@ -67,6 +81,20 @@ impl<D: Database, H: Host, M: StateMachine> SqlStore<D, H, M> {
         };
         self.maintain(version).await;
         Ok(Outcome::Committed(version))
+    }
+
+    /// Waits until no other call of this instance adds to counters: of many that read the
+    /// same counter and then insert, one would succeed, and the others do it all again. It
+    /// only saves work, so a call that has waited long enough goes ahead.
+    async fn turn(&self) -> Option<Turn<'_>> {
+        for _ in 0..TURN_WAITS_MAX {
+            if !self.adding.replace(true) {
+                return Some(Turn(&self.adding));
+            }
+            let random = self.host.random().first().copied().unwrap_or(0);
+            self.host.sleep(1 + u32::from(random % 4)).await;
+        }
+        None
     }
 
     /// Reads what counters hold, and inserts. The inner error is a reason to try again.

@@ -27,6 +27,8 @@ pub struct SqlStore<D, H, M> {
     pub(crate) host: H,
     pub(crate) fold: RefCell<Fold<M>>,
     pub(crate) prepared: Cell<bool>,
+    /// Whether a call adds to counters now.
+    pub(crate) adding: Cell<bool>,
     /// When expired keys were last looked for.
     pub(crate) swept_at: Cell<u64>,
     pub(crate) kept_commits: u64,
@@ -43,6 +45,7 @@ impl<D: Database, H: Host, M: StateMachine> SqlStore<D, H, M> {
             host,
             fold: RefCell::new(Fold::new(machine)),
             prepared: Cell::new(false),
+            adding: Cell::new(false),
             swept_at: Cell::new(0),
             kept_commits: KEPT_COMMITS,
             snapshot_interval: crate::snapshot::INTERVAL,
