@@ -9,6 +9,7 @@ pub(crate) const HELP: &str = "\
 cargo xtask <command>
 
   build [--baseline] [--wide]  builds the components and the runtime; both profiles by default
+  build --storage              builds only what Spin's storage is made of
   up [DIR] [-- ARGS]           builds, then serves with the state in DIR (default ./data);
                                ARGS go to `vwp up`
   test [--quick]               runs everything that CI runs; --quick leaves out the black-box tests
@@ -30,6 +31,8 @@ pub(crate) enum Task {
         /// In this order.
         profiles: Vec<Profile>,
     },
+    /// Build the storage adapters, with the ledger composed in.
+    BuildStorage,
     /// Build and serve.
     Up {
         /// Where the state is.
@@ -77,6 +80,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Task>
     let rest: Vec<String> = arguments.collect();
     let task = match command.as_str() {
         "help" | "--help" | "-h" => return Ok(Task::Help),
+        "build" if take(&mut given, "--storage") => Task::BuildStorage,
         "build" => {
             let baseline = take(&mut given, "--baseline");
             let wide = take(&mut given, "--wide");

@@ -91,6 +91,15 @@ pub(crate) fn run(project: &Project, profiles: &[Profile]) -> Result<()> {
     steps.run("the runtime", project.cargo("build --release -p vwp-runtime"))
 }
 
+/// Builds the storage adapters for other hosts, with the ledger composed in.
+pub(crate) fn storage(project: &Project) -> Result<()> {
+    ensure_target()?;
+    let mut steps = Steps::new(2);
+    steps.run("the ledger, baseline", Profile::BASELINE.cargo(project, &[MACHINE]))?;
+    steps.run("the storage adapters", Profile::BASELINE.cargo(project, ADAPTERS))?;
+    portable::compose(project)
+}
+
 /// Sees to it that rustc can compile for [`TARGET`].
 pub(crate) fn ensure_target() -> Result<()> {
     let output = Command::new("rustc")
