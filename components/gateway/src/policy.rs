@@ -52,8 +52,9 @@ pub enum Admission {
 /// What is done with the content of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Content {
-    /// It is left behind: content in GET and HEAD has no meaning (RFC 9110, section 9.3).
-    Dropped,
+    /// Nothing: content in GET and HEAD has no meaning, and no handler reads it (RFC 9110,
+    /// section 9.3).
+    Ignored,
     /// It goes on as it is: its declared length is within the bound, and a message has
     /// no more content than it declares (RFC 9112, section 6.3).
     Declared,
@@ -70,7 +71,7 @@ pub fn admit(method: &str, headers: &Fields) -> Admission {
     let declared: Option<u64> = text(headers, "content-length").and_then(|length| length.parse().ok());
     Admission::Pass(match declared {
         Some(length) if length > BODY_LENGTH_MAX as u64 => return Admission::Answer(too_large()),
-        _ if matches!(method, "GET" | "HEAD") => Content::Dropped,
+        _ if matches!(method, "GET" | "HEAD") => Content::Ignored,
         Some(_) => Content::Declared,
         None => Content::Counted,
     })
@@ -86,10 +87,21 @@ pub fn request_id(headers: &Fields, random: impl FnOnce() -> [u8; 16]) -> String
     format!("{:032x}", u128::from_be_bytes(random()))
 }
 
-/// Makes a request's headers fit to be forwarded.
-pub fn forward(headers: &mut Fields, request_id: &str) {
-    headers.retain(|(name, _)| !HOP_BY_HOP.iter().any(|hop| name.eq_ignore_ascii_case(hop)));
-    set(headers, REQUEST_ID, request_id);
+/// Makes a request's headers fit to be forwarded; whether that changed anything. Hosts
+/// take away what belongs to the connection, so that mostly it did not. An id that was made
+/// here is for the answer: it is worth no new request.
+pub fn forward(headers: &mut Fields, request_id: &str) -> bool {
+    let length = headers.len();
+    headers.retain(|(name, value)| {
+        let is_hop = HOP_BY_HOP.iter().any(|hop| name.eq_ignore_ascii_case(hop));
+        let is_other_id = name.eq_ignore_ascii_case(REQUEST_ID) && value != request_id.as_bytes();
+        !is_hop && !is_other_id
+    });
+    let is_changed = headers.len() < length;
+    if is_changed {
+        set(headers, REQUEST_ID, request_id);
+    }
+    is_changed
 }
 
 /// The problem document that an answer without one should have been, if any.
@@ -214,8 +226,8 @@ mod tests {
         assert_eq!(content("POST", &[]), Some(Content::Counted));
         assert_eq!(content("POST", &[("content-length", "-1")]), Some(Content::Counted));
         assert_eq!(content("POST", &[("content-length", "12, 12")]), Some(Content::Counted));
-        assert_eq!(content("GET", &[]), Some(Content::Dropped));
-        assert_eq!(content("HEAD", &[("content-length", "3")]), Some(Content::Dropped));
+        assert_eq!(content("GET", &[]), Some(Content::Ignored));
+        assert_eq!(content("HEAD", &[("content-length", "3")]), Some(Content::Ignored));
     }
 
     #[test]
@@ -242,8 +254,22 @@ mod tests {
     fn connection_headers_stay_behind() {
         let mut map =
             headers(&[("Connection", "close"), ("host", "x"), ("keep-alive", "1"), ("accept", "*/*")]);
-        forward(&mut map, "id");
+        assert!(forward(&mut map, "id"));
         assert_eq!(map, headers(&[("accept", "*/*"), ("x-request-id", "id")]));
+    }
+
+    #[test]
+    fn a_handler_sees_no_request_id_that_was_refused() {
+        let mut map = headers(&[("x-request-id", "<script>"), ("accept", "*/*")]);
+        assert!(forward(&mut map, "id"));
+        assert_eq!(map, headers(&[("accept", "*/*"), ("x-request-id", "id")]));
+    }
+
+    #[test]
+    fn a_request_that_is_fit_goes_on_as_it_is() {
+        let mut map = headers(&[("x-request-id", "id"), ("accept", "*/*")]);
+        assert!(!forward(&mut map, "id"));
+        assert!(!forward(&mut headers(&[("accept", "*/*")]), "id"));
     }
 
     #[test]

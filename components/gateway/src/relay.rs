@@ -40,12 +40,37 @@ async fn pass(
     content: Content,
     request_id: &str,
 ) -> Result<Response, ErrorCode> {
+    let is_exceeded = Rc::new(Cell::new(false));
+    let is_changed = policy::forward(&mut headers, request_id);
+    let request = if is_changed || content == Content::Counted {
+        rebuild(request, method, &headers, content, &is_exceeded)?
+    } else {
+        request
+    };
+    let answer = handler::handle(request).await;
+    // A handler cannot know why a body broke off, and so its answer says something else.
+    if is_exceeded.get() {
+        return whole(policy::too_large(), request_id);
+    }
+    match answer {
+        Ok(answer) => finish(answer, request_id),
+        Err(_) => whole(policy::internal(), request_id),
+    }
+}
+
+/// The same request with other headers, or with content that is counted. A dozen calls of
+/// the host, so this is for requests that cannot go on as they are.
+fn rebuild(
+    request: Request,
+    method: &Method,
+    headers: &policy::Fields,
+    content: Content,
+    is_exceeded: &Rc<Cell<bool>>,
+) -> Result<Request, ErrorCode> {
     let (scheme, authority) = (request.get_scheme(), request.get_authority());
     let (path, options) = (request.get_path_with_query(), request.get_options());
-    policy::forward(&mut headers, request_id);
-    let is_exceeded = Rc::new(Cell::new(false));
     let (contents, trailers) = match content {
-        Content::Dropped => {
+        Content::Ignored => {
             drop(request);
             (None, no_trailers())
         }
@@ -56,27 +81,18 @@ async fn pass(
         Content::Counted => {
             let (contents, trailers) = consume(request, Request::consume_body);
             let (writer, counted) = wit_stream::new();
-            let (counted_end, counted_trailers) = wit_future::new(|| Ok(None));
-            let bound = Bound { is_exceeded: is_exceeded.clone() };
-            wit_bindgen::spawn(bound.copy(contents, trailers, writer, counted_end));
+            let (end, counted_trailers) = wit_future::new(|| Ok(None));
+            wit_bindgen::spawn(count(contents, trailers, writer, end, is_exceeded.clone()));
             (Some(counted), counted_trailers)
         }
     };
-    let (request, _) = Request::new(fields(&headers)?, contents, trailers, options);
+    let (request, _) = Request::new(fields(headers)?, contents, trailers, options);
     // These were taken from a request, so that another one takes them.
     let _ = request.set_method(method);
     let _ = request.set_scheme(scheme.as_ref());
     let _ = request.set_authority(authority.as_deref());
     let _ = request.set_path_with_query(path.as_deref());
-    let answer = handler::handle(request).await;
-    // A handler cannot know why a body broke off, and so its answer says something else.
-    if is_exceeded.get() {
-        return whole(policy::too_large(), request_id);
-    }
-    match answer {
-        Ok(answer) => finish(answer, request_id),
-        Err(_) => whole(policy::internal(), request_id),
-    }
+    Ok(request)
 }
 
 /// The handler's answer with the headers that every answer has, or a problem in its stead.
@@ -151,41 +167,33 @@ fn name(method: &Method) -> &str {
     }
 }
 
-/// Ends a body that is longer than the bound.
-struct Bound {
-    /// Whether it was.
+/// Passes a body on, part by part, and breaks it off when it is longer than the bound.
+async fn count(
+    mut from: StreamReader<u8>,
+    trailers: FutureReader<End>,
+    mut to: StreamWriter<u8>,
+    end: FutureWriter<End>,
     is_exceeded: Rc<Cell<bool>>,
-}
-
-impl Bound {
-    /// Passes a body on, part by part.
-    async fn copy(
-        self,
-        mut from: StreamReader<u8>,
-        trailers: FutureReader<End>,
-        mut to: StreamWriter<u8>,
-        end: FutureWriter<End>,
-    ) {
-        let (mut length, mut part) = (0, Vec::with_capacity(PART_BYTES));
-        loop {
-            let (status, read) = from.read(part).await;
-            length += read.len();
-            if length > policy::BODY_LENGTH_MAX {
-                self.is_exceeded.set(true);
-                drop(to);
-                let _ = end.write(Err(ErrorCode::HttpRequestBodySize(None))).await;
-                return;
-            }
-            part = to.write_all(read).await;
-            if !part.is_empty() {
-                // The handler has read enough.
-                return;
-            }
-            if !matches!(status, StreamResult::Complete(_)) {
-                break;
-            }
+) {
+    let (mut length, mut part) = (0, Vec::with_capacity(PART_BYTES));
+    loop {
+        let (status, read) = from.read(part).await;
+        length += read.len();
+        if length > policy::BODY_LENGTH_MAX {
+            is_exceeded.set(true);
+            drop(to);
+            let _ = end.write(Err(ErrorCode::HttpRequestBodySize(None))).await;
+            return;
         }
-        drop(to);
-        let _ = end.write(trailers.await).await;
+        part = to.write_all(read).await;
+        if !part.is_empty() {
+            // The handler has read enough.
+            return;
+        }
+        if !matches!(status, StreamResult::Complete(_)) {
+            break;
+        }
     }
+    drop(to);
+    let _ = end.write(trailers.await).await;
 }
