@@ -32,10 +32,9 @@ mod component {
     use crate::{AuthError, accounts, http, passports, sessions, verify};
     use bindings::exports::vwp::auth::{accounts as accounts_api, passports as passports_api, verifier};
     use bindings::vwp::auth::types;
-    use spin_sdk::http::{IntoResponse, Request};
-    use spin_sdk::http_service;
     use vwp_core::{Environment, Problem};
-    use vwp_guest::Store;
+    use vwp_guest::http_types::{ErrorCode, Request, Response};
+    use vwp_guest::{HttpHandler, Store};
 
     mod bindings {
         #![allow(missing_docs, unreachable_pub, clippy::pedantic, reason = "generated")]
@@ -50,12 +49,15 @@ mod component {
     struct Component;
     bindings::export!(Component with_types_in bindings);
 
-    #[http_service]
-    async fn handle(request: Request) -> impl IntoResponse {
-        vwp_guest::serve(request, async |environment, request| {
-            http::handle(&Store, environment, request).await
-        })
-        .await
+    spin_sdk::wasip3::http::service::export!(Component);
+
+    impl HttpHandler for Component {
+        async fn handle(request: Request) -> Result<Response, ErrorCode> {
+            vwp_guest::serve(request, async |environment, request| {
+                http::handle(&Store, environment, request).await
+            })
+            .await
+        }
     }
 
     /// Runs a call with the settings; a fault of the settings is the call's error.

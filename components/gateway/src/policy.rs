@@ -1,7 +1,6 @@
 //! What the gateway decides, without HTTP plumbing.
 
-use http::header::{self, HeaderName, HeaderValue};
-use http::{HeaderMap, Method, Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode, header};
 use vwp_core::{Problem, reply};
 
 /// The longest request body that is let through, in bytes.
@@ -9,80 +8,112 @@ pub const BODY_LENGTH_MAX: usize = 1_048_576;
 /// The longest request id that is taken from a caller.
 pub const REQUEST_ID_LENGTH_MAX: usize = 64;
 /// The header that carries the request id in both directions.
-pub const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub const REQUEST_ID: &str = "x-request-id";
 
 /// The headers that belong to one connection and must not be forwarded (RFC 9110,
 /// section 7.6.1), and `Host`, which WASI carries as the authority.
-const HOP_BY_HOP: [HeaderName; 7] = [
-    header::CONNECTION,
-    header::HOST,
-    header::PROXY_AUTHENTICATE,
-    header::PROXY_AUTHORIZATION,
-    header::TE,
-    header::TRANSFER_ENCODING,
-    header::UPGRADE,
+const HOP_BY_HOP: [&str; 10] = [
+    "connection",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-authorization",
+    "proxy-connection",
+    "te",
+    "transfer-encoding",
+    "upgrade",
 ];
 
+/// What every answer carries. Tokens are sent by scripts and never by the browser itself,
+/// so any origin may ask.
+const ALWAYS: [(&str, &str); 4] = [
+    ("access-control-allow-origin", "*"),
+    ("access-control-expose-headers", "x-request-id, retry-after, location"),
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "no-referrer"),
+];
+const CONTENT_POLICY: &str = "content-security-policy";
 const CORS_METHODS: &str = "GET, POST, DELETE";
 const CORS_HEADERS: &str = "authorization, content-type, idempotency-key, x-request-id";
-const CORS_EXPOSED: &str = "x-request-id, retry-after, location";
+
+/// Header fields as WASI carries them. There are few, so that looking through them is
+/// quicker than a map would be.
+pub type Fields = Vec<(String, Vec<u8>)>;
 
 /// Whether a request goes on to the handler.
 pub enum Admission {
-    /// It does.
-    Pass,
+    /// It does, with this content.
+    Pass(Content),
     /// It does not; this is the answer.
     Answer(Response<Vec<u8>>),
 }
 
-/// Decides on a request by its method and headers alone.
-pub fn admit(method: &Method, headers: &HeaderMap) -> Admission {
-    // A preflight is an OPTIONS that says which method it asks for (Fetch, section 3.3.2).
-    if method == Method::OPTIONS && headers.contains_key(header::ACCESS_CONTROL_REQUEST_METHOD) {
-        return Admission::Answer(preflight());
-    }
-    let declared = headers.get(header::CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    if declared.is_some_and(|length: u64| length > BODY_LENGTH_MAX as u64) {
-        return Admission::Answer(too_large());
-    }
-    Admission::Pass
+/// What is done with the content of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Content {
+    /// Nothing: content in GET and HEAD has no meaning, and no handler reads it (RFC 9110,
+    /// section 9.3).
+    Ignored,
+    /// It goes on as it is: its declared length is within the bound, and a message has
+    /// no more content than it declares (RFC 9112, section 6.3).
+    Declared,
+    /// It is counted on its way.
+    Counted,
 }
 
-/// The caller's request id if it is well-formed, else one made from `seed`.
-pub fn request_id(headers: &HeaderMap, seed: [u8; 16]) -> String {
+/// Decides on a request by its method and headers alone.
+pub fn admit(method: &str, headers: &Fields) -> Admission {
+    // A preflight is an OPTIONS that says which method it asks for (Fetch, section 3.3.2).
+    if method == "OPTIONS" && value(headers, "access-control-request-method").is_some() {
+        return Admission::Answer(preflight());
+    }
+    let declared: Option<u64> = text(headers, "content-length").and_then(|length| length.parse().ok());
+    Admission::Pass(match declared {
+        Some(length) if length > BODY_LENGTH_MAX as u64 => return Admission::Answer(too_large()),
+        _ if matches!(method, "GET" | "HEAD") => Content::Ignored,
+        Some(_) => Content::Declared,
+        None => Content::Counted,
+    })
+}
+
+/// The caller's request id if it is well-formed, else one made from random bytes.
+pub fn request_id(headers: &Fields, random: impl FnOnce() -> [u8; 16]) -> String {
     let is_allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    let given = headers.get(REQUEST_ID).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let given = text(headers, REQUEST_ID).unwrap_or_default();
     if (1..=REQUEST_ID_LENGTH_MAX).contains(&given.len()) && given.bytes().all(is_allowed) {
         return given.to_owned();
     }
-    format!("{:032x}", u128::from_be_bytes(seed))
+    format!("{:032x}", u128::from_be_bytes(random()))
 }
 
-/// Whether a request with this method has a body worth reading (RFC 9110, section
-/// 9.3: content in GET and HEAD has no meaning).
-pub fn may_have_body(method: &Method) -> bool {
-    !matches!(*method, Method::GET | Method::HEAD)
-}
-
-/// Makes a request's headers fit to be forwarded.
-pub fn forward(headers: &mut HeaderMap, request_id: &str) {
-    for name in HOP_BY_HOP {
-        headers.remove(name);
+/// Makes a request's headers fit to be forwarded; whether that changed anything. Hosts
+/// take away what belongs to the connection, so that mostly it did not. An id that was made
+/// here is for the answer: it is worth no new request.
+pub fn forward(headers: &mut Fields, request_id: &str) -> bool {
+    let length = headers.len();
+    headers.retain(|(name, value)| {
+        let is_hop = HOP_BY_HOP.iter().any(|hop| name.eq_ignore_ascii_case(hop));
+        let is_other_id = name.eq_ignore_ascii_case(REQUEST_ID) && value != request_id.as_bytes();
+        !is_hop && !is_other_id
+    });
+    let is_changed = headers.len() < length;
+    if is_changed {
+        set(headers, REQUEST_ID, request_id);
     }
-    headers.remove("keep-alive");
-    headers.remove("proxy-connection");
-    headers.remove("http2-settings");
-    set(headers, REQUEST_ID, request_id);
+    is_changed
 }
 
 /// The problem document that an answer without one should have been, if any.
-pub fn mend(status: StatusCode, headers: &HeaderMap) -> Option<Response<Vec<u8>>> {
-    let is_problem = headers
-        .get(header::CONTENT_TYPE)
-        .is_some_and(|value| value.as_bytes().starts_with(b"application/problem+json"));
-    if is_problem {
+pub fn mend(status: u16, headers: &Fields) -> Option<Response<Vec<u8>>> {
+    if status < 400 {
         return None;
     }
+    let media_type = value(headers, "content-type").unwrap_or_default();
+    if media_type.starts_with(b"application/problem+json") {
+        return None;
+    }
+    let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     let problem = match status {
         StatusCode::NOT_FOUND => Problem::not_found("no resource has this path"),
         StatusCode::METHOD_NOT_ALLOWED => Problem::new(
@@ -96,25 +127,36 @@ pub fn mend(status: StatusCode, headers: &HeaderMap) -> Option<Response<Vec<u8>>
         _ => return None,
     };
     let mut response = problem.into_response();
-    if let Some(allow) = headers.get(header::ALLOW) {
-        response.headers_mut().insert(header::ALLOW, allow.clone());
+    let allow = value(headers, "allow").and_then(|allow| header::HeaderValue::from_bytes(allow).ok());
+    if let Some(allow) = allow {
+        response.headers_mut().insert(header::ALLOW, allow);
     }
     Some(response)
 }
 
 /// Adds what every answer carries.
-pub fn finish(headers: &mut HeaderMap, request_id: &str) {
+pub fn finish(headers: &mut Fields, request_id: &str) {
     set(headers, REQUEST_ID, request_id);
-    // Tokens are sent by scripts and never by the browser itself, so any origin may ask.
-    set(headers, header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
-    set(headers, header::ACCESS_CONTROL_EXPOSE_HEADERS, CORS_EXPOSED);
-    set(headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
-    set(headers, header::REFERRER_POLICY, "no-referrer");
-    // Nothing here is a page; a browser that renders an answer must load nothing.
-    let policy = "default-src 'none'; frame-ancestors 'none'";
-    if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
-        set(headers, header::CONTENT_SECURITY_POLICY, policy);
+    for (name, value) in ALWAYS {
+        set(headers, name, value);
     }
+    // Nothing here is a page; a browser that renders an answer must load nothing.
+    if value(headers, CONTENT_POLICY).is_none() {
+        set(headers, CONTENT_POLICY, "default-src 'none'; frame-ancestors 'none'");
+    }
+}
+
+/// The headers of an answer made here, and its length.
+pub fn fields(headers: &HeaderMap, length: usize) -> Fields {
+    let pair = |(name, value): (&header::HeaderName, &header::HeaderValue)| {
+        (name.as_str().to_owned(), value.as_bytes().to_owned())
+    };
+    let mut fields: Fields = headers.iter().map(pair).collect();
+    // RFC 9110, section 8.6: an answer without content has no length either.
+    if length > 0 {
+        set(&mut fields, "content-length", &length.to_string());
+    }
+    fields
 }
 
 /// The answer to a body that is too large.
@@ -130,57 +172,80 @@ pub fn internal() -> Response<Vec<u8>> {
 fn preflight() -> Response<Vec<u8>> {
     let mut response = reply::empty(StatusCode::NO_CONTENT);
     let headers = response.headers_mut();
-    set(headers, header::ACCESS_CONTROL_ALLOW_METHODS, CORS_METHODS);
-    set(headers, header::ACCESS_CONTROL_ALLOW_HEADERS, CORS_HEADERS);
-    set(headers, header::ACCESS_CONTROL_MAX_AGE, "86400");
+    let text = header::HeaderValue::from_static;
+    headers.insert(header::ACCESS_CONTROL_ALLOW_METHODS, text(CORS_METHODS));
+    headers.insert(header::ACCESS_CONTROL_ALLOW_HEADERS, text(CORS_HEADERS));
+    headers.insert(header::ACCESS_CONTROL_MAX_AGE, text("86400"));
     response
 }
 
-fn set(headers: &mut HeaderMap, name: HeaderName, value: &str) {
-    if let Ok(value) = HeaderValue::from_str(value) {
-        headers.insert(name, value);
-    }
+/// The first value of a header.
+fn value<'a>(headers: &'a Fields, name: &str) -> Option<&'a [u8]> {
+    let found = headers.iter().find(|(given, _)| given.eq_ignore_ascii_case(name));
+    found.map(|(_, value)| value.as_slice())
+}
+
+fn text<'a>(headers: &'a Fields, name: &str) -> Option<&'a str> {
+    value(headers, name).and_then(|value| std::str::from_utf8(value).ok())
+}
+
+/// Gives a header one value, whatever it had.
+fn set(headers: &mut Fields, name: &str, value: &str) {
+    headers.retain(|(given, _)| !given.eq_ignore_ascii_case(name));
+    headers.push((name.to_owned(), value.as_bytes().to_owned()));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
-        let pair = |(name, value): &(&'static str, &str)| {
-            (HeaderName::from_static(name), HeaderValue::from_str(value).expect("a header value"))
-        };
-        pairs.iter().map(pair).collect()
+    fn headers(pairs: &[(&str, &str)]) -> Fields {
+        pairs.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_owned())).collect()
+    }
+
+    fn content(method: &str, pairs: &[(&str, &str)]) -> Option<Content> {
+        match admit(method, &headers(pairs)) {
+            Admission::Pass(content) => Some(content),
+            Admission::Answer(_) => None,
+        }
     }
 
     #[test]
     fn a_declared_length_above_the_bound_is_refused_before_the_body_is_read() {
         let bound = BODY_LENGTH_MAX.to_string();
-        assert!(matches!(admit(&Method::POST, &headers(&[("content-length", &bound)])), Admission::Pass));
+        assert_eq!(content("POST", &[("content-length", &bound)]), Some(Content::Declared));
         let above = (BODY_LENGTH_MAX + 1).to_string();
-        let Admission::Answer(response) = admit(&Method::POST, &headers(&[("content-length", &above)]))
-        else {
+        let Admission::Answer(response) = admit("POST", &headers(&[("Content-Length", &above)])) else {
             panic!("a body above the bound was let through");
         };
         assert_eq!(response.status(), StatusCode::PAYLOAD_TOO_LARGE);
     }
 
     #[test]
+    fn content_without_a_length_that_can_be_believed_is_counted() {
+        assert_eq!(content("POST", &[]), Some(Content::Counted));
+        assert_eq!(content("POST", &[("content-length", "-1")]), Some(Content::Counted));
+        assert_eq!(content("POST", &[("content-length", "12, 12")]), Some(Content::Counted));
+        assert_eq!(content("GET", &[]), Some(Content::Ignored));
+        assert_eq!(content("HEAD", &[("content-length", "3")]), Some(Content::Ignored));
+    }
+
+    #[test]
     fn a_preflight_is_answered_and_a_plain_options_goes_on() {
         let asked = headers(&[("access-control-request-method", "POST")]);
-        let Admission::Answer(response) = admit(&Method::OPTIONS, &asked) else {
+        let Admission::Answer(response) = admit("OPTIONS", &asked) else {
             panic!("the preflight went on");
         };
         assert_eq!(response.headers()[header::ACCESS_CONTROL_ALLOW_METHODS], CORS_METHODS);
-        assert!(matches!(admit(&Method::OPTIONS, &HeaderMap::new()), Admission::Pass));
+        assert!(content("OPTIONS", &[]).is_some());
     }
 
     #[test]
     fn a_callers_request_id_is_kept_only_if_it_is_harmless() {
-        assert_eq!(request_id(&headers(&[("x-request-id", "a-1_2.B")]), [0; 16]), "a-1_2.B");
+        assert_eq!(request_id(&headers(&[("x-request-id", "a-1_2.B")]), || [0; 16]), "a-1_2.B");
         let long = "a".repeat(REQUEST_ID_LENGTH_MAX + 1);
         for refused in ["", "a b", "<script>", long.as_str()] {
-            let made = request_id(&headers(&[("x-request-id", refused)]), [0xab; 16]);
+            let made = request_id(&headers(&[("x-request-id", refused)]), || [0xab; 16]);
             assert_eq!(made, "ab".repeat(16), "for {refused:?}");
         }
     }
@@ -188,18 +253,52 @@ mod tests {
     #[test]
     fn connection_headers_stay_behind() {
         let mut map =
-            headers(&[("connection", "close"), ("host", "x"), ("keep-alive", "1"), ("accept", "*/*")]);
-        forward(&mut map, "id");
+            headers(&[("Connection", "close"), ("host", "x"), ("keep-alive", "1"), ("accept", "*/*")]);
+        assert!(forward(&mut map, "id"));
         assert_eq!(map, headers(&[("accept", "*/*"), ("x-request-id", "id")]));
     }
 
     #[test]
+    fn a_handler_sees_no_request_id_that_was_refused() {
+        let mut map = headers(&[("x-request-id", "<script>"), ("accept", "*/*")]);
+        assert!(forward(&mut map, "id"));
+        assert_eq!(map, headers(&[("accept", "*/*"), ("x-request-id", "id")]));
+    }
+
+    #[test]
+    fn a_request_that_is_fit_goes_on_as_it_is() {
+        let mut map = headers(&[("x-request-id", "id"), ("accept", "*/*")]);
+        assert!(!forward(&mut map, "id"));
+        assert!(!forward(&mut headers(&[("accept", "*/*")]), "id"));
+    }
+
+    #[test]
     fn a_bare_refusal_becomes_a_problem_and_keeps_its_allow_header() {
-        let mended = mend(StatusCode::METHOD_NOT_ALLOWED, &headers(&[("allow", "GET")])).expect("mended");
+        let mended = mend(405, &headers(&[("allow", "GET")])).expect("mended");
         assert_eq!(mended.headers()[header::ALLOW], "GET");
         assert_eq!(mended.headers()[header::CONTENT_TYPE], "application/problem+json");
         let problem = headers(&[("content-type", "application/problem+json")]);
-        assert!(mend(StatusCode::NOT_FOUND, &problem).is_none());
-        assert!(mend(StatusCode::OK, &HeaderMap::new()).is_none());
+        assert!(mend(404, &problem).is_none());
+        assert!(mend(200, &Fields::new()).is_none());
+    }
+
+    #[test]
+    fn an_answer_carries_each_header_once_and_keeps_its_own_content_policy() {
+        let mut answer = headers(&[("referrer-policy", "origin"), ("content-security-policy", "sandbox")]);
+        finish(&mut answer, "id");
+        let all = |name: &str| {
+            let named = answer.iter().filter(|(given, _)| given == name);
+            named.map(|(_, value)| String::from_utf8_lossy(value).into_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(all("referrer-policy"), ["no-referrer"]);
+        assert_eq!(all("content-security-policy"), ["sandbox"]);
+        assert_eq!(all("x-request-id"), ["id"]);
+    }
+
+    #[test]
+    fn an_answer_made_here_says_its_length() {
+        let answer = too_large();
+        let fields = fields(answer.headers(), answer.body().len());
+        assert_eq!(text(&fields, "content-length"), Some(answer.body().len().to_string().as_str()));
     }
 }

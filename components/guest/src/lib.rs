@@ -19,6 +19,8 @@ mod serve;
 mod settings;
 
 pub use serve::{environment, serve};
+pub use spin_sdk::wasip3::exports::http::handler::Guest as HttpHandler;
+pub use spin_sdk::wasip3::http::types as http_types;
 
 use bindings::vwp::storage::{kv, replicated};
 use vwp_storage::kv::{Change, Check, Direction, Entry, Key, KeyRange, Outcome, Page, Version, Write};

@@ -1,16 +1,21 @@
 //! One way to serve a request: bound the body, read the settings, call a handler
 //! that knows nothing of the host.
 
+use crate::http_types::{
+    ErrorCode, Fields, Method as WasiMethod, Request as WasiRequest, Response as WasiResponse,
+};
 use crate::settings;
-use bytes::Bytes;
-use http::{Request, Response};
-use http_body_util::{BodyExt, Full, LengthLimitError, Limited};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
+use spin_sdk::wasip3::{wit_bindgen, wit_future, wit_stream};
 use std::time::{SystemTime, UNIX_EPOCH};
 use vwp_core::environment::{Environment, Random, Timestamp};
 use vwp_core::{Problem, reply};
+use wit_bindgen::StreamResult;
 
 /// The longest body that any handler reads. Handlers have tighter bounds of their own.
 const BODY_LENGTH_MAX: usize = 1_048_576;
+/// How much of a body is read at once.
+const PART_BYTES: usize = 16 * 1024;
 
 struct HostRandom;
 
@@ -30,28 +35,112 @@ fn now() -> Timestamp {
 pub async fn environment<T>(
     call: impl AsyncFnOnce(&Environment<'_>) -> Result<T, Problem>,
 ) -> Result<T, Problem> {
-    let settings = settings::current().await?;
-    call(&Environment { now: now(), random: &HostRandom, settings: &settings }).await
+    let now = now();
+    let settings = settings::current(now).await?;
+    call(&Environment { now, random: &HostRandom, settings: &settings }).await
 }
 
 /// Serves one request with a handler.
-pub async fn serve<H>(request: spin_sdk::http::Request, handler: H) -> Response<Full<Bytes>>
+pub async fn serve<H>(request: WasiRequest, handler: H) -> Result<WasiResponse, ErrorCode>
 where
     H: AsyncFnOnce(&Environment<'_>, Request<Vec<u8>>) -> Response<Vec<u8>>,
 {
-    let (parts, body) = request.into_parts();
-    let body = match Limited::new(body, BODY_LENGTH_MAX).collect().await {
-        Ok(body) => body.to_bytes().to_vec(),
-        Err(error) if error.is::<LengthLimitError>() => {
-            return finish(reply::too_large(BODY_LENGTH_MAX).into_response());
-        }
-        Err(_) => return finish(Problem::bad_request("the body broke off").into_response()),
+    let answer = match read(request).await {
+        Ok(request) => environment(async |environment| Ok(handler(environment, request).await)).await,
+        Err(problem) => Err(problem),
     };
-    let request = Request::from_parts(parts, body);
-    let answer = environment(async |environment| Ok(handler(environment, request).await)).await;
-    finish(answer.unwrap_or_else(Problem::into_response))
+    write(answer.unwrap_or_else(Problem::into_response))
 }
 
-fn finish(response: Response<Vec<u8>>) -> Response<Full<Bytes>> {
-    response.map(|body| Full::new(Bytes::from(body)))
+/// Takes a request out of the host's types. Straight from them, because each question to
+/// the host costs as much as answering some of the requests that ask it.
+async fn read(request: WasiRequest) -> Result<Request<Vec<u8>>, Problem> {
+    let method = method(request.get_method())?;
+    let target = request.get_path_with_query().unwrap_or_default();
+    let target: Uri = target.try_into().map_err(|_| Problem::bad_request("the target is malformed"))?;
+    let headers = headers(request.get_headers().copy_all())?;
+    // Content in GET and HEAD has no meaning (RFC 9110, section 9.3).
+    let body = if matches!(method, Method::GET | Method::HEAD) { Vec::new() } else { body(request).await? };
+    let mut request = Request::new(body);
+    *request.method_mut() = method;
+    *request.uri_mut() = target;
+    *request.headers_mut() = headers;
+    Ok(request)
+}
+
+fn method(method: WasiMethod) -> Result<Method, Problem> {
+    Ok(match method {
+        WasiMethod::Get => Method::GET,
+        WasiMethod::Head => Method::HEAD,
+        WasiMethod::Post => Method::POST,
+        WasiMethod::Put => Method::PUT,
+        WasiMethod::Delete => Method::DELETE,
+        WasiMethod::Connect => Method::CONNECT,
+        WasiMethod::Options => Method::OPTIONS,
+        WasiMethod::Trace => Method::TRACE,
+        WasiMethod::Patch => Method::PATCH,
+        WasiMethod::Other(name) => Method::from_bytes(name.as_bytes())
+            .map_err(|_| Problem::bad_request("the method is malformed"))?,
+    })
+}
+
+fn headers(given: Vec<(String, Vec<u8>)>) -> Result<HeaderMap, Problem> {
+    let malformed = || Problem::bad_request("a header is malformed");
+    let mut headers = HeaderMap::with_capacity(given.len());
+    for (name, value) in given {
+        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| malformed())?;
+        headers.append(name, HeaderValue::try_from(value).map_err(|_| malformed())?);
+    }
+    Ok(headers)
+}
+
+/// Reads a body to its end or to the bound.
+async fn body(request: WasiRequest) -> Result<Vec<u8>, Problem> {
+    let (taken, is_taken) = wit_future::new(|| Ok(()));
+    let (mut contents, end) = WasiRequest::consume_body(request, is_taken);
+    drop(taken);
+    let (mut body, mut part) = (Vec::new(), Vec::with_capacity(PART_BYTES));
+    loop {
+        let (status, mut read) = contents.read(part).await;
+        if body.len() + read.len() > BODY_LENGTH_MAX {
+            return Err(reply::too_large(BODY_LENGTH_MAX));
+        }
+        body.append(&mut read);
+        part = read;
+        if !matches!(status, StreamResult::Complete(_)) {
+            break;
+        }
+    }
+    match end.await {
+        Ok(_) => Ok(body),
+        Err(_) => Err(Problem::bad_request("the body broke off")),
+    }
+}
+
+/// Gives an answer to the host, with its length, so that the host need not wait for its
+/// end to know it.
+fn write(answer: Response<Vec<u8>>) -> Result<WasiResponse, ErrorCode> {
+    let (parts, body) = answer.into_parts();
+    let pair =
+        |(name, value): (&HeaderName, &HeaderValue)| (name.as_str().to_owned(), value.as_bytes().to_owned());
+    let mut headers: Vec<_> = parts.headers.iter().map(pair).collect();
+    let (end, trailers) = wit_future::new(|| Ok(None));
+    let contents = (!body.is_empty()).then(|| {
+        headers.push(("content-length".to_owned(), body.len().to_string().into_bytes()));
+        let (mut writer, contents) = wit_stream::new();
+        wit_bindgen::spawn(async move {
+            // Whoever does not read it all has gone away.
+            writer.write_all(body).await;
+            // The end is written as it is dropped, when it is certain that somebody reads it.
+            drop((writer, end));
+        });
+        contents
+    });
+    let headers = Fields::from_list(&headers)
+        .map_err(|error| ErrorCode::InternalError(Some(format!("the answer's headers: {error:?}"))))?;
+    let (response, _) = WasiResponse::new(headers, contents, trailers);
+    response
+        .set_status_code(parts.status.as_u16())
+        .map_err(|()| ErrorCode::InternalError(Some("the answer's status".to_owned())))?;
+    Ok(response)
 }

@@ -3,27 +3,26 @@
 use spin_sdk::variables;
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::time::{Duration, Instant};
-use vwp_core::environment::Settings;
+use vwp_core::environment::{Settings, Timestamp};
 use vwp_core::{Problem, jose};
 
-/// How long settings are kept. A host may change variables while an instance lives, and
-/// a change is seen this much later at the latest.
-const KEPT: Duration = Duration::from_secs(1);
+/// How long settings are kept, in milliseconds. A host may change variables while an
+/// instance lives, and a change is seen this much later at the latest.
+const KEPT_MS: u64 = 1000;
 
 thread_local! {
-    static SETTINGS: RefCell<Option<(Instant, Rc<Settings>)>> = const { RefCell::new(None) };
+    static SETTINGS: RefCell<Option<(Timestamp, Rc<Settings>)>> = const { RefCell::new(None) };
 }
 
 /// The settings, at most a second old: reading them for every request would be four
 /// calls of the host each time.
-pub(crate) async fn current() -> Result<Rc<Settings>, Problem> {
+pub(crate) async fn current(now: Timestamp) -> Result<Rc<Settings>, Problem> {
     let kept = SETTINGS.with_borrow(Clone::clone);
-    if let Some((_, settings)) = kept.filter(|(read_at, _)| read_at.elapsed() < KEPT) {
+    if let Some((_, settings)) = kept.filter(|(read_at, _)| read_at.abs_diff(now) < KEPT_MS) {
         return Ok(settings);
     }
     let settings = Rc::new(read().await?);
-    SETTINGS.set(Some((Instant::now(), settings.clone())));
+    SETTINGS.set(Some((now, settings.clone())));
     Ok(settings)
 }
 

@@ -30,10 +30,9 @@ mod component {
     use crate::{Error, accounts, assets, authority, http, transfers};
     use bindings::exports::vwp::transactions::ledger as api;
     use bindings::vwp::transactions::types;
-    use spin_sdk::http::{IntoResponse, Request};
-    use spin_sdk::http_service;
     use vwp_core::{Environment, Problem};
-    use vwp_guest::Store;
+    use vwp_guest::http_types::{ErrorCode, Request, Response};
+    use vwp_guest::{HttpHandler, Store};
 
     mod bindings {
         #![allow(missing_docs, unreachable_pub, clippy::pedantic, reason = "generated")]
@@ -48,12 +47,15 @@ mod component {
     struct Component;
     bindings::export!(Component with_types_in bindings);
 
-    #[http_service]
-    async fn handle(request: Request) -> impl IntoResponse {
-        vwp_guest::serve(request, async |environment, request| {
-            http::handle(&Store, environment, request).await
-        })
-        .await
+    spin_sdk::wasip3::http::service::export!(Component);
+
+    impl HttpHandler for Component {
+        async fn handle(request: Request) -> Result<Response, ErrorCode> {
+            vwp_guest::serve(request, async |environment, request| {
+                http::handle(&Store, environment, request).await
+            })
+            .await
+        }
     }
 
     /// Runs a call with the settings; a fault of the settings is the call's error.

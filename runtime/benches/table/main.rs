@@ -2,7 +2,8 @@
 //! measured in the same run, in turns.
 //!
 //! `cargo bench -p vwp-runtime [-- [--quick] [--networks FILE] [GROUP]...]`. The groups
-//! are http, kv, machine, dns, curve and start; all are measured unless some are named. A list of
+//! are http, peers, kv, machine, dns, curve and start; all are measured unless some are named. `SPIN`
+//! and `WASMTIME` in the environment name programs that `peers` measures beside ours. A list of
 //! networks gives the worlds that are looked up; otherwise they are made up. The
 //! components have to be built before: `cargo xtask bench` does that too.
 //!
@@ -15,7 +16,9 @@ mod http;
 mod kv;
 mod machine;
 mod measure;
+mod peers;
 mod port;
+mod process;
 mod progress;
 mod raw;
 mod report;
@@ -34,8 +37,9 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 /// What can be measured, in the table's order.
-const GROUPS: [(&str, Measure); 6] = [
+const GROUPS: [(&str, Measure); 7] = [
     ("http", http::rows),
+    ("peers", peers::rows),
     ("kv", kv::rows),
     ("machine", machine::rows),
     ("dns", dns::rows),

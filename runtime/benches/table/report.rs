@@ -143,5 +143,5 @@ fn thousands(figure: f64) -> String {
 }
 
 fn decimal(figure: f64) -> String {
-    if figure < 10.0 { format!("{figure:.2}") } else { format!("{figure:.0}") }
+    if figure < 10.0 { format!("{figure:.2}") } else { thousands(figure) }
 }

@@ -59,6 +59,8 @@ pub(crate) struct Load {
     pub(crate) per_second: f64,
     /// 99 of 100 were answered within this time.
     pub(crate) p99_ms: f64,
+    /// How many requests were answered.
+    pub(crate) requests: f64,
 }
 
 /// Asks for a URL over and over on 32 connections. A script may choose the paths.
@@ -76,7 +78,13 @@ pub(crate) fn wrk(url: &str, turn: Duration, script: Option<&Path>) -> Result<Lo
         let line = text.lines().find_map(|line| line.trim().strip_prefix(name));
         line.map(str::trim).with_context(|| format!("wrk printed no {name}:\n{text}"))
     };
-    Ok(Load { per_second: word("Requests/sec:")?.parse()?, p99_ms: milliseconds(word("99%")?)? })
+    let requests = text.lines().find_map(|line| line.split_once(" requests in "));
+    let (requests, _) = requests.with_context(|| format!("wrk printed no number of requests:\n{text}"))?;
+    Ok(Load {
+        per_second: word("Requests/sec:")?.parse()?,
+        p99_ms: milliseconds(word("99%")?)?,
+        requests: requests.trim().parse()?,
+    })
 }
 
 /// A time as `wrk` prints it.
