@@ -62,6 +62,8 @@ pub(super) struct ApplicationTool {
     pub(super) machines: BTreeMap<String, String>,
     /// The component that answers DNS messages.
     pub(super) resolver: Option<String>,
+    /// How long a request waits for its turn, in milliseconds.
+    pub(super) wait_ms_max: Option<u64>,
 }
 
 /// `[component.ID.tool.vwp]`.
@@ -78,6 +80,10 @@ pub(super) struct ComponentTool {
     pub(super) machines: Vec<String>,
     pub(super) memory_bytes_max: Option<usize>,
     pub(super) request_ms_max: Option<u64>,
+    pub(super) response_ms_max: Option<u64>,
+    pub(super) request_body_bytes_max: Option<u64>,
+    pub(super) requests_max: Option<usize>,
+    pub(super) requests_per_instance_max: Option<usize>,
 }
 
 #[derive(Debug, Deserialize)]

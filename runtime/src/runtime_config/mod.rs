@@ -7,6 +7,7 @@ mod providers;
 
 use crate::host::sqlite::Location;
 use crate::manifest::{App, MEMORY_BYTES_MAX};
+use crate::networks::BlockedNetworks;
 use providers::Provider;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -56,6 +57,8 @@ pub struct RuntimeConfig {
     pub memory_bytes_max: Option<usize>,
     /// How many connections to PostgreSQL there may be at a time.
     pub postgres_connections_max: Option<usize>,
+    /// The networks that no component reaches.
+    pub blocked_networks: BlockedNetworks,
     providers: Vec<Provider>,
 }
 
@@ -125,6 +128,15 @@ impl RuntimeConfig {
                     .transpose()?
                     .or(self.postgres_connections_max);
             }
+            "outbound_networking" => {
+                let value = only(key, value, &["block_networks"])?;
+                let networks = value.get("block_networks").cloned().unwrap_or(Value::Array(Vec::new()));
+                let key = format!("{key}.block_networks");
+                let Ok(networks) = networks.try_into::<Vec<String>>() else {
+                    return refuse(key, "it is an array of networks, or `private`");
+                };
+                self.blocked_networks = BlockedNetworks::parse(&networks).map_err(|reason| (key, reason))?;
+            }
             _ => return refuse(key, not_offered(key)),
         }
         Ok(())
@@ -149,9 +161,7 @@ fn not_offered(key: &str) -> &'static str {
         "log_dir" => "components' output is in the host's log, on standard error; leave it out",
         "outbound_redis" | "outbound_mysql" | "outbound_mqtt" => "this host does not offer that interface",
         "llm_compute" => "this host runs no language models",
-        "outbound_http" | "outbound_networking" | "client_tls" => {
-            "this host does not offer these settings yet; leave them out"
-        }
+        "outbound_http" | "client_tls" => "this host does not offer these settings yet; leave them out",
         _ => "this host does not know it",
     }
 }
@@ -259,6 +269,11 @@ mod tests {
             ),
             ("[llm_compute]\ntype = 'spin'", "llm_compute", "language models"),
             ("[outbound_redis]\nmax_connections = 1", "outbound_redis", "does not offer"),
+            (
+                "[outbound_networking]\nblock_networks = ['public']",
+                "outbound_networking.block_networks",
+                "`public` is neither",
+            ),
             ("log_dir = 'logs'", "log_dir", "standard error"),
             ("state_dir = ''", "state_dir", "empty"),
             ("max_instance_memory = -1", "max_instance_memory", "above 0"),
@@ -284,6 +299,7 @@ mod tests {
         let config = load(
             "state_dir = 'state'\nlog_dir = ''\nmax_instance_memory = 1000000\n\
              [outbound_pg]\nmax_connections = 3\n\
+             [outbound_networking]\nblock_networks = ['192.0.2.0/24', 'private']\n\
              [sqlite_database.default]\ntype = 'spin'\npath = '/a.db'\n\
              [sqlite_database.scratch]\ntype = 'spin'\n\
              [key_value_store.default]\ntype = 'spin'\n\
@@ -293,6 +309,8 @@ mod tests {
         assert_eq!(config.state_dir, Some("state".into()));
         assert_eq!(config.memory_bytes_max, Some(1_000_000));
         assert_eq!(config.postgres_connections_max, Some(3));
+        assert!(config.blocked_networks.contain([10, 0, 0, 1].into()));
+        assert!(!config.blocked_networks.contain([1, 1, 1, 1].into()));
         assert_eq!(config.sqlite_databases["default"], Location::File("/a.db".into()));
         assert_eq!(config.sqlite_databases["scratch"], Location::Memory);
         assert_eq!(config.key_value_stores["apart"], Path::new("/apart"));

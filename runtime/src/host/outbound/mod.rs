@@ -33,11 +33,11 @@ const RUNNING_MAX: usize = 256;
 /// How many of those one instance may have.
 const RUNNING_PER_INSTANCE_MAX: usize = 32;
 /// How long a connection may take to be made, and a request to wait for its turn.
-const CONNECT: Limit = Limit { default: Duration::from_secs(10), max: Duration::from_secs(60) };
+const CONNECT: Limit = Limit { default: Duration::from_secs(10), max: Duration::from_mins(1) };
 /// How long the head of an answer may take.
-const FIRST_BYTE: Limit = Limit { default: Duration::from_secs(60), max: Duration::from_secs(600) };
+const FIRST_BYTE: Limit = Limit { default: Duration::from_mins(1), max: Duration::from_mins(10) };
 /// How long an answer's body may pause.
-const BETWEEN_BYTES: Limit = Limit { default: Duration::from_secs(60), max: Duration::from_secs(600) };
+const BETWEEN_BYTES: Limit = Limit { default: Duration::from_mins(1), max: Duration::from_mins(10) };
 
 type Transfer = Box<dyn Future<Output = Result<(), Error>> + Send>;
 type Sending = Box<dyn Future<Output = Result<(Response<WasiBody>, Transfer), Error>> + Send>;
@@ -154,7 +154,7 @@ impl Sender {
         // It is made anew from the URL (RFC 9112, section 3.2), so that both always agree.
         request.headers_mut().remove(header::HOST);
         let (head, body) = request.into_parts();
-        let request = Request::from_parts(head, settle::settle_body(body).await);
+        let request = Request::from_parts(head, settle::settle_body(body).await?);
         let sending = async {
             match destination {
                 Destination::Web => self.grants.network.web.send(request, timeouts.connect).await,

@@ -7,6 +7,7 @@ mod trigger;
 use super::{App, ManifestError, Mode, Variable, schema};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// How much memory one instance may have if the manifest does not say.
 const MEMORY_BYTES_DEFAULT: usize = 64 * 1024 * 1024;
@@ -14,6 +15,10 @@ const MEMORY_BYTES_DEFAULT: usize = 64 * 1024 * 1024;
 pub const MEMORY_BYTES_MAX: usize = 1024 * 1024 * 1024;
 /// How long one request may take if the manifest does not say.
 const REQUEST_MS_DEFAULT: u64 = 10_000;
+/// How long a request waits for its turn if the manifest does not say.
+const WAIT_MS_DEFAULT: u64 = 1000;
+/// The longest time that a manifest may allow a request, an answer or a wait.
+const TIME_MS_MAX: u64 = 600_000;
 /// The longest id of a component, in bytes: as long as a label of a host name may be.
 const ID_LENGTH_MAX: usize = 63;
 /// The longest label of a store or database, in bytes.
@@ -98,6 +103,7 @@ impl Resolver {
             components,
             machines: tool.machines,
             resolver: tool.resolver,
+            wait: Duration::from_millis(tool.wait_ms_max.unwrap_or(WAIT_MS_DEFAULT)),
             file: self.file,
         })
     }
@@ -115,6 +121,9 @@ impl Resolver {
             if !(16..=64).contains(length) {
                 return self.refuse(key, "a secret has 16 to 64 bytes");
             }
+        }
+        if tool.wait_ms_max.is_some_and(|ms| ms > TIME_MS_MAX) {
+            return self.refuse("application.tool.vwp.wait_ms_max", format!("at most {TIME_MS_MAX}"));
         }
         if let Some(name) = tool.served_url_variable.as_ref().filter(|name| !variables.contains_key(*name)) {
             let reason = format!("there is no variable `{name}`");
