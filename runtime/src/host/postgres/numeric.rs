@@ -6,6 +6,7 @@
 
 use bytes::{Buf, BufMut, BytesMut};
 use std::error::Error;
+use std::fmt::Write;
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, to_sql_checked};
 
 const POSITIVE: u16 = 0x0000;
@@ -81,6 +82,11 @@ impl Numeric {
         usize::try_from(at).ok().and_then(|at| self.groups.get(at)).copied().unwrap_or(0)
     }
 
+    fn write(&self, text: &mut String, power: i32) {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{:04}", self.group(power));
+    }
+
     /// As PostgreSQL prints it.
     pub(super) fn text(&self) -> String {
         match self.sign {
@@ -91,7 +97,7 @@ impl Numeric {
         }
         let mut text = String::new();
         for power in (0..=i32::from(self.weight).max(0)).rev() {
-            text.push_str(&format!("{:04}", self.group(power)));
+            self.write(&mut text, power);
         }
         let before = text.trim_start_matches('0');
         let mut text = if before.is_empty() { "0".to_owned() } else { before.to_owned() };
@@ -100,7 +106,7 @@ impl Numeric {
             let end = text.len() + usize::from(self.scale);
             let mut power = -1;
             while text.len() < end {
-                text.push_str(&format!("{:04}", self.group(power)));
+                self.write(&mut text, power);
                 power -= 1;
             }
             text.truncate(end);

@@ -27,7 +27,7 @@ fn element(ty: &Type) -> Option<&Type> {
 }
 
 fn write<T: ToSql>(
-    bound: &Bound<T>,
+    bound: Option<&(T, RangeBoundKind)>,
     ty: &Type,
     out: &mut BytesMut,
 ) -> Result<RangeBound<postgres_protocol::IsNull>, BoxError> {
@@ -47,7 +47,11 @@ impl<T: ToSql> ToSql for Range<T> {
 
     fn to_sql(&self, ty: &Type, out: &mut BytesMut) -> Result<IsNull, BoxError> {
         let element = element(ty).ok_or("not a range type")?;
-        range_to_sql(|out| write(&self.lower, element, out), |out| write(&self.upper, element, out), out)?;
+        range_to_sql(
+            |out| write(self.lower.as_ref(), element, out),
+            |out| write(self.upper.as_ref(), element, out),
+            out,
+        )?;
         Ok(IsNull::No)
     }
 
@@ -56,7 +60,7 @@ impl<T: ToSql> ToSql for Range<T> {
     }
 }
 
-fn read<'a, T: FromSql<'a>>(bound: RangeBound<Option<&'a [u8]>>, ty: &Type) -> Result<Bound<T>, BoxError> {
+fn read<'a, T: FromSql<'a>>(bound: &RangeBound<Option<&'a [u8]>>, ty: &Type) -> Result<Bound<T>, BoxError> {
     Ok(match bound {
         RangeBound::Inclusive(Some(raw)) => Some((T::from_sql(ty, raw)?, RangeBoundKind::Inclusive)),
         RangeBound::Exclusive(Some(raw)) => Some((T::from_sql(ty, raw)?, RangeBoundKind::Exclusive)),
@@ -72,7 +76,7 @@ impl<'a, T: FromSql<'a>> FromSql<'a> for Range<T> {
             // the opposite.
             Raw::Empty => Err("the interface cannot express an empty range".into()),
             Raw::Nonempty(lower, upper) => {
-                Ok(Self { lower: read(lower, element)?, upper: read(upper, element)? })
+                Ok(Self { lower: read(&lower, element)?, upper: read(&upper, element)? })
             }
         }
     }

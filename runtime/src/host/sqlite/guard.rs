@@ -164,8 +164,7 @@ fn is_telling(name: &str, value: Option<&str>) -> bool {
         "synchronous" => says(&["full", "extra", "2", "3"]),
         "busy_timeout" | "cache_size" | "temp_store" | "max_page_count" => value.is_none(),
         // A number of the application's own, in the database's header.
-        "user_version" => true,
-        "optimize" => true,
+        "user_version" | "optimize" => true,
         _ => is(&TELLING_ABOUT) || (is(&TELLING) && value.is_none()),
     }
 }

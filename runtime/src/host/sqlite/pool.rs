@@ -65,23 +65,21 @@ impl Database {
             return Err(Failure::Other("too many connections to this database are open".to_owned()));
         };
         let idle = self.idle().pop();
-        let session = match idle {
-            Some(session) => session,
-            None => {
-                let location = self.location.clone();
-                let opened = tokio::task::spawn_blocking(move || Session::open(&location)).await;
-                match opened {
-                    Ok(Ok(session)) => session,
-                    Ok(Err(error)) => {
-                        // It names the file, which is none of the guest's business.
-                        tracing::error!(%error, "a database cannot be opened");
-                        return Err(Failure::Other("the database cannot be opened".to_owned()));
-                    }
-                    Err(_) => return Err(Failure::Other("the host stops".to_owned())),
-                }
-            }
-        };
+        let session = if let Some(session) = idle { session } else { self.connect().await? };
         Ok(Lease { session, writing: None, database: self.clone(), _connection: permit })
+    }
+
+    async fn connect(&self) -> Result<Session, Failure> {
+        let location = self.location.clone();
+        match tokio::task::spawn_blocking(move || Session::open(&location)).await {
+            Ok(Ok(session)) => Ok(session),
+            Ok(Err(error)) => {
+                // It names the file, which is none of the guest's business.
+                tracing::error!(%error, "a database cannot be opened");
+                Err(Failure::Other("the database cannot be opened".to_owned()))
+            }
+            Err(_) => Err(Failure::Other("the host stops".to_owned())),
+        }
     }
 
     /// Where writers wait for their turn.
