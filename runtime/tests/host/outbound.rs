@@ -198,6 +198,24 @@ async fn a_guest_is_told_what_went_wrong() {
 }
 
 #[tokio::test]
+async fn a_server_of_https_is_reached_if_the_systems_authorities_vouch_for_it() {
+    let (port, certificate) = upstream::start_tls().await;
+    let url = format!("https://localhost:{port}/hello");
+    let manifest = MANIFEST.replace("ALLOWED", "\"https://*:*\"");
+    let trusting = folder(&manifest);
+    let file = trusting.path().join("authorities.pem");
+    std::fs::write(&file, certificate).expect("a file");
+    let trusting = Host::start_trusting(trusting, &file).await;
+    let host = Host::start(&manifest).await;
+    for path in BOTH {
+        assert_eq!(ask(&trusting, path, &url, &[]).await, (StatusCode::OK, "hello".to_owned()), "{path}");
+        let other_name = format!("https://127.0.0.1:{port}/hello");
+        refused(&ask(&trusting, path, &other_name, &[]).await, "TlsCertificateError");
+        refused(&ask(&host, path, &url, &[]).await, "TlsCertificateError");
+    }
+}
+
+#[tokio::test]
 async fn a_blocked_network_is_not_reached_whatever_the_manifest_allows() {
     let upstream = upstream::start().await;
     let folder = folder(&MANIFEST.replace("ALLOWED", "\"http://*:*\""));

@@ -77,13 +77,15 @@ fn build(name: &str) -> PathBuf {
     target.join(format!("wasm32-wasip2/release/vwp_{name}_guest.wasm"))
 }
 
+/// Where a binary is.
+type Binary = fn() -> &'static Path;
+
 /// A folder with this manifest in it; `GUEST`, `OUTBOUND` and `MIDDLEWARE` stand for the
 /// binaries of guests.
 pub(crate) fn folder(manifest: &str) -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let mut manifest = manifest.to_owned();
-    let guests: [(&str, fn() -> &'static Path); 3] =
-        [("GUEST", guest), ("OUTBOUND", outbound), ("MIDDLEWARE", middleware)];
+    let guests: [(&str, Binary); 3] = [("GUEST", guest), ("OUTBOUND", outbound), ("MIDDLEWARE", middleware)];
     for (name, binary) in guests {
         if manifest.contains(name) {
             manifest = manifest.replace(name, &binary().display().to_string());
@@ -145,8 +147,20 @@ impl Host {
 
     /// The same with further options.
     pub(crate) async fn start_with(folder: TempDir, options: &[&str]) -> Self {
-        let mut child = vwp("up", folder.path())
-            .args(options)
+        let mut command = vwp("up", folder.path());
+        command.args(options);
+        Self::spawn(command, folder).await
+    }
+
+    /// Starts a host that trusts the authorities in the file as if they were the system's.
+    pub(crate) async fn start_trusting(folder: TempDir, authorities: &Path) -> Self {
+        let mut command = vwp("up", folder.path());
+        command.env("SSL_CERT_FILE", authorities).env_remove("SSL_CERT_DIR");
+        Self::spawn(command, folder).await
+    }
+
+    async fn spawn(mut command: Command, folder: TempDir) -> Self {
+        let mut child = command
             .args(["--variable", "password=open sesame"])
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
