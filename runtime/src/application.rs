@@ -1,5 +1,6 @@
 //! An application made ready: its store open, its components compiled and linked.
 
+use crate::admission::Room;
 use crate::chain::Chain;
 use crate::compose::{self, Binaries};
 use crate::dns::Resolver;
@@ -16,6 +17,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use tokio::sync::Semaphore;
 use vwp_store::{Engine as StoreEngine, FjallEngine, FjallOptions, ReplicaOptions, Replicated};
 use wasmtime::Engine;
 use wasmtime::component::Linker;
@@ -74,7 +76,7 @@ pub fn ready(
         grants.insert(id.clone(), Arc::new(grant));
     }
     let handlers = handlers(app, &engine, &linker, &mut binaries, &grants, &progress)?;
-    let router = Arc::new(Router::new(handlers.routes));
+    let router = Arc::new(Router::new(handlers.routes, app.wait));
     let chain = Arc::new(Chain::new(handlers.components, router.clone()));
     network.attach(&chain);
     let resolver = match &app.resolver {
@@ -137,6 +139,8 @@ fn grant(
         machines: granted.map(|(name, machine)| (name.clone(), machine.clone())).collect(),
         memory_bytes_max: component.memory_bytes_max,
         request_ms_max: component.request_ms_max,
+        limits: component.limits.clone(),
+        turns: Arc::new(Semaphore::new(component.limits.requests_max)),
         stopping: stopping.clone(),
     })
 }
@@ -157,6 +161,7 @@ fn handlers(
     grants: &BTreeMap<String, Arc<Grants>>,
     progress: &impl Fn(&str),
 ) -> Result<Handlers> {
+    let room = Arc::new(Room::new(app.wait));
     let mut made: Vec<(&Route, Handler)> = Vec::new();
     let mut handlers = Handlers { routes: Vec::new(), components: BTreeMap::new() };
     for route in &app.routes {
@@ -168,7 +173,7 @@ fn handlers(
         } else {
             progress(&format!("compiling {}", route.component));
             let bytes = compose::route(binaries, app, route)?;
-            let handler = Handler::new(engine, linker, &bytes, &grants[&route.component])?;
+            let handler = Handler::new(engine, linker, &bytes, &grants[&route.component], &room)?;
             made.push((route, handler.clone()));
             handler
         };

@@ -2,9 +2,10 @@
 //! process: `http://ID.spin.internal` reaches a component whether it has a public route or
 //! not, and `http://self` the application's own routes.
 
+use crate::admission::REQUESTS_MAX;
 use crate::engine::INSTANCES_MAX;
 use crate::handler::Handler;
-use crate::http::{REQUESTS_MAX, Router, refuse};
+use crate::http::{Router, refuse};
 use http::header::{HOST, HeaderValue};
 use http::uri::{Authority, PathAndQuery, Scheme};
 use http::{Request, Response, Uri};
@@ -78,7 +79,7 @@ impl Chain {
             return Ok(refuse(Problem::unavailable("too many requests at once")));
         };
         let request = self.arrived(target, request)?;
-        let response = handler.handle_after(request, hops).await.unwrap_or_else(refuse);
+        let response = handler.handle(request, hops, None).await.unwrap_or_else(refuse);
         // The instance is busy until the body has ended, so the permit goes with it.
         Ok(response.map(|body| body.map_frame(move |frame| held(frame, &permit)).boxed_unsync()))
     }

@@ -146,7 +146,7 @@ impl Sockets {
         tokio::select! {
             () = datagrams(self.udp, resolver.clone()) => {}
             () = connections(self.tcp, resolver) => {}
-            () = crate::http::stopped(&mut stop) => {}
+            () = crate::server::stopped(&mut stop) => {}
         }
     }
 }

@@ -4,14 +4,18 @@
 //! many requests, one after the other. Here is when an instance takes another request,
 //! how long a request may take, and what the caller is told when a guest fails.
 
-use crate::host::{Grants, State, store};
+use crate::admission::{Admission, Room};
+use crate::body::{self, CutOff};
+use crate::host::{Deadline, Grants, State, store};
 use anyhow::{Context as _, Result};
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
+use tokio::sync::futures::OwnedNotified;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
 use vwp_core::Problem;
 use wasmtime::component::{Component, GuestTaskId, Linker};
@@ -22,12 +26,11 @@ use wasmtime_wasi_http::handler::{
 };
 use wasmtime_wasi_http::{WasiHttpView, p2, p3};
 
-/// How many requests one instance serves before it is replaced.
-const REQUESTS_PER_INSTANCE_MAX: usize = 100_000;
 /// How long an instance without work is kept.
 const IDLE: Duration = Duration::from_secs(5);
-/// How long a guest may go on working after it answered.
-const POST_RETURN: Duration = Duration::from_secs(30);
+/// How long after its deadline an instance is ended that is stuck in the host, where the
+/// deadline is not looked at.
+const STUCK: Duration = Duration::from_secs(1);
 
 /// A component that answers HTTP requests, with its instances.
 #[derive(Clone)]
@@ -37,7 +40,13 @@ pub struct Handler {
 
 impl Handler {
     /// Compiles a composed component and links it.
-    pub fn new(engine: &Engine, linker: &Linker<State>, bytes: &[u8], grants: &Arc<Grants>) -> Result<Self> {
+    pub fn new(
+        engine: &Engine,
+        linker: &Linker<State>,
+        bytes: &[u8],
+        grants: &Arc<Grants>,
+        room: &Arc<Room>,
+    ) -> Result<Self> {
         let component = Component::new(engine, bytes)?;
         let pre = linker.instantiate_pre(&component).map_err(anyhow::Error::from).with_context(|| {
             format!("component `{}` needs what this host does not offer", grants.component)
@@ -51,39 +60,89 @@ impl Handler {
                     .with_context(|| format!("component `{}` exports no HTTP handler", grants.component))?,
             ),
         };
-        let instances = Instances { engine: engine.clone(), pre, grants: grants.clone() };
+        let instances = Instances { engine: engine.clone(), pre, grants: grants.clone(), room: room.clone() };
         Ok(Self { proxy: ProxyHandler::new(instances) })
     }
 
-    /// Answers a request. A guest that fails is a problem document, without internals.
-    pub async fn handle(&self, request: Request) -> Result<Response, Problem> {
-        self.handle_after(request, 0).await
+    /// The turns of the component's requests.
+    pub fn turns(&self) -> &Arc<Semaphore> {
+        &self.proxy.state().grants.turns
     }
 
-    /// Answers a request that came from within the application, after so many others.
-    pub async fn handle_after(&self, request: Request, hops: u32) -> Result<Response, Problem> {
-        self.proxy.handle(hops, request).await.map_err(|error| {
-            let component = &*self.proxy.state().grants.component;
-            if error.is::<ExpirationError>() {
-                tracing::warn!(component, "a request took too long and was given up");
-                return Problem::unavailable(
-                    "the request took too long; it may or may not have had an effect",
-                );
-            }
-            if error.is::<InstantiationError<u32>>() {
-                tracing::warn!(component, "no instance could be made: {error:#}");
-                return Problem::unavailable("too many requests at once");
-            }
-            tracing::error!(component, "defect: the guest failed: {error:#}");
-            Problem::internal()
-        })
+    /// The component's id.
+    pub fn component(&self) -> &str {
+        &self.proxy.state().grants.component
     }
+
+    /// Answers a request that so many requests within the application led to. A guest that
+    /// fails is a problem document, without internals. The admission ends when the instance
+    /// is done with the request, not when it has answered.
+    pub async fn handle(
+        &self,
+        request: Request,
+        hops: u32,
+        admission: Option<Admission>,
+    ) -> Result<Response, Problem> {
+        let limits = &self.proxy.state().grants.limits;
+        let (request, exceeded) = body::bound(request, limits.request_body_bytes_max)?;
+        let deadline = Deadline::new();
+        let cut_off = CutOff::default();
+        let ticket = Ticket { deadline: deadline.clone(), cut_off: cut_off.clone(), hops, admission };
+        let result = self.proxy.handle(ticket, request).await;
+        if let Some(bytes_max) = limits.request_body_bytes_max.filter(|_| exceeded.is_so()) {
+            return Err(body::too_long(bytes_max));
+        }
+        let response = result.map_err(|error| self.explain(&error, &deadline))?;
+        if response.status().is_informational() {
+            // It would not be the end of the answer (RFC 9110, section 15.2).
+            let status = response.status().as_u16();
+            tracing::error!(component = self.component(), "defect: the guest answered {status}");
+            return Err(Problem::internal());
+        }
+        deadline.extend(limits.response_ms_max);
+        Ok(response.map(|inner| body::honest(inner, cut_off)))
+    }
+
+    fn explain(&self, error: &wasmtime::Error, deadline: &Deadline) -> Problem {
+        let component = self.component();
+        if error.is::<ExpirationError>() || deadline.has_passed() {
+            tracing::warn!(component, "a request took too long and was given up");
+            return Problem::unavailable("the request took too long; it may or may not have had an effect");
+        }
+        if error.is::<InstantiationError<Ticket>>() {
+            tracing::warn!(component, "no instance could be made: {error:#}");
+            return Problem::unavailable("too many requests at once");
+        }
+        tracing::error!(component, "defect: the guest failed: {error:#}");
+        Problem::internal()
+    }
+}
+
+/// What goes with a request to its instance.
+struct Ticket {
+    /// When the instance is stopped. A cell for each request, so that what is late for one
+    /// request does not touch the next.
+    deadline: Deadline,
+    /// Tells the answer's body that the instance ended before its time.
+    cut_off: CutOff,
+    /// How many requests within the application led to this one.
+    hops: u32,
+    admission: Option<Admission>,
+}
+
+/// The request that an instance works on, for all who watch the instance.
+type Current = Arc<Mutex<Ticket>>;
+
+fn lock(current: &Current) -> MutexGuard<'_, Ticket> {
+    // Nothing is ever half done under this lock.
+    current.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 struct Instances {
     engine: Engine,
     pre: ProxyPre<State>,
     grants: Arc<Grants>,
+    room: Arc<Room>,
 }
 
 impl HandlerState for Instances {
@@ -92,27 +151,48 @@ impl HandlerState for Instances {
     type WorkerState = Worker;
 
     async fn instantiate(&self) -> wasmtime::Result<Instance<State, Expiration, Worker>> {
+        let slot = self.room.take().await;
+        let slot = slot.ok_or_else(|| wasmtime::format_err!("there is no room for another instance"))?;
         let mut store = store(&self.engine, &self.grants)?;
-        let request = Duration::from_millis(self.grants.request_ms_max);
-        store.data().deadline.extend(self.grants.request_ms_max);
+        let deadline = store.data().deadline.clone();
+        deadline.extend(self.grants.request_ms_max);
         let proxy = self.pre.instantiate_async(&mut store).await?;
         let given_up = Arc::new(AtomicBool::new(false));
-        let sleep = Box::pin(tokio::time::sleep(IDLE));
-        Ok(Instance {
-            store,
-            proxy,
-            view: State::http,
-            expiration: Expiration { sleep, request, given_up: given_up.clone() },
-            state: Worker { request, given_up, grants: self.grants.clone() },
-        })
+        let busy = Arc::new(AtomicBool::new(false));
+        let current =
+            Arc::new(Mutex::new(Ticket { deadline, cut_off: CutOff::default(), hops: 0, admission: None }));
+        let expiration = Expiration {
+            sleep: Box::pin(tokio::time::sleep(IDLE)),
+            look: Box::pin(self.room.look().notified_owned()),
+            room: self.room.clone(),
+            current: current.clone(),
+            busy: busy.clone(),
+            given_up: given_up.clone(),
+        };
+        let state = Worker { current, busy, given_up, grants: self.grants.clone(), _slot: slot };
+        Ok(Instance { store, proxy, view: State::http, expiration, state })
     }
 }
 
 /// Ends an instance that idles, or that is stuck where its own deadline is not looked at.
 struct Expiration {
     sleep: Pin<Box<Sleep>>,
-    request: Duration,
+    look: Pin<Box<OwnedNotified>>,
+    room: Arc<Room>,
+    current: Current,
+    busy: Arc<AtomicBool>,
     given_up: Arc<AtomicBool>,
+}
+
+impl Expiration {
+    /// Whether another instance shall have the room of this one, which idles.
+    fn makes_room(&mut self, context: &mut Context<'_>) -> bool {
+        // The wake-up is asked for before the wish is looked for, so that none is missed.
+        while self.look.as_mut().poll(context).is_ready() {
+            self.look.set(self.room.look().notified_owned());
+        }
+        self.room.claim()
+    }
 }
 
 impl WorkerExpiration for Expiration {
@@ -122,16 +202,26 @@ impl WorkerExpiration for Expiration {
         status: WorkerStatus,
         start: Instant,
     ) -> Poll<()> {
-        let allowed = match status {
-            WorkerStatus::Idle => IDLE,
+        let end = match status {
+            WorkerStatus::Idle => {
+                if self.busy.swap(false, Ordering::Relaxed) {
+                    drop(lock(&self.current).admission.take());
+                    // The instance takes requests again, and is to see that it does.
+                    context.waker().wake_by_ref();
+                }
+                if self.makes_room(context) {
+                    return Poll::Ready(());
+                }
+                start + IDLE
+            }
             // Behind the request's own deadline, which ends a request more gently.
-            WorkerStatus::Requests => self.request + Duration::from_secs(1),
+            WorkerStatus::Requests => lock(&self.current).deadline.at() + STUCK,
             // An instance that gave a request up takes no other one, but still stands in the
             // queue, where it would swallow the wake-up that is meant for an idle one.
-            WorkerStatus::PostReturn if self.given_up.load(Ordering::Relaxed) => Duration::ZERO,
-            WorkerStatus::PostReturn => POST_RETURN,
+            WorkerStatus::PostReturn if self.given_up.load(Ordering::Relaxed) => return Poll::Ready(()),
+            WorkerStatus::PostReturn => lock(&self.current).deadline.at(),
         };
-        let end = tokio::time::Instant::from_std(start + allowed);
+        let end = tokio::time::Instant::from_std(end);
         if self.sleep.deadline() != end {
             self.sleep.as_mut().reset(end);
         }
@@ -140,48 +230,64 @@ impl WorkerExpiration for Expiration {
 }
 
 struct Worker {
-    request: Duration,
+    current: Current,
+    /// From a request's start until the guest is done with it, answer and all.
+    busy: Arc<AtomicBool>,
     given_up: Arc<AtomicBool>,
     grants: Arc<Grants>,
+    /// Dropped after the store, whose room it stands for.
+    _slot: OwnedSemaphorePermit,
 }
 
 impl WorkerState for Worker {
     type StoreData = State;
-    /// How many requests within the application led to this one.
-    type RequestData = u32;
+    type RequestData = Ticket;
 
     fn should_accept_request(&self, concurrent: usize, total: usize) -> ShouldAccept {
-        if total >= REQUESTS_PER_INSTANCE_MAX {
+        if total >= self.grants.limits.requests_per_instance_max {
             return ShouldAccept::Never;
         }
-        // One at a time: a guest that computes or loops after waiting for I/O would hold up
-        // the others in its instance, and a trap would take them with it.
-        if concurrent > 0 { ShouldAccept::No } else { ShouldAccept::Yes }
+        // One at a time, to the end of its answer and of what the guest does after it: a guest
+        // that computes or loops after waiting for I/O would hold up the others in its
+        // instance, and a trap would take them with it.
+        if concurrent > 0 || self.busy.load(Ordering::Relaxed) { ShouldAccept::No } else { ShouldAccept::Yes }
     }
 
     fn on_request_start(
         &self,
         mut store: StoreContextMut<'_, State>,
-        hops: u32,
+        ticket: Ticket,
         _: GuestTaskId,
     ) -> Pin<Box<dyn Future<Output = ()> + 'static + Send + Sync>> {
-        store.data().deadline.extend(self.grants.request_ms_max);
-        store.data_mut().after_hops(hops);
-        let (request, given_up) = (self.request, self.given_up.clone());
-        // It is dropped when the guest answers, so its end means that the guest did not.
+        let deadline = ticket.deadline.clone();
+        deadline.extend(self.grants.request_ms_max);
+        store.data_mut().deadline = deadline.clone();
+        store.data_mut().after_hops(ticket.hops);
+        *lock(&self.current) = ticket;
+        self.busy.store(true, Ordering::Relaxed);
+        let given_up = self.given_up.clone();
+        // It is dropped when the guest's handler returns, so its end means that it did not.
         Box::pin(async move {
-            tokio::time::sleep(request).await;
+            while !deadline.has_passed() {
+                tokio::time::sleep_until(tokio::time::Instant::from_std(deadline.at())).await;
+            }
             given_up.store(true, Ordering::Relaxed);
         })
     }
 
     fn drop(&self, store: Store<State>, result: Result<(), wasmtime::Error>) {
+        if result.is_err() {
+            lock(&self.current).cut_off.set();
+        }
         drop(store);
-        if let Err(error) = result
-            && !self.grants.stopping.load(Ordering::Relaxed)
-            && !self.given_up.load(Ordering::Relaxed)
-        {
-            let component = &*self.grants.component;
+        let Err(error) = result else { return };
+        if self.grants.stopping.load(Ordering::Relaxed) || self.given_up.load(Ordering::Relaxed) {
+            return;
+        }
+        let component = &*self.grants.component;
+        if lock(&self.current).deadline.has_passed() {
+            tracing::warn!(component, "a guest still ran at its deadline and was stopped");
+        } else {
             tracing::error!(component, "defect: an instance ended: {error:#}");
         }
     }

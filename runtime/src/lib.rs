@@ -1,12 +1,16 @@
 //! The host: runs the components of a `spin.toml` on Wasmtime.
 //!
-//! The way of a request: [`http`] admits and routes it, [`handler`] gives it to an
+//! The way of a request: [`server`] accepts its connection, under [`tls`] if asked to;
+//! [`http`] routes it, [`admission`] says when it runs, and [`handler`] gives it to an
 //! instance of a component that [`compose`] put together and [`host`] serves. DNS
 //! messages go through [`dns`]. State lives in `vwp-store`; [`machine`] runs a
 //! component as one of its state machines. [`manifest`] is what a `spin.toml` says, and
 //! [`application`] makes it ready to be served. [`up`] and [`check`] are the commands.
 
+pub mod admission;
 pub mod application;
+pub mod arguments;
+pub mod body;
 pub mod chain;
 pub mod check;
 pub mod compose;
@@ -23,6 +27,8 @@ pub mod manifest;
 pub mod networks;
 pub mod runtime_config;
 pub mod secrets;
+pub mod server;
 pub mod settle;
+pub mod tls;
 pub mod up;
 pub mod variables;

@@ -9,45 +9,47 @@ use bytes::BytesMut;
 use futures::FutureExt;
 use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody};
-use wasmtime_wasi_http::WasiBody;
 use wasmtime_wasi_http::handler::Response;
+use wasmtime_wasi_http::{Error, WasiBody};
 
 /// The longest body that is waited for, in bytes.
 const LENGTH_MAX: usize = 64 * 1024;
 /// How often others may run before an answer that has not ended is streamed.
 const LOOKS_MAX: usize = 4;
 
-/// The same answer, with its length if it has ended already.
-pub async fn settle(response: Response) -> Response {
+/// The same answer, with its length if it has ended already. Fails with what broke it off,
+/// if that is known before anything of it is sent.
+pub async fn settle(response: Response) -> Result<Response, Error> {
     let (parts, body) = response.into_parts();
-    Response::from_parts(parts, settle_body(body).await)
+    Ok(Response::from_parts(parts, settle_body(body).await?))
 }
 
-/// The same body, with its length if it has ended already.
-pub async fn settle_body(mut body: WasiBody) -> WasiBody {
+/// The same body, with its length if it has ended already. Fails with what broke it off.
+pub async fn settle_body(mut body: WasiBody) -> Result<WasiBody, Error> {
     let mut begun = Vec::new();
     let mut length = 0;
     for _ in 0..LOOKS_MAX {
         while let Some(next) = body.frame().now_or_never() {
             match next {
-                None => return whole(begun, length),
+                None => return Ok(whole(begun, length)),
+                Some(Err(error)) => return Err(error),
                 Some(Ok(frame)) if frame.is_data() && length <= LENGTH_MAX => {
                     length += frame.data_ref().map_or(0, bytes::Bytes::len);
                     begun.push(Ok(frame));
                 }
-                // Trailers, an error, or more than is kept: what has begun goes on as it is.
+                // Trailers, or more than is kept: what has begun goes on as it is.
                 Some(other) => {
                     begun.push(other);
-                    return resumed(begun, body);
+                    return Ok(resumed(begun, body));
                 }
             }
         }
         tokio::task::yield_now().await;
     }
-    resumed(begun, body)
+    Ok(resumed(begun, body))
 }
 
-type Frames = Vec<Result<Frame<bytes::Bytes>, wasmtime_wasi_http::Error>>;
+type Frames = Vec<Result<Frame<bytes::Bytes>, Error>>;
 
 fn whole(frames: Frames, length: usize) -> WasiBody {
     let mut parts = frames.into_iter().flatten().filter_map(|frame| frame.into_data().ok());
@@ -97,7 +99,7 @@ mod tests {
         sender.send("hello, ").expect("sent");
         sender.send("world").expect("sent");
         drop(sender);
-        let settled = settle(answer(receiver)).await;
+        let settled = settle(answer(receiver)).await.expect("sound");
         assert_eq!(settled.body().size_hint().exact(), Some(12));
         let bytes = settled.into_body().collect().await.expect("a body").to_bytes();
         assert_eq!(bytes, "hello, world");
@@ -107,7 +109,7 @@ mod tests {
     async fn an_answer_that_goes_on_is_streamed_from_its_start() {
         let (sender, receiver) = mpsc::unbounded_channel();
         sender.send("first ").expect("sent");
-        let settled = settle(answer(receiver)).await;
+        let settled = settle(answer(receiver)).await.expect("sound");
         assert_eq!(settled.body().size_hint().exact(), None);
         sender.send("second").expect("sent");
         drop(sender);

@@ -1,44 +1,60 @@
 //! `vwp up`: serves an application until it is told to stop.
 
 use crate::application::{self, Folders};
+use crate::manifest::App;
 use crate::runtime_config::RuntimeConfig;
-use crate::{dns, http, manifest, variables};
+use crate::server::{self, Server};
+use crate::{arguments, dns, manifest, tls, variables};
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::watch;
+use tokio_rustls::TlsAcceptor;
+
+/// How long guests that are abandoned may take to notice it.
+const ABANDON: Duration = Duration::from_secs(1);
 
 /// What `vwp up` takes. Options that `spin up` has too mean the same.
 #[derive(Debug, clap::Args)]
 pub struct Up {
     /// The manifest, or its folder
-    #[arg(short = 'f', long = "from", default_value = ".")]
+    #[arg(short = 'f', long = "from", aliases = ["from-file", "file"], default_value = ".")]
     from: PathBuf,
     /// Where to serve HTTP; port 0 takes a free one
-    #[arg(long, default_value = "127.0.0.1:3000")]
+    #[arg(long, env = "SPIN_HTTP_LISTEN_ADDR", value_name = "ADDRESS:PORT", default_value = "127.0.0.1:3000",
+        value_parser = arguments::address)]
     listen: SocketAddr,
+    /// The certificate, and the chain behind it, in PEM; HTTPS is then served instead of HTTP
+    #[arg(long, env = "SPIN_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The certificate's key, in PEM
+    #[arg(long, env = "SPIN_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
     /// Where to serve DNS, over UDP and TCP; port 0 takes a free one
-    #[arg(long, default_value = "127.0.0.1:5300")]
+    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:5300",
+        value_parser = arguments::address)]
     dns_listen: SocketAddr,
     /// Where the store, secrets and compiled code are kept [default: data]
-    #[arg(long)]
+    #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
     /// Where databases and stores are that the manifest names, in Spin's format
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, env = "RUNTIME_CONFIG_FILE", value_name = "FILE")]
     runtime_config_file: Option<PathBuf>,
-    /// An application variable, as NAME=VALUE; may be repeated
-    #[arg(long = "variable", value_name = "NAME=VALUE")]
+    /// A variable of the environment, for every component; may be repeated
+    #[arg(short = 'e', long = "env", value_name = "NAME=VALUE")]
+    environment: Vec<String>,
+    /// An application variable, or a file of them; may be repeated, and the last one stands
+    #[arg(long = "variable", value_name = "NAME=VALUE | NAME=@FILE | @FILE.json | @FILE.toml")]
     variables: Vec<String>,
     /// Run as Spin would: nothing under tool.vwp, and vwp:storage from the dependencies
     #[arg(long)]
     portable: bool,
     /// Log errors only
-    #[arg(long, short)]
+    #[arg(long, short, aliases = ["sh", "shush"])]
     pub quiet: bool,
 }
 
@@ -52,25 +68,26 @@ impl Up {
         let runtime = builder.build()?;
         let result = runtime.block_on(self.serve());
         // Guests that still run are abandoned; what was acknowledged is durable already.
-        runtime.shutdown_timeout(Duration::from_secs(1));
+        runtime.shutdown_timeout(ABANDON);
         result
     }
 
     async fn serve(self) -> Result<()> {
-        let app = manifest::load(&self.from, manifest::Mode::portable(self.portable))?;
+        // Before anything is said, so that whoever waits for that may already stop the host.
+        let mut signals = Signals::new()?;
+        let app = self.application()?;
         let config = RuntimeConfig::load(self.runtime_config_file.as_deref())?;
-        let given = config.supplement(&app, given(&self.variables)?);
-        let listener = http::bind(self.listen).await?;
+        let given = config.supplement(&app, arguments::variables(&self.variables)?);
+        let tls = self.tls()?;
+        let listener = server::bind(self.listen).await?;
         let address = listener.local_addr()?;
-        let url = format!("http://{address}");
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        let url = format!("{scheme}://{address}");
         let sockets = match app.resolver {
             Some(_) => Some(dns::Sockets::bind(self.dns_listen).await?),
             None => None,
         };
-        let state = &self.state_dir.or(config.state_dir.clone()).unwrap_or("data".into());
-        std::fs::create_dir_all(state).with_context(|| format!("cannot make {}", state.display()))?;
-        // The cache's folder must be absolute for Wasmtime.
-        let state = state.canonicalize()?;
+        let state = folder(&self.state_dir.or(config.state_dir.clone()).unwrap_or("data".into()))?;
         let values = variables::application(&app, &given, &url, &state.join("secrets"))?;
         let progress = progress(app.routes.len());
         let folders = Folders {
@@ -94,28 +111,50 @@ impl Up {
             _ => None,
         };
         println!("Serving {url}");
-        let server = tokio::spawn(http::serve(listener, ready.router.clone(), stop));
-        wait_for_signal().await?;
+        let server = Server { router: ready.router.clone(), tls };
+        let server = tokio::spawn(server.serve(listener, stop));
+        signals.next().await;
         eprintln!("stopping: requests in flight may end");
         stopper.send_replace(true);
-        server.await?;
-        if let Some(dns) = dns {
-            dns.await?;
-        }
+        let drained = async {
+            server.await?;
+            if let Some(dns) = dns {
+                dns.await?;
+            }
+            Ok(())
+        };
+        let result = tokio::select! {
+            drained = drained => drained,
+            () = signals.next() => Err(anyhow::anyhow!("told twice to stop: requests in flight were cut off")),
+        };
         ready.stopping.store(true, Ordering::Relaxed);
-        Ok(())
+        result
+    }
+
+    /// The application of the manifest, with what the options add to it.
+    fn application(&self) -> Result<App> {
+        let mut app = manifest::load(&self.from, manifest::Mode::portable(self.portable))?;
+        let environment = arguments::environment(&self.environment)?;
+        for component in app.components.values_mut() {
+            component.environment.extend(environment.clone());
+        }
+        Ok(app)
+    }
+
+    fn tls(&self) -> Result<Option<TlsAcceptor>> {
+        match (&self.tls_cert, &self.tls_key) {
+            (Some(certificate), Some(key)) => tls::acceptor(certificate, key).map(Some),
+            (None, None) => Ok(None),
+            // Unless clap changes its mind about `requires`.
+            _ => bail!("--tls-cert and --tls-key go together"),
+        }
     }
 }
 
-fn given(variables: &[String]) -> Result<BTreeMap<String, String>> {
-    let mut given = BTreeMap::new();
-    for variable in variables {
-        let Some((name, value)) = variable.split_once('=') else {
-            bail!("--variable takes NAME=VALUE");
-        };
-        given.insert(name.to_owned(), value.to_owned());
-    }
-    Ok(given)
+/// Makes the folder, if need be; its path is absolute, as Wasmtime wants it for its cache.
+fn folder(path: &Path) -> Result<PathBuf> {
+    std::fs::create_dir_all(path).with_context(|| format!("cannot make {}", path.display()))?;
+    Ok(path.canonicalize()?)
 }
 
 /// A line on the terminal while components compile; nothing where there is no terminal.
@@ -128,11 +167,21 @@ fn progress(steps: usize) -> ProgressBar {
     bar
 }
 
-async fn wait_for_signal() -> Result<()> {
-    let mut terminate = signal(SignalKind::terminate())?;
-    tokio::select! {
-        _ = terminate.recv() => {}
-        interrupted = tokio::signal::ctrl_c() => interrupted?,
+/// What tells the host to stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
-    Ok(())
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
 }

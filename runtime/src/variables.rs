@@ -1,5 +1,6 @@
 //! The values of an application's variables, and from them those of a component.
 
+use crate::arguments::Environment;
 use crate::manifest::{self, App, Component};
 use crate::secrets;
 use anyhow::{Context, Result, bail};
@@ -10,7 +11,8 @@ use std::path::Path;
 const ENVIRONMENT_PREFIX: &str = "SPIN_VARIABLE_";
 
 /// The values of all application variables. The first of these that has one wins: the
-/// command line, the environment, the URL served, the host's own secrets, the default.
+/// command line, the environment, `.env` in the current folder, the URL served, the host's
+/// own secrets, the default.
 pub fn application(
     app: &App,
     given: &BTreeMap<String, String>,
@@ -18,11 +20,12 @@ pub fn application(
     secrets_folder: &Path,
 ) -> Result<BTreeMap<String, String>> {
     if let Some(unknown) = given.keys().find(|name| !app.variables.contains_key(*name)) {
-        bail!("--variable {unknown}: the manifest has no variable of this name");
+        bail!("--variable {unknown}: {} has no variable of this name", app.file.display());
     }
+    let environment = Environment::read()?;
     let mut values = BTreeMap::new();
     for (name, variable) in &app.variables {
-        let from_environment = std::env::var(format!("{ENVIRONMENT_PREFIX}{}", name.to_uppercase())).ok();
+        let from_environment = environment.get(&environment_name(name))?;
         let value = if let Some(value) = given.get(name).cloned().or(from_environment) {
             value
         } else if app.served_url_variable.as_ref() == Some(name) {
@@ -30,13 +33,25 @@ pub fn application(
         } else if let Some(length) = app.generated_secrets.get(name) {
             secrets::obtain(secrets_folder, name, *length)?
         } else {
-            variable.default.clone().with_context(|| {
-                format!("variable `{name}` is required: set it with --variable {name}=… or {ENVIRONMENT_PREFIX}{}", name.to_uppercase())
-            })?
+            variable.default.clone().with_context(|| missing(app, name))?
         };
         values.insert(name.clone(), value);
     }
     Ok(values)
+}
+
+fn environment_name(variable: &str) -> String {
+    format!("{ENVIRONMENT_PREFIX}{}", variable.to_uppercase())
+}
+
+/// Says which variable has no value, and each way to give it one.
+fn missing(app: &App, name: &str) -> String {
+    let (file, environment_name) = (app.file.display(), environment_name(name));
+    format!(
+        "{file}: variables.{name}: variable `{name}` is required and has no value: give it with \
+         `--variable {name}=VALUE` or `--variable {name}=@FILE`, or set {environment_name} in the \
+         environment or in .env"
+    )
 }
 
 /// A component's variables, from its templates.

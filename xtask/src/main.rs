@@ -4,6 +4,7 @@ mod arguments;
 mod bench;
 mod build;
 mod manifests;
+mod portable;
 mod project;
 mod spin;
 mod steps;

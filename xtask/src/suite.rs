@@ -1,6 +1,7 @@
 //! Everything that CI runs, in one order, with a summary.
 
 use crate::build::{self, HANDLERS, MACHINE, MIDDLEWARE, Profile};
+use crate::portable::ADAPTERS;
 use crate::project::Project;
 use crate::spin;
 use crate::steps::{elapsed, readable};
@@ -132,6 +133,7 @@ fn clippy_wasm(project: &Project) -> Result<()> {
         run_command(command)
     };
     clippy(&[HANDLERS, &[MIDDLEWARE, "vwp-guest"]].concat())?;
+    clippy(&[ADAPTERS, &["vwp-storage-adapter"]].concat())?;
     clippy(&[MACHINE])
 }
 

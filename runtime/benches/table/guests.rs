@@ -6,9 +6,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 use vwp_runtime::host::Grants;
 use vwp_runtime::host::outbound::Network;
 use vwp_runtime::hosts::AllowedHosts;
+use vwp_runtime::manifest::Limits;
 use vwp_runtime::networks::BlockedNetworks;
 use vwp_store::{FjallEngine, FjallOptions};
 
@@ -71,6 +73,8 @@ pub(crate) fn grants(component: &str, scratch: &Path) -> Result<Arc<Grants>> {
         machines: BTreeMap::new(),
         memory_bytes_max: 64 * 1024 * 1024,
         request_ms_max: 10_000,
+        limits: Limits::default(),
+        turns: Arc::new(Semaphore::new(Limits::default().requests_max)),
         stopping: Arc::default(),
     }))
 }

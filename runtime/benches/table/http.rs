@@ -20,8 +20,10 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
+use vwp_runtime::admission::Room;
 use vwp_runtime::handler::Handler;
 use vwp_runtime::manifest::Pattern;
+use vwp_runtime::server::{self, Server};
 use vwp_runtime::{engine, host, http as trigger};
 
 /// The three in turns.
@@ -97,13 +99,15 @@ impl Hello {
         let bytes = guests::build("hello", Profile::Wide)?;
         let engine = engine::engine(None)?;
         let linker = host::linker(&engine)?;
-        let handler = Handler::new(&engine, &linker, &bytes, &guests::grants("hello", scratch)?)?;
+        let wait = Duration::from_secs(1);
+        let room = Arc::new(Room::new(wait));
+        let handler = Handler::new(&engine, &linker, &bytes, &guests::grants("hello", scratch)?, &room)?;
         let pattern = Pattern::parse("/...").ok().context("the route is malformed")?;
-        let router = Arc::new(trigger::Router::new(vec![(pattern, handler)]));
-        let listener = trigger::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
+        let router = Arc::new(trigger::Router::new(vec![(pattern, handler)], wait));
+        let listener = server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
         let address = listener.local_addr()?;
         let (stopper, stop) = watch::channel(false);
-        tokio::spawn(trigger::serve(listener, router, stop));
+        tokio::spawn(Server { router, tls: None }.serve(listener, stop));
         Ok(Self { address, _stop: stopper, _ticker: engine::EpochTicker::start(&engine)? })
     }
 }

@@ -12,6 +12,7 @@ pub mod storage;
 pub mod variables;
 
 use crate::hosts::AllowedHosts;
+use crate::manifest::Limits;
 use anyhow::Result;
 use outbound::{Network, Outbound};
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,6 +20,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
 use vwp_store::{Engine as StoreEngine, Replicated};
 use wasmtime::component::{Linker, ResourceTable};
 use wasmtime::{Engine, ResourceLimiter, Store, UpdateDeadline};
@@ -59,6 +61,10 @@ pub struct Grants {
     pub memory_bytes_max: usize,
     /// How long one request may take, in milliseconds.
     pub request_ms_max: u64,
+    /// What else is bounded.
+    pub limits: Limits,
+    /// As many permits as requests may run at once.
+    pub turns: Arc<Semaphore>,
     /// Turns true when the host stops, and instances end without it being their fault.
     pub stopping: Arc<AtomicBool>,
 }
@@ -70,8 +76,15 @@ pub struct Deadline {
     at_ms: Arc<AtomicU64>,
 }
 
+impl Default for Deadline {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Deadline {
-    fn new() -> Self {
+    /// One that is never reached, until it is set.
+    pub fn new() -> Self {
         Self { origin: Instant::now(), at_ms: Arc::new(AtomicU64::new(u64::MAX)) }
     }
 
@@ -84,13 +97,20 @@ impl Deadline {
         self.at_ms.store(self.elapsed_ms().saturating_add(ms), Ordering::Relaxed);
     }
 
-    fn has_passed(&self) -> bool {
+    /// Whether it has been reached.
+    pub fn has_passed(&self) -> bool {
         self.elapsed_ms() > self.at_ms.load(Ordering::Relaxed)
     }
 
     /// How long is left.
     fn left(&self) -> Duration {
         Duration::from_millis(self.at_ms.load(Ordering::Relaxed).saturating_sub(self.elapsed_ms()))
+    }
+
+    /// When it has certainly been reached. One that is not set is a day away.
+    pub fn at(&self) -> Instant {
+        let at_ms = self.at_ms.load(Ordering::Relaxed).saturating_add(1);
+        self.origin + Duration::from_millis(at_ms.min(24 * 60 * 60 * 1000))
     }
 }
 

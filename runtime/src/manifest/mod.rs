@@ -13,6 +13,7 @@ pub use template::fill;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// The space of the engine's keys that holds the key-value stores with labels. The host
 /// alone writes it, so no component can be granted it.
@@ -88,6 +89,8 @@ pub struct App {
     pub machines: BTreeMap<String, String>,
     /// The component that answers DNS messages, if any.
     pub resolver: Option<String>,
+    /// How long a request waits for its turn before it is refused.
+    pub wait: Duration,
 }
 
 impl App {
@@ -205,6 +208,34 @@ pub struct Component {
     pub memory_bytes_max: usize,
     /// How long one request may take, in milliseconds.
     pub request_ms_max: u64,
+    /// What else is bounded.
+    pub limits: Limits,
+}
+
+/// How much a component may do, beyond its memory and its time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// How many of its requests run at once; others wait for their turn.
+    pub requests_max: usize,
+    /// How many requests one instance serves before it is replaced.
+    pub requests_per_instance_max: usize,
+    /// How long a guest may go on after it answered, with the rest of the body and with
+    /// what it does besides, in milliseconds.
+    pub response_ms_max: u64,
+    /// The longest body of a request, in bytes; none means that bodies are streamed
+    /// without a bound, and the component bounds what it keeps.
+    pub request_body_bytes_max: Option<u64>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            requests_max: crate::admission::REQUESTS_MAX,
+            requests_per_instance_max: 100_000,
+            response_ms_max: 30_000,
+            request_body_bytes_max: None,
+        }
+    }
 }
 
 impl Pattern {

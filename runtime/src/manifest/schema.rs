@@ -12,8 +12,9 @@ pub(super) struct Manifest {
     pub(super) application: Application,
     #[serde(default)]
     pub(super) variables: BTreeMap<String, Variable>,
+    /// Not read further yet, because the fields of a trigger are its kind's.
     #[serde(default, rename = "trigger")]
-    pub(super) triggers: BTreeMap<String, Vec<Trigger>>,
+    pub(super) triggers: BTreeMap<String, toml::Value>,
     #[serde(default, rename = "component")]
     pub(super) components: BTreeMap<String, Component>,
 }
@@ -62,6 +63,8 @@ pub(super) struct ApplicationTool {
     pub(super) machines: BTreeMap<String, String>,
     /// The component that answers DNS messages.
     pub(super) resolver: Option<String>,
+    /// How long a request waits for its turn, in milliseconds.
+    pub(super) wait_ms_max: Option<u64>,
 }
 
 /// `[component.ID.tool.vwp]`.
@@ -78,6 +81,10 @@ pub(super) struct ComponentTool {
     pub(super) machines: Vec<String>,
     pub(super) memory_bytes_max: Option<usize>,
     pub(super) request_ms_max: Option<u64>,
+    pub(super) response_ms_max: Option<u64>,
+    pub(super) request_body_bytes_max: Option<u64>,
+    pub(super) requests_max: Option<usize>,
+    pub(super) requests_per_instance_max: Option<usize>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -100,9 +107,17 @@ pub(super) struct Trigger {
     pub(super) component: Option<ComponentReference>,
     pub(super) route: Option<Route>,
     pub(super) executor: Option<Executor>,
+    pub(super) static_response: Option<toml::Table>,
     pub(super) components: Option<toml::Table>,
     #[serde(default)]
     pub(super) dependencies: BTreeMap<String, Vec<Dependency>>,
+}
+
+/// How a component is run.
+#[derive(Debug, Deserialize)]
+pub(super) struct Executor {
+    #[serde(rename = "type")]
+    pub(super) kind: String,
 }
 
 #[derive(Debug, Deserialize)]
@@ -137,9 +152,10 @@ pub(super) struct Component {
     pub(super) tool: Tools<ComponentTool>,
     pub(super) dependencies_inherit_configuration: Option<bool>,
     #[serde(default)]
-    pub(super) dependencies: BTreeMap<String, Dependency>,
-    #[serde(default)]
-    pub(super) profile: BTreeMap<String, toml::Value>,
+    pub(super) dependencies: BTreeMap<String, VersionOrDependency>,
+    /// What another profile would change. None is ever chosen here, as by `spin up` alone.
+    #[serde(default, rename = "profile")]
+    pub(super) _profile: BTreeMap<String, toml::Value>,
 }
 
 /// A component's id, or the component itself.
@@ -148,15 +164,6 @@ pub(super) struct Component {
 pub(super) enum ComponentReference {
     Id(String),
     Inline(Box<Component>),
-}
-
-/// How a component is run.
-#[derive(Debug, Deserialize)]
-#[serde(tag = "type", rename_all = "kebab-case")]
-pub(super) enum Executor {
-    Http,
-    Spin,
-    Wagi,
 }
 
 /// A path or pattern, or a source and where the guest finds it.
@@ -175,8 +182,9 @@ pub(super) enum Route {
     Private { private: bool },
 }
 
-/// `{ path = … }`, `{ component = … }`, or what only a registry or the web could satisfy.
-#[derive(Debug, Clone, Deserialize)]
+/// `{ path = … }`, `{ component = … }`, or what only a registry or the web could satisfy,
+/// of which a text alone is a version.
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Dependency {
     pub(super) path: Option<String>,
@@ -195,4 +203,20 @@ pub(super) struct Dependency {
 pub(super) enum InheritConfiguration {
     All(bool),
     Some(Vec<String>),
+}
+
+/// A dependency of a component, in either form.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(try_from = "toml::Value")]
+pub(super) struct VersionOrDependency(pub(super) Dependency);
+
+impl TryFrom<toml::Value> for VersionOrDependency {
+    type Error = toml::de::Error;
+
+    fn try_from(value: toml::Value) -> Result<Self, Self::Error> {
+        if let toml::Value::String(version) = value {
+            return Ok(Self(Dependency { version: Some(version), ..Dependency::default() }));
+        }
+        Ok(Self(Dependency::deserialize(value)?))
+    }
 }

@@ -1,6 +1,7 @@
 //! Stopping: requests in flight end, and only then the host.
 
-use crate::support::{Body, Host, MANIFEST};
+use crate::raw::Raw;
+use crate::support::{Body, Host, MANIFEST, within};
 use bytes::Bytes;
 use futures::SinkExt;
 use futures::channel::mpsc;
@@ -8,6 +9,7 @@ use http::{Method, StatusCode};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use std::convert::Infallible;
+use tokio::net::TcpStream;
 
 #[tokio::test]
 async fn a_request_in_flight_is_answered_before_the_host_ends() {
@@ -36,4 +38,43 @@ async fn a_host_without_requests_ends_when_told() {
     assert_eq!(host.call("/hello", "").await, "hello");
     host.terminate();
     host.ended().await;
+}
+
+#[tokio::test]
+async fn while_requests_end_nobody_new_is_served_and_idle_connections_are_closed() {
+    let mut host = Host::start(MANIFEST).await;
+    let mut idle = Raw::connect(&host).await;
+    idle.get("/hello").await;
+    assert_eq!(idle.answer().await, (200, "hello".into()));
+    let mut busy = Raw::connect(&host).await;
+    busy.post("/slow", &["Content-Length: 5"]).await;
+    host.logged("slow request started").await;
+    host.terminate();
+    idle.ended().await;
+    // Each attempt is refused, or reset if the system had completed it already.
+    within(async {
+        while let Ok(stream) = TcpStream::connect(host.address()).await {
+            Raw::over(stream).ended().await;
+        }
+    })
+    .await;
+    busy.send("hello").await;
+    assert_eq!(busy.answer().await, (200, "done with 5 bytes".into()));
+    busy.ended().await;
+    host.ended().await;
+}
+
+#[tokio::test]
+async fn a_host_that_is_told_twice_stops_at_once() {
+    let mut host = Host::start(MANIFEST).await;
+    let mut busy = Raw::connect(&host).await;
+    busy.post("/slow", &["Content-Length: 5"]).await;
+    host.logged("slow request started").await;
+    host.terminate();
+    host.logged("requests in flight may end").await;
+    host.terminate();
+    host.logged("told twice to stop").await;
+    let (status, _) = host.ended_somehow().await;
+    assert_eq!(status.code(), Some(1), "requests were cut off");
+    busy.ended().await;
 }

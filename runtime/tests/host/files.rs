@@ -31,7 +31,7 @@ fn application(manifest: &str) -> TempDir {
 
 #[tokio::test]
 async fn a_component_reads_its_files_and_nothing_else() {
-    let host = Host::start_with(application(MANIFEST), &[]).await;
+    let host = Host::start_in(application(MANIFEST)).await;
     assert_eq!(host.call("/read/notes.txt", "").await, "this is notes.txt");
     assert_eq!(host.call("/read/pages/index.html", "").await, "this is site/index.html");
     for path in ["pages/draft.html", "site/index.html", "key.pem", "spin.toml", "etc/passwd"] {
@@ -44,7 +44,7 @@ async fn a_component_reads_its_files_and_nothing_else() {
 
 #[tokio::test]
 async fn a_component_cannot_change_its_files() {
-    let host = Host::start_with(application(MANIFEST), &[]).await;
+    let host = Host::start_in(application(MANIFEST)).await;
     for change in ["/write/notes.txt", "/write/new.txt", "/remove/notes.txt"] {
         let said = host.call(change, "").await;
         assert!(said.starts_with("error "), "{change}: {said}");
@@ -56,7 +56,7 @@ async fn a_component_cannot_change_its_files() {
 async fn a_component_without_files_has_none() {
     let manifest =
         MANIFEST.replace("files = [\"*.txt\", { source = \"site\", destination = \"/pages\" }]", "");
-    let host = Host::start_with(application(&manifest), &[]).await;
+    let host = Host::start_in(application(&manifest)).await;
     let said = host.call("/read/notes.txt", "").await;
     assert!(said.starts_with("error "), "{said}");
 }
@@ -78,7 +78,7 @@ async fn a_dependency_has_neither_environment_nor_files_unless_it_inherits_them(
         let middleware = format!("dependencies.middleware = [{{ path = \"MIDDLEWARE\"{inherit} }}]");
         MANIFEST.replace("[component.guest]", &format!("{middleware}\n    [component.guest]"))
     };
-    let host = Host::start_with(application(&dependency("")), &[]).await;
+    let host = Host::start_in(application(&dependency(""))).await;
     assert_eq!(host.call("/middleware/environment", "").await, "[]");
     let files = host.call("/middleware/files", "").await;
     assert!(files.starts_with("Err("), "{files}");
@@ -87,13 +87,13 @@ async fn a_dependency_has_neither_environment_nor_files_unless_it_inherits_them(
     assert_eq!(host.call("/read/notes.txt", "").await, "this is notes.txt");
 
     let inherits = ", inherit_configuration = [\"environment\"]";
-    let host = Host::start_with(application(&dependency(inherits)), &[]).await;
+    let host = Host::start_in(application(&dependency(inherits))).await;
     assert_eq!(host.call("/middleware/environment", "").await, r#"[("NAME", "guest")]"#);
     let files = host.call("/middleware/files", "").await;
     assert!(files.starts_with("Err("), "{files}");
 
     let inherits = ", inherit_configuration = true";
-    let host = Host::start_with(application(&dependency(inherits)), &[]).await;
+    let host = Host::start_in(application(&dependency(inherits))).await;
     let files = host.call("/middleware/files", "").await;
     assert!(files.contains("notes.txt"), "{files}");
 }

@@ -1,6 +1,6 @@
 //! Outbound HTTP, through the interfaces of WASI 0.2 and 0.3.
 
-use crate::support::{Host, folder, within};
+use crate::support::{Host, Start, folder, within};
 use crate::upstream;
 use bytes::Bytes;
 use futures::SinkExt;
@@ -205,7 +205,8 @@ async fn a_server_of_https_is_reached_if_the_systems_authorities_vouch_for_it() 
     let trusting = folder(&manifest);
     let file = trusting.path().join("authorities.pem");
     std::fs::write(&file, certificate).expect("a file");
-    let trusting = Host::start_trusting(trusting, &file).await;
+    let environment = vec![("SSL_CERT_FILE", file.display().to_string())];
+    let trusting = Host::start_with(trusting, &Start { environment, ..Start::default() }).await;
     let host = Host::start(&manifest).await;
     for path in BOTH {
         assert_eq!(ask(&trusting, path, &url, &[]).await, (StatusCode::OK, "hello".to_owned()), "{path}");

@@ -1,6 +1,6 @@
 //! `--portable`: the application as Spin would run it.
 
-use crate::support::{Host, folder, run};
+use crate::support::{Host, Start, folder, run};
 use std::process::Output;
 
 const MANIFEST: &str = r#"
@@ -38,7 +38,8 @@ async fn what_is_for_this_host_alone_is_left_out_and_the_rest_starts_with_one_co
 
     // The guest is no state machine and answers no DNS messages, so it would not start if
     // it were taken for either.
-    let host = Host::start_with(folder(MANIFEST), &["--portable"]).await;
+    let start = Start::with(&["--portable", "--variable", "password=open sesame"]);
+    let host = Host::start_with(folder(MANIFEST), &start).await;
     assert_eq!(host.call("/hello", "").await, "hello");
     assert_eq!(host.call("/settings/spin3/greeting", "").await, host.url());
     assert_eq!(host.call("/settings/spin3/secret", "").await.len(), 43);

@@ -1,16 +1,23 @@
 //! PostgreSQL, against a real server.
 
 use crate::postgres_server::{PASSWORD, Server};
-use crate::support::{Host, MANIFEST};
+use crate::support::{Host, MANIFEST, within};
+use bytes::Bytes;
 use futures::future::join_all;
+use http::Method;
+use http_body_util::{BodyExt, Full};
 
 const INTERFACES: [&str; 2] = ["sync", "async"];
 
 /// A host whose guest may reach the server.
 async fn host(server: &Server) -> Host {
+    host_for(server, MANIFEST).await
+}
+
+async fn host_for(server: &Server, manifest: &str) -> Host {
     let allowed =
         format!("allowed_outbound_hosts = [\"postgres://127.0.0.1:{}\"]\n    sqlite", server.port());
-    Host::start(&MANIFEST.replacen("sqlite", &allowed, 1)).await
+    Host::start(&manifest.replacen("sqlite", &allowed, 1)).await
 }
 
 /// Calls the guest with the server's address and these lines.
@@ -194,4 +201,38 @@ async fn a_connection_that_breaks_is_an_error_and_the_next_one_works() {
         let answer = ask(&host, &server, interface, "SELECT 1").await;
         assert!(answer.ends_with("[[DbValue::Int32(1)]]"), "{answer}");
     }
+}
+
+#[tokio::test]
+async fn a_server_is_trusted_if_its_authority_is_named() {
+    let Some(mut server) = Server::start() else { return };
+    let authority = server.secure();
+    let host = host(&server).await;
+    let address = format!("{}?sslmode=require", server.address(PASSWORD));
+    let answer = host.call("/postgres/trusting", format!("{address}\n{authority}")).await;
+    assert_eq!(answer, "[[DbValue::Boolean(true)]] [[DbValue::Boolean(true)]]");
+    let answer = host.call("/postgres/sync", format!("{address}\nSELECT 1")).await;
+    assert!(answer.contains("ConnectionFailed") && answer.contains("TLS"), "{answer}");
+    for nonsense in ["", "nonsense", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----"] {
+        let answer = host.call("/postgres/trusting", format!("{address}\n{nonsense}")).await;
+        assert!(answer.contains("invalid root certificate"), "{nonsense}: {answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_query_that_takes_too_long_is_cancelled_at_the_server() {
+    let Some(server) = Server::start() else { return };
+    let manifest = format!("{MANIFEST}\n[component.guest.tool.vwp]\nrequest_ms_max = 2000");
+    let host = host_for(&server, &manifest).await;
+    for interface in INTERFACES {
+        let body = format!("{}\nSELECT pg_sleep(3600)", server.address(PASSWORD));
+        let path = format!("/postgres/{interface}");
+        let answer = host.send(Method::POST, &path, Full::new(Bytes::from(body)).boxed()).await;
+        assert!(answer.status().is_server_error(), "{}", answer.status());
+    }
+    let running =
+        "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(3600)' AND state = 'active'";
+    // The server is told in the background.
+    within(async { while !ask(&host, &server, "sync", running).await.ends_with("[[DbValue::Int64(0)]]") {} })
+        .await;
 }

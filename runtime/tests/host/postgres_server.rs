@@ -101,12 +101,42 @@ impl Server {
         }
     }
 
+    /// Starts it again with TLS; gives out the authority that its certificate is from.
+    pub(crate) fn secure(&mut self) -> String {
+        self.crash();
+        let folder = self.folder.path().to_owned();
+        let openssl = |arguments: &str| {
+            let mut command = Command::new("openssl");
+            command.args(arguments.split(' ')).current_dir(&folder);
+            let made = command.output().expect("openssl, which Debian's postgresql depends on, is installed");
+            assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        };
+        let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
+        openssl(&format!("req -x509 {key} -keyout ca.key -out ca.crt -days 2 -subj /CN=authority"));
+        openssl(&format!("req {key} -keyout server.key -out server.csr -subj /CN=server"));
+        fs::write(folder.join("server.ext"), "subjectAltName=IP:127.0.0.1\n").expect("a file");
+        openssl(
+            "x509 -req -in server.csr -CA ca.crt -CAkey ca.key -out server.crt -days 2 -extfile server.ext",
+        );
+        let key = folder.join("server.key");
+        fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).expect("permissions");
+        if is_root() {
+            chown(&key, Some(NOBODY), Some(NOBODY)).expect("a change of owner");
+        }
+        let file = |name: &str| folder.join(name).display().to_string();
+        self.run(&[
+            "ssl=on".to_owned(),
+            format!("ssl_cert_file={}", file("server.crt")),
+            format!("ssl_key_file={}", file("server.key")),
+        ]);
+        fs::read_to_string(folder.join("ca.crt")).expect("a certificate")
+    }
+
     pub(crate) fn port(&self) -> u16 {
         self.port
     }
 
-    /// Where its files are, and certificates may be.
-    pub(crate) fn data(&self) -> PathBuf {
+    fn data(&self) -> PathBuf {
         self.folder.path().join("data")
     }
 

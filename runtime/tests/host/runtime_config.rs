@@ -1,6 +1,6 @@
 //! `--runtime-config-file`: where databases and stores are, and what is refused.
 
-use crate::support::{Host, MANIFEST, folder, run_in};
+use crate::support::{Host, MANIFEST, Start, folder, run_in};
 use std::fs;
 
 fn with_databases(labels: &str) -> String {
@@ -51,7 +51,7 @@ async fn databases_and_stores_are_where_the_configuration_says() {
 fn a_database_that_is_not_configured_is_refused_at_start() {
     let manifest = with_databases("\"other\"");
     let folder = folder(&manifest.replace("{ required = true, secret = true }", "{ default = \"none\" }"));
-    let output = run_in("up", &folder);
+    let output = run_in("up", folder.path(), &Start::default());
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success());
     for text in [
@@ -69,7 +69,7 @@ fn what_the_host_does_not_offer_is_refused_at_start_with_the_reason() {
     let folder = folder(MANIFEST);
     let config = "[sqlite_database.default]\ntype = \"libsql\"\nurl = \"http://a\"\ntoken = \"hush\"";
     fs::write(folder.path().join("runtime.toml"), config).expect("a file");
-    let output = run_in("up", &folder);
+    let output = run_in("up", folder.path(), &Start::default());
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(!output.status.success());
     for text in ["runtime.toml", "sqlite_database.default.type", "`libsql` is not offered here"] {

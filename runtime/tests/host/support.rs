@@ -10,7 +10,7 @@ use hyper_util::rt::TokioExecutor;
 use std::convert::Infallible;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::Duration;
 use tempfile::TempDir;
@@ -28,6 +28,8 @@ pub(crate) const MANIFEST: &str = r#"
     spin_manifest_version = 2
     [application]
     name = "fixture"
+    [application.tool.vwp]
+    wait_ms_max = 60000
     [variables]
     town = { default = "Jena" }
     password = { required = true, secret = true }
@@ -43,49 +45,67 @@ pub(crate) const MANIFEST: &str = r#"
     secret = "{{ password }}"
 "#;
 
-/// Where the guest's binary is; it is built when this is first asked.
-pub(crate) fn guest() -> &'static Path {
-    static GUEST: OnceLock<PathBuf> = OnceLock::new();
-    GUEST.get_or_init(|| build("fixture"))
-}
-
-/// The guest that reaches out.
-fn outbound() -> &'static Path {
-    static OUTBOUND: OnceLock<PathBuf> = OnceLock::new();
-    OUTBOUND.get_or_init(|| build("outbound"))
-}
-
-/// The middleware that says what it was given.
-fn middleware() -> &'static Path {
-    static MIDDLEWARE: OnceLock<PathBuf> = OnceLock::new();
-    MIDDLEWARE.get_or_init(|| build("middleware"))
-}
-
-fn build(name: &str) -> PathBuf {
+/// Where a workspace's guest is; it is built when this is first asked.
+fn built(workspace: &str, guest: &str) -> PathBuf {
     let target = Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("guests");
-    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/guests/{name}/Cargo.toml"));
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/guests").join(workspace);
     let built = Command::new(env!("CARGO"))
-        .args(["build", "--quiet", "--release", "--locked", "--target", "wasm32-wasip2"])
+        .args(["build", "--quiet", "--release", "--locked", "--workspace", "--target", "wasm32-wasip2"])
         .arg("--manifest-path")
-        .arg(manifest)
+        .arg(manifest.join("Cargo.toml"))
         .env("CARGO_TARGET_DIR", &target)
         .env_remove("RUSTFLAGS")
         .env_remove("CARGO_ENCODED_RUSTFLAGS")
         .status()
         .expect("cargo starts");
     assert!(built.success(), "the guest does not build; `rustup target add wasm32-wasip2` may help");
-    target.join(format!("wasm32-wasip2/release/vwp_{name}_guest.wasm"))
+    target.join("wasm32-wasip2/release").join(format!("{guest}.wasm"))
+}
+
+/// The guest that calls the host's interfaces.
+pub(crate) fn guest() -> &'static Path {
+    static GUEST: OnceLock<PathBuf> = OnceLock::new();
+    GUEST.get_or_init(|| built("fixture", "vwp_fixture_guest"))
+}
+
+/// The guest that reaches out.
+fn outbound() -> &'static Path {
+    static OUTBOUND: OnceLock<PathBuf> = OnceLock::new();
+    OUTBOUND.get_or_init(|| built("outbound", "vwp_outbound_guest"))
+}
+
+/// The middleware that says what it was given.
+fn middleware() -> &'static Path {
+    static MIDDLEWARE: OnceLock<PathBuf> = OnceLock::new();
+    MIDDLEWARE.get_or_init(|| built("middleware", "vwp_middleware_guest"))
+}
+
+/// The guest that streams, breaks off or lingers.
+fn edges() -> &'static Path {
+    static EDGES: OnceLock<PathBuf> = OnceLock::new();
+    EDGES.get_or_init(|| built("edges", "vwp_edges_guest"))
+}
+
+/// The same on WASI 0.2.
+fn edges_wasi02() -> &'static Path {
+    static EDGES: OnceLock<PathBuf> = OnceLock::new();
+    EDGES.get_or_init(|| edges().with_file_name("vwp_edges_wasi02_guest.wasm"))
 }
 
 /// Where a binary is.
 type Binary = fn() -> &'static Path;
 
-/// A folder with this manifest in it; `GUEST`, `OUTBOUND` and `MIDDLEWARE` stand for the
-/// binaries of guests.
+/// A folder with this manifest in it; the names in capitals stand for guests' binaries.
 pub(crate) fn folder(manifest: &str) -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let mut manifest = manifest.to_owned();
-    let guests: [(&str, Binary); 3] = [("GUEST", guest), ("OUTBOUND", outbound), ("MIDDLEWARE", middleware)];
+    let guests: [(&str, Binary); 5] = [
+        ("GUEST", guest),
+        ("OUTBOUND", outbound),
+        ("MIDDLEWARE", middleware),
+        ("EDGES-WASI02", edges_wasi02),
+        ("EDGES", edges),
+    ];
     for (name, binary) in guests {
         if manifest.contains(name) {
             manifest = manifest.replace(name, &binary().display().to_string());
@@ -95,34 +115,61 @@ pub(crate) fn folder(manifest: &str) -> TempDir {
     folder
 }
 
-fn vwp(command: &str, folder: &Path) -> Command {
-    let mut vwp = Command::new(env!("CARGO_BIN_EXE_vwp"));
-    vwp.arg(command).arg("--from").arg(folder).env_remove("RUST_LOG");
+/// How a host is started, where a test needs something beside the usual.
+#[derive(Default)]
+pub(crate) struct Start {
+    /// More arguments.
+    pub(crate) arguments: Vec<String>,
+    /// More of the environment.
+    pub(crate) environment: Vec<(&'static str, String)>,
+    /// How many descriptors the process may have.
+    pub(crate) descriptors_max: Option<usize>,
+}
+
+impl Start {
+    /// A start with these arguments, which may name files in the folder, where it runs.
+    pub(crate) fn with(arguments: &[&str]) -> Self {
+        Self { arguments: arguments.iter().map(|&text| text.to_owned()).collect(), ..Self::default() }
+    }
+}
+
+fn vwp(command: &str, folder: &Path, start: &Start) -> Command {
+    let program = env!("CARGO_BIN_EXE_vwp");
+    let mut vwp = match start.descriptors_max {
+        Some(max) => {
+            let mut shell = Command::new("sh");
+            shell.args(["-c", &format!("ulimit -n {max} && exec \"$0\" \"$@\""), program]);
+            shell
+        }
+        None => Command::new(program),
+    };
+    vwp.arg(command).arg("--from").arg(folder).env_remove("RUST_LOG").current_dir(folder);
     if command == "up" {
         vwp.args(["--listen", "127.0.0.1:0", "--dns-listen", "127.0.0.1:0"]);
         vwp.arg("--state-dir").arg(folder.join("state"));
         let config = folder.join("runtime.toml");
         if config.exists() {
-            vwp.arg("--runtime-config-file").arg(config).current_dir(folder);
+            vwp.arg("--runtime-config-file").arg(config);
         }
     }
+    vwp.args(&start.arguments).envs(start.environment.iter().cloned());
     vwp
 }
 
 /// Runs `vwp` with a manifest that it is expected to be done with at once.
 pub(crate) fn run(command: &str, manifest: &str) -> Output {
-    run_in(command, &folder(manifest))
+    run_in(command, folder(manifest).path(), &Start::default())
 }
 
-/// The same for what is in the folder.
-pub(crate) fn run_in(command: &str, folder: &TempDir) -> Output {
-    vwp(command, folder.path()).output().expect("vwp runs")
+/// Runs `vwp` with what it is expected to be done with at once.
+pub(crate) fn run_in(command: &str, folder: &Path, start: &Start) -> Output {
+    vwp(command, folder, start).output().expect("vwp runs")
 }
 
 /// The same for a manifest, with further options.
 pub(crate) fn run_with(command: &str, manifest: &str, options: &[&str]) -> Output {
     let folder = folder(manifest);
-    vwp(command, folder.path()).args(options).output().expect("vwp runs")
+    vwp(command, folder.path(), &Start::with(options)).output().expect("vwp runs")
 }
 
 /// A host that serves.
@@ -142,26 +189,12 @@ impl Host {
 
     /// Starts a host for what is in the folder: a manifest, and perhaps a `runtime.toml`.
     pub(crate) async fn start_in(folder: TempDir) -> Self {
-        Self::start_with(folder, &[]).await
+        Self::start_with(folder, &Start::with(&["--variable", "password=open sesame"])).await
     }
 
-    /// The same with further options.
-    pub(crate) async fn start_with(folder: TempDir, options: &[&str]) -> Self {
-        let mut command = vwp("up", folder.path());
-        command.args(options);
-        Self::spawn(command, folder).await
-    }
-
-    /// Starts a host that trusts the authorities in the file as if they were the system's.
-    pub(crate) async fn start_trusting(folder: TempDir, authorities: &Path) -> Self {
-        let mut command = vwp("up", folder.path());
-        command.env("SSL_CERT_FILE", authorities).env_remove("SSL_CERT_DIR");
-        Self::spawn(command, folder).await
-    }
-
-    async fn spawn(mut command: Command, folder: TempDir) -> Self {
-        let mut child = command
-            .args(["--variable", "password=open sesame"])
+    /// Starts a host in a folder with a manifest.
+    pub(crate) async fn start_with(folder: TempDir, start: &Start) -> Self {
+        let mut child = vwp("up", folder.path(), start)
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .spawn()
@@ -187,9 +220,27 @@ impl Host {
         Self { child, url, client, log, folder }
     }
 
-    /// Where the host serves.
+    /// Where it is reached, with the scheme.
     pub(crate) fn url(&self) -> &str {
         &self.url
+    }
+
+    /// Where it is reached.
+    pub(crate) fn address(&self) -> &str {
+        self.url.split_once("://").map_or("", |(_, address)| address)
+    }
+
+    /// Where the host's files are.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// How much memory the process has ever had at once, in bytes.
+    pub(crate) fn memory_bytes_peak(&self) -> u64 {
+        let status = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(status).expect("the process runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+        line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
     }
 
     /// Sends a request in a task of its own, which ends with the whole answer.
@@ -239,11 +290,6 @@ impl Host {
         within(logged).await;
     }
 
-    /// Where the host's files are.
-    pub(crate) fn folder(&self) -> &Path {
-        self.folder.path()
-    }
-
     /// Asks the host to stop.
     pub(crate) fn terminate(&self) {
         let process = self.child.id().to_string();
@@ -252,19 +298,24 @@ impl Host {
     }
 
     /// Waits until the host has ended; fails if it did not end well.
-    pub(crate) async fn ended(mut self) -> TempDir {
-        let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().expect("a folder"));
-        let status = within(tokio::task::spawn_blocking(move || self.child.wait())).await;
-        let status = status.expect("no panic").expect("an exit status");
+    pub(crate) async fn ended(self) -> TempDir {
+        let (status, folder) = self.ended_somehow().await;
         assert!(status.success(), "the host ended with {status}");
         folder
+    }
+
+    /// Waits until the host has ended.
+    pub(crate) async fn ended_somehow(mut self) -> (ExitStatus, TempDir) {
+        let folder = std::mem::replace(&mut self.folder, tempfile::tempdir().expect("a folder"));
+        let status = within(tokio::task::spawn_blocking(move || self.child.wait())).await;
+        (status.expect("no panic").expect("an exit status"), folder)
     }
 
     /// Stops the host and starts it again with the same state.
     pub(crate) async fn restart(self) -> Self {
         self.terminate();
         let folder = self.ended().await;
-        Self::start_in(folder).await
+        Self::start_with(folder, &Start::with(&["--variable", "password=open sesame"])).await
     }
 }
 

@@ -154,7 +154,7 @@ impl Sender {
         // It is made anew from the URL (RFC 9112, section 3.2), so that both always agree.
         request.headers_mut().remove(header::HOST);
         let (head, body) = request.into_parts();
-        let request = Request::from_parts(head, settle::settle_body(body).await);
+        let request = Request::from_parts(head, settle::settle_body(body).await?);
         let sending = async {
             match destination {
                 Destination::Web => self.grants.network.web.send(request, timeouts.connect).await,

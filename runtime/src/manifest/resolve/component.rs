@@ -1,9 +1,12 @@
 //! Components, and what each was granted.
 
-use super::{LABEL_LENGTH_MAX, MEMORY_BYTES_DEFAULT, MEMORY_BYTES_MAX, REQUEST_MS_DEFAULT, Resolver};
+use super::{
+    LABEL_LENGTH_MAX, MEMORY_BYTES_DEFAULT, MEMORY_BYTES_MAX, REQUEST_MS_DEFAULT, Resolver, TIME_MS_MAX,
+};
+use crate::admission::REQUESTS_MAX;
 use crate::files;
 use crate::hosts::AllowedHosts;
-use crate::manifest::{Component, FileMount, KEY_VALUE_SPACE, ManifestError, schema};
+use crate::manifest::{Component, FileMount, KEY_VALUE_SPACE, Limits, ManifestError, schema};
 
 impl Resolver {
     pub(super) fn component(
@@ -30,11 +33,12 @@ impl Resolver {
             key_value_stores: component.key_value_stores.clone(),
             sqlite_databases: component.sqlite_databases.clone(),
             dependencies: self.dependencies(id, component)?,
-            write_spaces: tool.write_spaces,
-            read_spaces: tool.read_spaces,
-            machines: tool.machines,
+            write_spaces: tool.write_spaces.clone(),
+            read_spaces: tool.read_spaces.clone(),
+            machines: tool.machines.clone(),
             memory_bytes_max: tool.memory_bytes_max.unwrap_or(MEMORY_BYTES_DEFAULT),
-            request_ms_max: tool.request_ms_max.unwrap_or(REQUEST_MS_DEFAULT).clamp(1, 600_000),
+            request_ms_max: tool.request_ms_max.unwrap_or(REQUEST_MS_DEFAULT),
+            limits: self.limits(id, &tool)?,
         })
     }
 
@@ -43,13 +47,11 @@ impl Resolver {
             let key = format!("component.{id}.allowed_http_hosts");
             return self.refuse(key, "it is deprecated in Spin; write the hosts to allowed_outbound_hosts");
         }
-        let unsupported =
-            [("ai_models", !component.ai_models.is_empty()), ("profile", !component.profile.is_empty())];
-        match unsupported.iter().find(|(_, used)| *used) {
-            Some((field, _)) => self
-                .refuse(format!("component.{id}.{field}"), "this host does not offer it yet; leave it empty"),
-            None => Ok(()),
+        if !component.ai_models.is_empty() {
+            let key = format!("component.{id}.ai_models");
+            return self.refuse(key, "this host does not offer it; leave it empty");
         }
+        Ok(())
     }
 
     fn labels(&self, id: &str, component: &schema::Component) -> Result<(), ManifestError> {
@@ -81,6 +83,31 @@ impl Resolver {
             return self.refuse(key("tool.vwp.memory_bytes_max"), format!("at most {MEMORY_BYTES_MAX}"));
         }
         Ok(tool)
+    }
+
+    fn limits(&self, id: &str, tool: &schema::ComponentTool) -> Result<Limits, ManifestError> {
+        let default = Limits::default();
+        let limits = Limits {
+            requests_max: tool.requests_max.unwrap_or(default.requests_max),
+            requests_per_instance_max: tool
+                .requests_per_instance_max
+                .unwrap_or(default.requests_per_instance_max),
+            response_ms_max: tool.response_ms_max.unwrap_or(default.response_ms_max),
+            request_body_bytes_max: tool.request_body_bytes_max,
+        };
+        let bounds = [
+            ("requests_max", limits.requests_max as u64, REQUESTS_MAX as u64),
+            ("requests_per_instance_max", limits.requests_per_instance_max as u64, u64::MAX),
+            ("request_ms_max", tool.request_ms_max.unwrap_or(REQUEST_MS_DEFAULT), TIME_MS_MAX),
+            ("response_ms_max", limits.response_ms_max, TIME_MS_MAX),
+        ];
+        for (field, value, max) in bounds {
+            if !(1..=max).contains(&value) {
+                let key = format!("component.{id}.tool.vwp.{field}");
+                return self.refuse(key, format!("{value} is not between 1 and {max}"));
+            }
+        }
+        Ok(limits)
     }
 
     fn files(&self, id: &str, component: &schema::Component) -> Result<Vec<FileMount>, ManifestError> {

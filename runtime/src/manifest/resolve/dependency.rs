@@ -23,7 +23,7 @@ impl Resolver {
         component: &schema::Component,
     ) -> Result<BTreeMap<String, Dependency>, ManifestError> {
         let inherit_all = component.dependencies_inherit_configuration;
-        let says = |dependency: &schema::Dependency| dependency.inherit_configuration.is_some();
+        let says = |dependency: &schema::VersionOrDependency| dependency.0.inherit_configuration.is_some();
         if inherit_all.is_some() && component.dependencies.values().any(says) {
             let key = format!("component.{id}.dependencies_inherit_configuration");
             return self
@@ -37,6 +37,11 @@ impl Resolver {
                 continue;
             }
             let key = format!("component.{id}.dependencies.\"{name}\"");
+            let schema::VersionOrDependency(dependency) = dependency;
+            if dependency.export.is_some() && name.contains(':') && !name.contains('/') {
+                let reason = "the dependency is a whole package; name the interface that this is";
+                return self.refuse(format!("{key}.export"), reason);
+            }
             let dependency = self.dependency(&key, dependency, inherit_all == Some(true))?;
             dependencies.insert(name.clone(), dependency);
         }

@@ -7,6 +7,7 @@ mod trigger;
 use super::{App, ManifestError, Mode, Variable, schema};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// How much memory one instance may have if the manifest does not say.
 const MEMORY_BYTES_DEFAULT: usize = 64 * 1024 * 1024;
@@ -14,6 +15,10 @@ const MEMORY_BYTES_DEFAULT: usize = 64 * 1024 * 1024;
 pub const MEMORY_BYTES_MAX: usize = 1024 * 1024 * 1024;
 /// How long one request may take if the manifest does not say.
 const REQUEST_MS_DEFAULT: u64 = 10_000;
+/// How long a request waits for its turn if the manifest does not say.
+const WAIT_MS_DEFAULT: u64 = 1000;
+/// The longest time that a manifest may allow a request, an answer or a wait.
+const TIME_MS_MAX: u64 = 600_000;
 /// The longest id of a component, in bytes: as long as a label of a host name may be.
 const ID_LENGTH_MAX: usize = 63;
 /// The longest label of a store or database, in bytes.
@@ -26,9 +31,11 @@ pub fn load(path: &Path, mode: Mode) -> Result<App, ManifestError> {
         .map_err(|source| ManifestError::Unreadable { file: file.clone(), source })?;
     let mut manifest: schema::Manifest = toml::from_str(&text)
         .map_err(|error| ManifestError::Malformed { file: file.clone(), reason: error.to_string() })?;
-    trigger::name_inline_components(&mut manifest);
     let folder = file.parent().unwrap_or(Path::new(".")).to_owned();
-    Resolver { file, folder, mode, sources: BTreeMap::new() }.app(manifest)
+    let resolver = Resolver { file, folder, mode, sources: BTreeMap::new() };
+    let mut triggers = resolver.http_triggers(std::mem::take(&mut manifest.triggers))?;
+    trigger::name_inline_components(&mut triggers, &mut manifest.components);
+    resolver.app(manifest, &triggers)
 }
 
 struct Resolver {
@@ -44,7 +51,7 @@ impl Resolver {
         Err(ManifestError::Refused { file: self.file.clone(), key: key.into(), reason: reason.into() })
     }
 
-    fn app(mut self, manifest: schema::Manifest) -> Result<App, ManifestError> {
+    fn app(mut self, manifest: schema::Manifest, triggers: &[schema::Trigger]) -> Result<App, ManifestError> {
         if manifest.spin_manifest_version != 2 {
             return self.refuse("spin_manifest_version", "only version 2 is known here");
         }
@@ -94,10 +101,11 @@ impl Resolver {
             variables,
             generated_secrets: tool.generated_secrets,
             served_url_variable: tool.served_url_variable,
-            routes: self.routes(&manifest.triggers)?,
+            routes: self.routes(triggers)?,
             components,
             machines: tool.machines,
             resolver: tool.resolver,
+            wait: Duration::from_millis(tool.wait_ms_max.unwrap_or(WAIT_MS_DEFAULT)),
             file: self.file,
         })
     }
@@ -115,6 +123,9 @@ impl Resolver {
             if !(16..=64).contains(length) {
                 return self.refuse(key, "a secret has 16 to 64 bytes");
             }
+        }
+        if tool.wait_ms_max.is_some_and(|ms| ms > TIME_MS_MAX) {
+            return self.refuse("application.tool.vwp.wait_ms_max", format!("at most {TIME_MS_MAX}"));
         }
         if let Some(name) = tool.served_url_variable.as_ref().filter(|name| !variables.contains_key(*name)) {
             let reason = format!("there is no variable `{name}`");

@@ -1,37 +1,50 @@
 //! Triggers: which component answers which requests.
 
 use super::Resolver;
-use crate::manifest::schema::{self, ComponentReference, Executor};
+use crate::manifest::schema::{self, ComponentReference};
 use crate::manifest::{ManifestError, Pattern, Route};
 use std::collections::BTreeMap;
 
 /// Moves components that are written inside their trigger to the others, with ids of their
 /// own, as Spin does.
-pub(super) fn name_inline_components(manifest: &mut schema::Manifest) {
-    for trigger in manifest.triggers.values_mut().flatten() {
+pub(super) fn name_inline_components(
+    triggers: &mut [schema::Trigger],
+    components: &mut BTreeMap<String, schema::Component>,
+) {
+    for trigger in triggers {
         let Some(reference) = &mut trigger.component else { continue };
         let ids = std::iter::once(format!("{}-component", trigger.id))
             .filter(|_| !trigger.id.is_empty())
             .chain((1..).map(|number| format!("inline-component{number}")));
-        let free = ids.into_iter().find(|id| !manifest.components.contains_key(id));
+        let free = ids.into_iter().find(|id| !components.contains_key(id));
         if let (ComponentReference::Inline(_), Some(id)) = (&*reference, free)
             && let ComponentReference::Inline(component) =
                 std::mem::replace(reference, ComponentReference::Id(id.clone()))
         {
-            manifest.components.insert(id, *component);
+            components.insert(id, *component);
         }
     }
 }
 
 impl Resolver {
-    pub(super) fn routes(
+    /// The HTTP triggers, which are read only now, because the fields of a trigger are its
+    /// kind's.
+    pub(super) fn http_triggers(
         &self,
-        triggers: &BTreeMap<String, Vec<schema::Trigger>>,
-    ) -> Result<Vec<Route>, ManifestError> {
-        if let Some(kind) = triggers.keys().find(|kind| *kind != "http") {
+        mut triggers: BTreeMap<String, toml::Value>,
+    ) -> Result<Vec<schema::Trigger>, ManifestError> {
+        let http = triggers.remove("http");
+        if let Some(kind) = triggers.keys().next() {
             return self.refuse(format!("trigger.{kind}"), "only the http trigger is offered here");
         }
-        let http = triggers.get("http").map(Vec::as_slice).unwrap_or_default();
+        match http.map(toml::Value::try_into) {
+            Some(Ok(http)) => Ok(http),
+            Some(Err(error)) => self.refuse("trigger.http", error.message()),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    pub(super) fn routes(&self, http: &[schema::Trigger]) -> Result<Vec<Route>, ManifestError> {
         let mut routes: Vec<Route> = Vec::new();
         for (at, trigger) in http.iter().enumerate() {
             let route = self.route(&format!("trigger.http[{at}]"), trigger)?;
@@ -45,12 +58,15 @@ impl Resolver {
     }
 
     fn route(&self, key: &str, trigger: &schema::Trigger) -> Result<Route, ManifestError> {
-        match &trigger.executor {
-            None | Some(Executor::Http | Executor::Spin) => {}
-            Some(Executor::Wagi) => {
-                let reason = "WAGI is not offered here; build the component for wasi:http";
-                return self.refuse(format!("{key}.executor"), reason);
-            }
+        if let Some(executor) = &trigger.executor
+            && !["http", "spin"].contains(&executor.kind.as_str())
+        {
+            let reason = format!("`{}` is not run here, only components are: \"http\"", executor.kind);
+            return self.refuse(format!("{key}.executor"), reason);
+        }
+        if trigger.static_response.is_some() {
+            let reason = "only a component answers here; let one answer this";
+            return self.refuse(format!("{key}.static_response"), reason);
         }
         if trigger.components.is_some() {
             return self.refuse(format!("{key}.components"), "the http trigger takes one component");

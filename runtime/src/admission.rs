@@ -1,0 +1,159 @@
+//! Admission: how many requests run at once, and how long others wait for their turn.
+//!
+//! An admission belongs to a request until its instance is done with it: until the answer
+//! is written and the guest has ended, not only until the answer's head. Otherwise slow
+//! readers and guests that go on working would hold instances that nobody counts.
+
+use crate::engine::INSTANCES_MAX;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout_at};
+use vwp_core::Problem;
+
+/// How many requests run at once in the whole host; each has an instance of its own, and
+/// there is room for some more than these, which idle.
+pub const REQUESTS_MAX: usize = INSTANCES_MAX as usize - 56;
+/// How many instances of handlers there are at once, idle ones included. The rest of the
+/// engine's room is the resolver's, and of instances that are just being dropped.
+const HANDLER_INSTANCES_MAX: usize = INSTANCES_MAX as usize - 16;
+/// How many requests wait for their turn; beyond that they are refused at once.
+const WAITING_MAX: usize = 1024;
+/// The requests of the whole host that run.
+pub struct Admissions {
+    wait: Duration,
+    running: Arc<Semaphore>,
+    waiting: AtomicUsize,
+}
+
+/// A request's right to run, while it runs.
+pub struct Admission {
+    _component: OwnedSemaphorePermit,
+    _host: OwnedSemaphorePermit,
+}
+
+impl Admissions {
+    /// With `wait` as the time that a request waits for its turn at most.
+    pub fn new(wait: Duration) -> Self {
+        Self { wait, running: Arc::new(Semaphore::new(REQUESTS_MAX)), waiting: AtomicUsize::new(0) }
+    }
+
+    /// Admits a request to a component with these turns, or refuses it after a while.
+    /// Requests are admitted in the order in which they came.
+    pub async fn admit(&self, component: &Arc<Semaphore>) -> Result<Admission, Problem> {
+        if let Ok(of_component) = component.clone().try_acquire_owned()
+            && let Ok(of_host) = self.running.clone().try_acquire_owned()
+        {
+            return Ok(Admission { _component: of_component, _host: of_host });
+        }
+        let refused = || Problem::unavailable("too many requests at once");
+        if self.waiting.fetch_add(1, Ordering::Relaxed) >= WAITING_MAX {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            return Err(refused());
+        }
+        // Leaves the count right even if the client goes away, and this is dropped.
+        let _waiting = Waiting(&self.waiting);
+        tracing::debug!("a request waits for its turn");
+        let deadline = Instant::now() + self.wait;
+        // The component first: who waits for that holds nothing that others need.
+        let of_component = timeout_at(deadline, component.clone().acquire_owned()).await;
+        let of_component = of_component.ok().and_then(Result::ok).ok_or_else(refused)?;
+        let of_host = timeout_at(deadline, self.running.clone().acquire_owned()).await;
+        let of_host = of_host.ok().and_then(Result::ok).ok_or_else(refused)?;
+        Ok(Admission { _component: of_component, _host: of_host })
+    }
+}
+
+struct Waiting<'a>(&'a AtomicUsize);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// The engine's room for instances of handlers. When it is full of idle instances, one of
+/// those ends for each that is needed.
+pub struct Room {
+    wait: Duration,
+    slots: Arc<Semaphore>,
+    /// How many idle instances shall end.
+    wanted: AtomicUsize,
+    /// Tells idle instances to look at `wanted`.
+    look: Arc<Notify>,
+}
+
+impl Room {
+    /// With `wait` as the time that is waited for room at most.
+    pub fn new(wait: Duration) -> Self {
+        let slots = Arc::new(Semaphore::new(HANDLER_INSTANCES_MAX));
+        Self { wait, slots, wanted: AtomicUsize::new(0), look: Arc::default() }
+    }
+
+    /// Room for one instance; none if there is none in time.
+    pub async fn take(&self) -> Option<OwnedSemaphorePermit> {
+        if let Ok(slot) = self.slots.clone().try_acquire_owned() {
+            return Some(slot);
+        }
+        self.wanted.fetch_add(1, Ordering::SeqCst);
+        self.look.notify_waiters();
+        let slot = tokio::time::timeout(self.wait, self.slots.clone().acquire_owned()).await;
+        // If no idle instance took up the wish, nobody needs to any more.
+        self.claim();
+        slot.ok().and_then(Result::ok)
+    }
+
+    /// Whether an idle instance shall end; each wish is granted to one.
+    pub fn claim(&self) -> bool {
+        let one_less = |wanted: usize| wanted.checked_sub(1);
+        self.wanted.fetch_update(Ordering::SeqCst, Ordering::SeqCst, one_less).is_ok()
+    }
+
+    /// Wakes those that idle when there is something to claim.
+    pub fn look(&self) -> Arc<Notify> {
+        self.look.clone()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WAIT: Duration = Duration::from_millis(100);
+
+    #[tokio::test]
+    async fn requests_beyond_the_limit_get_their_turn_in_order_or_are_refused_in_time() {
+        let (admissions, turns) = (Arc::new(Admissions::new(WAIT)), Arc::new(Semaphore::new(1)));
+        let first = admissions.admit(&turns).await.ok().expect("admitted");
+        let mut second = Box::pin(admissions.admit(&turns));
+        let mut third = Box::pin(admissions.admit(&turns));
+        assert!(futures::poll!(&mut second).is_pending());
+        assert!(futures::poll!(&mut third).is_pending());
+        drop(first);
+        assert!(futures::poll!(&mut third).is_pending(), "it came after the second");
+        let second = second.await.ok().expect("admitted");
+        let refusal = third.await.err().expect("refused");
+        assert_eq!((refusal.status.as_u16(), refusal.retry_after_s), (503, Some(1)));
+        drop(second);
+        assert!(admissions.admit(&turns).await.is_ok());
+        assert_eq!(admissions.waiting.load(Ordering::Relaxed), 0);
+    }
+
+    #[tokio::test]
+    async fn room_that_is_idle_is_given_to_who_needs_it() {
+        let room = Room::new(WAIT);
+        let mut taken = Vec::new();
+        while let Ok(slot) = room.slots.clone().try_acquire_owned() {
+            taken.push(slot);
+        }
+        assert!(!room.claim(), "nobody needs any");
+        assert!(room.take().await.is_none(), "all are busy");
+        assert!(!room.claim(), "the wish ended with the wait");
+        let mut wish = Box::pin(room.take());
+        assert!(futures::poll!(&mut wish).is_pending());
+        assert!(room.claim(), "an idle instance is asked to end");
+        taken.pop();
+        assert!(wish.await.is_some());
+    }
+}

@@ -1,0 +1,35 @@
+//! TLS for the HTTP trigger, from a certificate and a key in PEM.
+
+use anyhow::{Context, Result, bail};
+use std::path::Path;
+use std::sync::Arc;
+use tokio_rustls::TlsAcceptor;
+use tokio_rustls::rustls::ServerConfig;
+use tokio_rustls::rustls::crypto::ring;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
+
+/// What is offered to clients that ask (RFC 7301): the one protocol that is spoken.
+const PROTOCOL: &[u8] = b"http/1.1";
+
+/// Reads a certificate with the chain behind it, and its key: PKCS#8, PKCS#1 or SEC1.
+pub fn acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor> {
+    let (certificate_shown, key_shown) = (certificate.display(), key.display());
+    let chain = CertificateDer::pem_file_iter(certificate)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .with_context(|| format!("--tls-cert: cannot read {certificate_shown} as PEM"))?;
+    if chain.is_empty() {
+        bail!("--tls-cert: there is no certificate in {certificate_shown}");
+    }
+    let private = PrivateKeyDer::from_pem_file(key)
+        .with_context(|| format!("--tls-key: cannot read a private key from {key_shown}"))?;
+    // Named here, so that another crate's choice of a default cannot change or break it.
+    let provider = Arc::new(ring::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()?
+        .with_no_client_auth()
+        .with_single_cert(chain, private)
+        .with_context(|| format!("the certificate in {certificate_shown} and the key in {key_shown}"))?;
+    config.alpn_protocols = vec![PROTOCOL.to_vec()];
+    Ok(TlsAcceptor::from(Arc::new(config)))
+}
