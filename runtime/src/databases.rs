@@ -57,7 +57,7 @@ pub fn open(app: &App, config: &RuntimeConfig, folder: &Path) -> Result<Labelled
             }
         }
     }
-    let postgres = Arc::new(Pools::new(config.postgres_connections_max));
+    let postgres = Arc::new(Pools::new(config.postgres_connections_max, config.blocked_networks.clone()));
     Ok(Labelled { sqlite, key_value, postgres })
 }
 

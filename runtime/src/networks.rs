@@ -66,6 +66,11 @@ impl BlockedNetworks {
         Ok(blocked)
     }
 
+    /// Whether nothing is blocked.
+    pub fn is_empty(&self) -> bool {
+        !self.private && self.networks.is_empty()
+    }
+
     /// Whether an address must not be connected to.
     pub fn contain(&self, address: IpAddr) -> bool {
         if self.networks.iter().any(|network| network.contains(&address)) {

@@ -1,6 +1,6 @@
 //! Outbound HTTP, through the interfaces of WASI 0.2 and 0.3.
 
-use crate::support::{Host, folder, within};
+use crate::support::{Host, Start, folder, within};
 use crate::upstream;
 use bytes::Bytes;
 use futures::SinkExt;
@@ -194,6 +194,25 @@ async fn a_guest_is_told_what_went_wrong() {
         refused(&ask(&host, path, &never, &[("x-first-byte-ms", "50")]).await, "ConnectionReadTimeout");
         // The server speaks no TLS.
         refused(&ask(&host, path, &format!("https://{upstream}/"), &[]).await, "Tls");
+    }
+}
+
+#[tokio::test]
+async fn a_server_of_https_is_reached_if_the_systems_authorities_vouch_for_it() {
+    let (port, certificate) = upstream::start_tls().await;
+    let url = format!("https://localhost:{port}/hello");
+    let manifest = MANIFEST.replace("ALLOWED", "\"https://*:*\"");
+    let trusting = folder(&manifest);
+    let file = trusting.path().join("authorities.pem");
+    std::fs::write(&file, certificate).expect("a file");
+    let environment = vec![("SSL_CERT_FILE", file.display().to_string())];
+    let trusting = Host::start_with(trusting, &Start { environment, ..Start::default() }).await;
+    let host = Host::start(&manifest).await;
+    for path in BOTH {
+        assert_eq!(ask(&trusting, path, &url, &[]).await, (StatusCode::OK, "hello".to_owned()), "{path}");
+        let other_name = format!("https://127.0.0.1:{port}/hello");
+        refused(&ask(&trusting, path, &other_name, &[]).await, "TlsCertificateError");
+        refused(&ask(&host, path, &url, &[]).await, "TlsCertificateError");
     }
 }
 

@@ -92,11 +92,14 @@ fn edges_wasi02() -> &'static Path {
     EDGES.get_or_init(|| edges().with_file_name("vwp_edges_wasi02_guest.wasm"))
 }
 
+/// Where a binary is.
+type Binary = fn() -> &'static Path;
+
 /// A folder with this manifest in it; the names in capitals stand for guests' binaries.
 pub(crate) fn folder(manifest: &str) -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let mut manifest = manifest.to_owned();
-    let guests: [(&str, fn() -> &'static Path); 5] = [
+    let guests: [(&str, Binary); 5] = [
         ("GUEST", guest),
         ("OUTBOUND", outbound),
         ("MIDDLEWARE", middleware),

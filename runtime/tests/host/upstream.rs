@@ -10,6 +10,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use std::convert::Infallible;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpListener;
 
 type Body = BoxBody<Bytes, hyper::Error>;
@@ -20,13 +22,45 @@ pub(crate) async fn start() -> SocketAddr {
     let address = listener.local_addr().expect("an address");
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
-            let service = service_fn(|request| async { Ok::<_, Infallible>(answer(request).await) });
-            let connection =
-                hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-            tokio::spawn(connection);
+            tokio::spawn(serve(stream));
         }
     });
     address
+}
+
+/// The same over TLS, for `localhost`. Returns the port and the certificate that it is to be
+/// trusted by.
+pub(crate) async fn start_tls() -> (u16, String) {
+    let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).expect("a certificate");
+    let key = rustls::pki_types::PrivateKeyDer::try_from(made.signing_key.serialize_der()).expect("a key");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions of TLS")
+        .with_no_client_auth()
+        .with_single_cert(vec![made.cert.der().clone()], key)
+        .expect("a configuration");
+    let acceptor = tokio_rustls::TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let accepting = acceptor.accept(stream);
+            tokio::spawn(async move {
+                // A client that does not trust the certificate ends the handshake.
+                if let Ok(stream) = accepting.await {
+                    serve(stream).await;
+                }
+            });
+        }
+    });
+    (port, made.cert.pem())
+}
+
+async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin) {
+    let service = service_fn(|request| async { Ok::<_, Infallible>(answer(request).await) });
+    // A client that goes away is no event.
+    let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
 }
 
 /// An address that nobody listens at.

@@ -3,6 +3,7 @@
 use super::errors;
 use super::wit::Error;
 use crate::hosts::AllowedHosts;
+use crate::networks::BlockedNetworks;
 use std::time::Duration;
 use tokio_postgres::Config;
 use tokio_postgres::config::Host;
@@ -50,6 +51,30 @@ pub(super) fn parse(address: &str, allowed: &AllowedHosts) -> Result<Config, Err
     Ok(config)
 }
 
+/// The same address without what is in blocked networks. Names are looked up here, so that
+/// what was checked is what is connected to.
+pub(super) async fn unblocked(config: &Config, blocked: &BlockedNetworks) -> Result<Config, Error> {
+    let mut unblocked = config.clone();
+    if blocked.is_empty() {
+        return Ok(unblocked);
+    }
+    let prohibited = || errors::connection("the address is in a blocked network");
+    if config.get_hostaddrs().iter().any(|address| blocked.contain(*address)) {
+        return Err(prohibited());
+    }
+    // The parser takes as many addresses as hosts, or none.
+    if config.get_hostaddrs().is_empty() {
+        for host in config.get_hosts() {
+            let Host::Tcp(host) = host else { return Err(prohibited()) };
+            let found = tokio::net::lookup_host((host.as_str(), PORT_DEFAULT)).await;
+            let mut found = found.map_err(|_| errors::connection(format!("host {host} has no address")))?;
+            let address = found.find(|address| !blocked.contain(address.ip())).ok_or_else(prohibited)?;
+            unblocked.hostaddr(address.ip());
+        }
+    }
+    Ok(unblocked)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -90,5 +115,19 @@ mod tests {
             let said = refusal(address);
             assert!(said.is_some_and(|said| !said.contains("hunter2")), "{address}");
         }
+    }
+
+    #[tokio::test]
+    async fn a_blocked_network_is_not_connected_to() {
+        let private = BlockedNetworks::parse(&["private".to_owned()]).expect("valid");
+        let config = |address: &str| address.parse::<Config>().expect("an address");
+        for address in ["host=localhost", "host=127.0.0.1", "host=db.example hostaddr=10.0.0.1"] {
+            assert!(unblocked(&config(address), &private).await.is_err(), "{address}");
+            assert!(unblocked(&config(address), &BlockedNetworks::default()).await.is_ok(), "{address}");
+        }
+        let pinned = unblocked(&config("host=192.0.2.1 hostaddr=1.1.1.1"), &private).await.expect("allowed");
+        assert_eq!(pinned.get_hostaddrs().len(), 1);
+        let pinned = unblocked(&config("host=1.1.1.1"), &private).await.expect("allowed");
+        assert_eq!(pinned.get_hostaddrs(), [std::net::IpAddr::from([1, 1, 1, 1])]);
     }
 }

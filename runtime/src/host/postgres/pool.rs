@@ -5,6 +5,7 @@ use super::tls::{self, Authority};
 use super::wit::Error;
 use super::{address, errors};
 use crate::hosts::AllowedHosts;
+use crate::networks::BlockedNetworks;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -42,10 +43,12 @@ pub struct Pools {
     pools: Mutex<HashMap<Key, Arc<Pool>>>,
     /// Bounds the connections to all addresses together.
     connections: Arc<Semaphore>,
+    blocked: Arc<BlockedNetworks>,
 }
 
 struct Pool {
     config: Config,
+    blocked: Arc<BlockedNetworks>,
     tls: MakeRustlsConnect,
     idle: Mutex<Vec<Idle>>,
     connections: Arc<Semaphore>,
@@ -81,15 +84,19 @@ pub(super) struct InFlight {
 
 impl Default for Pools {
     fn default() -> Self {
-        Self::new(None)
+        Self::new(None, BlockedNetworks::default())
     }
 }
 
 impl Pools {
-    /// No connections yet, and never more than this at a time.
-    pub fn new(connections_max: Option<usize>) -> Self {
+    /// No connections yet, never more than this at a time, and none to a blocked network.
+    pub fn new(connections_max: Option<usize>, blocked: BlockedNetworks) -> Self {
         let connections = connections_max.unwrap_or(Semaphore::MAX_PERMITS).min(Semaphore::MAX_PERMITS);
-        Self { pools: Mutex::default(), connections: Arc::new(Semaphore::new(connections)) }
+        Self {
+            pools: Mutex::default(),
+            connections: Arc::new(Semaphore::new(connections)),
+            blocked: Arc::new(blocked),
+        }
     }
 
     /// A connection to an address, if its hosts are allowed.
@@ -139,6 +146,7 @@ impl Pools {
         }
         let pool = Arc::new(Pool {
             config,
+            blocked: self.blocked.clone(),
             tls: tls::connector(authority).map_err(errors::connection)?,
             idle: Mutex::default(),
             connections: Arc::new(Semaphore::new(CONNECTIONS_MAX)),
@@ -171,11 +179,14 @@ impl Pool {
     }
 
     async fn connect(&self) -> Result<tokio_postgres::Client, Error> {
-        let connecting = tokio::time::timeout(LOGIN_MAX, self.config.connect(self.tls.clone())).await;
-        let Ok(connected) = connecting else {
+        let connecting = async {
+            let config = address::unblocked(&self.config, &self.blocked).await?;
+            Ok(config.connect(self.tls.clone()).await)
+        };
+        let Ok(connected) = tokio::time::timeout(LOGIN_MAX, connecting).await else {
             return Err(errors::connection("the server did not answer in time"));
         };
-        let (client, connection) = connected.map_err(|error| errors::connection(errors::chain(&error)))?;
+        let (client, connection) = connected?.map_err(|error| errors::connection(errors::chain(&error)))?;
         tokio::spawn(async move {
             if let Err(error) = connection.await {
                 tracing::debug!("a connection to PostgreSQL ended: {}", errors::chain(&error));
