@@ -1,13 +1,17 @@
 //! An application made ready: its store open, its components compiled and linked.
 
 use crate::admission::Room;
+use crate::chain::Chain;
 use crate::compose::{self, Binaries};
 use crate::dns::Resolver;
 use crate::handler::Handler;
+use crate::host::outbound::Network;
 use crate::host::{self, Grants, State};
+use crate::hosts::AllowedHosts;
 use crate::http::Router;
 use crate::manifest::{App, Component, Pattern, Route};
-use crate::{engine, machine, variables};
+use crate::runtime_config::RuntimeConfig;
+use crate::{databases, engine, files, machine, variables};
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -22,6 +26,8 @@ use wasmtime::component::Linker;
 pub struct Application {
     /// Answers HTTP requests.
     pub router: Arc<Router>,
+    /// Answers requests from within the application.
+    pub chain: Arc<Chain>,
     /// Answers DNS messages, if a component does.
     pub resolver: Option<Resolver>,
     /// Set before the instances are dropped, so that their end is not logged as a defect.
@@ -36,6 +42,10 @@ pub struct Folders<'a> {
     pub store: &'a Path,
     /// Compiled code.
     pub cache: &'a Path,
+    /// The files that components may read.
+    pub files: &'a Path,
+    /// SQLite databases.
+    pub sqlite: &'a Path,
 }
 
 /// Makes an application ready. `progress` is told what is being done.
@@ -43,6 +53,7 @@ pub fn ready(
     app: &App,
     values: &BTreeMap<String, String>,
     folders: &Folders<'_>,
+    config: &RuntimeConfig,
     progress: impl Fn(&str),
 ) -> Result<Application> {
     let engine = engine::engine(Some(folders.cache))?;
@@ -52,11 +63,22 @@ pub fn ready(
     let store: Arc<dyn StoreEngine> = Arc::new(FjallEngine::open(folders.store, FjallOptions::default())?);
     let machines = machines(app, &mut binaries, &*store, folders, &progress)?;
     let stopping = Arc::new(AtomicBool::new(false));
+    let databases = databases::open(app, config, folders.sqlite)?;
+    let network = Arc::new(Network::new(config.blocked_networks.clone()));
     let mut grants = BTreeMap::new();
     for (id, component) in &app.components {
-        grants.insert(id.clone(), Arc::new(grant(component, values, &store, &machines, &stopping)?));
+        let mut grant = grant(component, values, &store, &network, &machines, &stopping)?;
+        databases.grant(component, &mut grant);
+        grant.files = files::collect(&app.folder(), component, folders.files)?;
+        if let Some(bytes) = config.memory_bytes_max {
+            grant.memory_bytes_max = grant.memory_bytes_max.min(bytes);
+        }
+        grants.insert(id.clone(), Arc::new(grant));
     }
-    let routes = routes(app, &engine, &linker, &mut binaries, &grants, &progress)?;
+    let handlers = handlers(app, &engine, &linker, &mut binaries, &grants, &progress)?;
+    let router = Arc::new(Router::new(handlers.routes, app.wait));
+    let chain = Arc::new(Chain::new(handlers.components, router.clone()));
+    network.attach(&chain);
     let resolver = match &app.resolver {
         Some(id) => {
             progress(&format!("compiling {id} as the resolver"));
@@ -66,7 +88,7 @@ pub fn ready(
         None => None,
     };
     let ticker = engine::EpochTicker::start(&engine)?;
-    Ok(Application { router: Arc::new(Router::new(routes, app.wait)), resolver, stopping, _ticker: ticker })
+    Ok(Application { router, chain, resolver, stopping, _ticker: ticker })
 }
 
 fn machines(
@@ -94,6 +116,7 @@ fn grant(
     component: &Component,
     values: &BTreeMap<String, String>,
     store: &Arc<dyn StoreEngine>,
+    network: &Arc<Network>,
     machines: &BTreeMap<String, Arc<dyn Replicated>>,
     stopping: &Arc<AtomicBool>,
 ) -> Result<Grants> {
@@ -102,9 +125,16 @@ fn grant(
         component: component.id.clone(),
         variables: variables::component(component, values)?,
         environment: component.environment.clone(),
+        files: None,
         write_spaces: component.write_spaces.iter().cloned().collect(),
         read_spaces: component.read_spaces.iter().cloned().collect(),
         key_value_stores: component.key_value_stores.iter().cloned().collect(),
+        own_key_value_stores: BTreeMap::new(),
+        sqlite_databases: BTreeMap::new(),
+        postgres: Arc::default(),
+        outbound: AllowedHosts::parse(&component.allowed_outbound_hosts, values)
+            .with_context(|| format!("component.{}.allowed_outbound_hosts", component.id))?,
+        network: network.clone(),
         store: store.clone(),
         machines: granted.map(|(name, machine)| (name.clone(), machine.clone())).collect(),
         memory_bytes_max: component.memory_bytes_max,
@@ -115,18 +145,25 @@ fn grant(
     })
 }
 
+/// What answers requests: from outside by route, and from within by component too. A
+/// component with several triggers is reached through the middleware of the first.
+struct Handlers {
+    routes: Vec<(Pattern, Handler)>,
+    components: BTreeMap<String, Handler>,
+}
+
 /// One handler per different composition, however many routes lead to it.
-fn routes(
+fn handlers(
     app: &App,
     engine: &Engine,
     linker: &Linker<State>,
     binaries: &mut Binaries,
     grants: &BTreeMap<String, Arc<Grants>>,
     progress: &impl Fn(&str),
-) -> Result<Vec<(Pattern, Handler)>> {
+) -> Result<Handlers> {
     let room = Arc::new(Room::new(app.wait));
     let mut made: Vec<(&Route, Handler)> = Vec::new();
-    let mut routes = Vec::new();
+    let mut handlers = Handlers { routes: Vec::new(), components: BTreeMap::new() };
     for route in &app.routes {
         let same = made
             .iter()
@@ -140,7 +177,8 @@ fn routes(
             made.push((route, handler.clone()));
             handler
         };
-        routes.push((route.pattern.clone(), handler));
+        handlers.components.entry(route.component.clone()).or_insert_with(|| handler.clone());
+        handlers.routes.extend(route.pattern.clone().map(|pattern| (pattern, handler)));
     }
-    Ok(routes)
+    Ok(handlers)
 }

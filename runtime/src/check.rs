@@ -13,12 +13,15 @@ pub struct Check {
     /// The manifest, or its folder
     #[arg(short = 'f', long = "from", default_value = ".")]
     from: PathBuf,
+    /// Check what Spin would run: nothing under tool.vwp, and vwp:storage from the dependencies
+    #[arg(long)]
+    portable: bool,
 }
 
 impl Check {
     /// Prints each component with its grants and imports; fails if any is not satisfied.
     pub fn run(&self) -> Result<()> {
-        let app = manifest::load(&self.from)?;
+        let app = manifest::load(&self.from, manifest::Mode::portable(self.portable))?;
         let engine = engine::engine(None)?;
         let machine_engine = machine::engine(None)?;
         let linker = host::linker(&engine)?;

@@ -94,7 +94,7 @@ impl Worker {
     }
 
     async fn serve(&self) -> wasmtime::Result<()> {
-        let mut store = store(&self.engine, &self.grants);
+        let mut store = store(&self.engine, &self.grants)?;
         let deadline = store.data().deadline.clone();
         deadline.extend(self.grants.request_ms_max);
         let resolving = self.pre.instantiate_async(&mut store).await?;

@@ -74,14 +74,20 @@ impl Handler {
         &self.proxy.state().grants.component
     }
 
-    /// Answers a request. A guest that fails is a problem document, without internals. The
-    /// admission ends when the instance is done with the request, not when it has answered.
-    pub async fn handle(&self, request: Request, admission: Option<Admission>) -> Result<Response, Problem> {
+    /// Answers a request that so many requests within the application led to. A guest that
+    /// fails is a problem document, without internals. The admission ends when the instance
+    /// is done with the request, not when it has answered.
+    pub async fn handle(
+        &self,
+        request: Request,
+        hops: u32,
+        admission: Option<Admission>,
+    ) -> Result<Response, Problem> {
         let limits = &self.proxy.state().grants.limits;
         let (request, exceeded) = body::bound(request, limits.request_body_bytes_max)?;
         let deadline = Deadline::new();
         let cut_off = CutOff::default();
-        let ticket = Ticket { deadline: deadline.clone(), cut_off: cut_off.clone(), admission };
+        let ticket = Ticket { deadline: deadline.clone(), cut_off: cut_off.clone(), hops, admission };
         let result = self.proxy.handle(ticket, request).await;
         if let Some(bytes_max) = limits.request_body_bytes_max.filter(|_| exceeded.is_so()) {
             return Err(body::too_long(bytes_max));
@@ -119,6 +125,8 @@ struct Ticket {
     deadline: Deadline,
     /// Tells the answer's body that the instance ended before its time.
     cut_off: CutOff,
+    /// How many requests within the application led to this one.
+    hops: u32,
     admission: Option<Admission>,
 }
 
@@ -145,13 +153,14 @@ impl HandlerState for Instances {
     async fn instantiate(&self) -> wasmtime::Result<Instance<State, Expiration, Worker>> {
         let slot = self.room.take().await;
         let slot = slot.ok_or_else(|| wasmtime::format_err!("there is no room for another instance"))?;
-        let mut store = store(&self.engine, &self.grants);
+        let mut store = store(&self.engine, &self.grants)?;
         let deadline = store.data().deadline.clone();
         deadline.extend(self.grants.request_ms_max);
         let proxy = self.pre.instantiate_async(&mut store).await?;
         let given_up = Arc::new(AtomicBool::new(false));
         let busy = Arc::new(AtomicBool::new(false));
-        let current = Arc::new(Mutex::new(Ticket { deadline, cut_off: CutOff::default(), admission: None }));
+        let current =
+            Arc::new(Mutex::new(Ticket { deadline, cut_off: CutOff::default(), hops: 0, admission: None }));
         let expiration = Expiration {
             sleep: Box::pin(tokio::time::sleep(IDLE)),
             look: Box::pin(self.room.look().notified_owned()),
@@ -253,6 +262,7 @@ impl WorkerState for Worker {
         let deadline = ticket.deadline.clone();
         deadline.extend(self.grants.request_ms_max);
         store.data_mut().deadline = deadline.clone();
+        store.data_mut().after_hops(ticket.hops);
         *lock(&self.current) = ticket;
         self.busy.store(true, Ordering::Relaxed);
         let given_up = self.given_up.clone();

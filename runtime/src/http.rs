@@ -26,7 +26,8 @@ impl Router {
         Self { routes, admissions: Admissions::new(wait) }
     }
 
-    fn route(&self, path: &str) -> Option<&Handler> {
+    /// The handler of the most exact route that takes the path.
+    pub fn route(&self, path: &str) -> Option<&Handler> {
         let matching =
             self.routes.iter().filter_map(|(pattern, handler)| Some((pattern.matches(path)?, handler)));
         matching.max_by(|(left, _), (right, _)| left.cmp(right)).map(|(_, handler)| handler)
@@ -62,7 +63,7 @@ impl Router {
         let admission = self.admissions.admit(handler.turns()).await?;
         let is_head = request.method() == Method::HEAD;
         let request = request.map(|body| body.map_err(WasiError::Hyper).boxed_unsync());
-        let answer = handler.handle(request, Some(admission)).await?;
+        let answer = handler.handle(request, 0, Some(admission)).await?;
         if is_head {
             // The length of an answer to HEAD is that of the one to GET, which is not known here.
             return Ok(answer);
@@ -121,7 +122,7 @@ fn absolute(mut request: Request<Incoming>, scheme: Scheme) -> Result<Request<In
 }
 
 /// The problem as an answer.
-fn refuse(problem: Problem) -> Response<WasiBody> {
+pub fn refuse(problem: Problem) -> Response<WasiBody> {
     problem
         .into_response()
         .map(|body| Full::new(Bytes::from(body)).map_err(|never| match never {}).boxed_unsync())

@@ -20,13 +20,18 @@ const LOOKS_MAX: usize = 4;
 /// The same answer, with its length if it has ended already. Fails with what broke it off,
 /// if that is known before anything of it is sent.
 pub async fn settle(response: Response) -> Result<Response, Error> {
-    let (parts, mut body) = response.into_parts();
+    let (parts, body) = response.into_parts();
+    Ok(Response::from_parts(parts, settle_body(body).await?))
+}
+
+/// The same body, with its length if it has ended already. Fails with what broke it off.
+pub async fn settle_body(mut body: WasiBody) -> Result<WasiBody, Error> {
     let mut begun = Vec::new();
     let mut length = 0;
     for _ in 0..LOOKS_MAX {
         while let Some(next) = body.frame().now_or_never() {
             match next {
-                None => return Ok(Response::from_parts(parts, whole(begun, length))),
+                None => return Ok(whole(begun, length)),
                 Some(Err(error)) => return Err(error),
                 Some(Ok(frame)) if frame.is_data() && length <= LENGTH_MAX => {
                     length += frame.data_ref().map_or(0, bytes::Bytes::len);
@@ -35,13 +40,13 @@ pub async fn settle(response: Response) -> Result<Response, Error> {
                 // Trailers, or more than is kept: what has begun goes on as it is.
                 Some(other) => {
                     begun.push(other);
-                    return Ok(Response::from_parts(parts, resumed(begun, body)));
+                    return Ok(resumed(begun, body));
                 }
             }
         }
         tokio::task::yield_now().await;
     }
-    Ok(Response::from_parts(parts, resumed(begun, body)))
+    Ok(resumed(begun, body))
 }
 
 type Frames = Vec<Result<Frame<bytes::Bytes>, Error>>;

@@ -2,6 +2,7 @@
 
 use crate::application::{self, Folders};
 use crate::manifest::App;
+use crate::runtime_config::RuntimeConfig;
 use crate::server::{self, Server};
 use crate::{arguments, dns, manifest, tls, variables};
 use anyhow::{Context, Result, bail};
@@ -37,15 +38,21 @@ pub struct Up {
     #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:5300",
         value_parser = arguments::address)]
     dns_listen: SocketAddr,
-    /// Where the store, secrets and compiled code are kept
-    #[arg(long, value_name = "DIR", default_value = "data")]
-    state_dir: PathBuf,
+    /// Where the store, secrets and compiled code are kept [default: data]
+    #[arg(long, value_name = "DIR")]
+    state_dir: Option<PathBuf>,
+    /// Where databases and stores are that the manifest names, in Spin's format
+    #[arg(long, env = "RUNTIME_CONFIG_FILE", value_name = "FILE")]
+    runtime_config_file: Option<PathBuf>,
     /// A variable of the environment, for every component; may be repeated
     #[arg(short = 'e', long = "env", value_name = "NAME=VALUE")]
     environment: Vec<String>,
     /// An application variable, or a file of them; may be repeated, and the last one stands
     #[arg(long = "variable", value_name = "NAME=VALUE | NAME=@FILE | @FILE.json | @FILE.toml")]
     variables: Vec<String>,
+    /// Run as Spin would: nothing under tool.vwp, and vwp:storage from the dependencies
+    #[arg(long)]
+    portable: bool,
     /// Log errors only
     #[arg(long, short, aliases = ["sh", "shush"])]
     pub quiet: bool,
@@ -69,23 +76,31 @@ impl Up {
         // Before anything is said, so that whoever waits for that may already stop the host.
         let mut signals = Signals::new()?;
         let app = self.application()?;
-        let given = arguments::variables(&self.variables)?;
+        let config = RuntimeConfig::load(self.runtime_config_file.as_deref())?;
+        let given = config.supplement(&app, arguments::variables(&self.variables)?);
         let tls = self.tls()?;
         let listener = server::bind(self.listen).await?;
+        let address = listener.local_addr()?;
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let url = format!("{scheme}://{}", listener.local_addr()?);
+        let url = format!("{scheme}://{address}");
         let sockets = match app.resolver {
             Some(_) => Some(dns::Sockets::bind(self.dns_listen).await?),
             None => None,
         };
-        let state = folder(&self.state_dir)?;
+        let state = folder(&self.state_dir.or(config.state_dir.clone()).unwrap_or("data".into()))?;
         let values = variables::application(&app, &given, &url, &state.join("secrets"))?;
         let progress = progress(app.routes.len());
-        let folders = Folders { store: &state.join("store"), cache: &state.join("cache") };
-        let ready = application::ready(&app, &values, &folders, |step| {
+        let folders = Folders {
+            store: &state.join("store"),
+            cache: &state.join("cache"),
+            files: &state.join("files"),
+            sqlite: &state.join("sqlite"),
+        };
+        let ready = application::ready(&app, &values, &folders, &config, |step| {
             progress.set_message(step.to_owned());
             progress.inc(1);
         })?;
+        ready.chain.serve_at(address);
         progress.finish_and_clear();
         let (stopper, stop) = watch::channel(false);
         let dns = match (sockets, ready.resolver.clone()) {
@@ -118,7 +133,7 @@ impl Up {
 
     /// The application of the manifest, with what the options add to it.
     fn application(&self) -> Result<App> {
-        let mut app = manifest::load(&self.from)?;
+        let mut app = manifest::load(&self.from, manifest::Mode::portable(self.portable))?;
         let environment = arguments::environment(&self.environment)?;
         for component in app.components.values_mut() {
             component.environment.extend(environment.clone());

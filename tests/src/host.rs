@@ -1,11 +1,12 @@
 //! A deployment under test, and the process behind it if the test started one.
 
 use crate::http::{Call, Http};
+use crate::kind::Kind;
 use crate::{build_folder, project};
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
@@ -86,14 +87,11 @@ impl Host {
     }
 
     fn launch(state: TempDir, listen: &str, dns_listen: &str) -> Self {
-        let program = Self::program();
-        let mut command = Command::new(&program);
-        command.arg("up").arg("-f").arg(project().join("spin.toml")).arg("--state-dir").arg(state.path());
-        command.args(["--listen", listen, "--dns-listen", dns_listen]).current_dir(state.path());
+        let mut command = Kind::chosen().serve(state.path(), listen, dns_listen);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = match command.spawn() {
             Ok(child) => child,
-            Err(error) => panic!("{} cannot be started ({error}); build it first", program.display()),
+            Err(error) => panic!("{command:?} cannot be started ({error}); build it first"),
         };
         let log = Arc::new(Mutex::new(Vec::new()));
         let (lines, printed) = channel();
@@ -211,7 +209,9 @@ impl Process {
 
     /// Ends the process, if it has not ended, and reads its log to the end.
     fn kill(&mut self) {
-        let _ = self.child.kill();
+        if let Some(id) = self.id() {
+            let _ = rustix::process::kill_process_group(id, rustix::process::Signal::KILL);
+        }
         let _ = self.child.wait();
         for reader in self.readers.drain(..) {
             let _ = reader.join();

@@ -3,9 +3,11 @@
 //! The suites in `tests/` know a deployment by its URL, its DNS address and its
 //! administrator's token. Where `VWP_URL` is set they test what runs there (with
 //! `VWP_DNS` and `VWP_ADMIN_TOKEN`, where known); otherwise each starts `vwp up` on free
-//! ports with a state of its own, from `VWP_BIN` or `target/release/vwp`.
+//! ports with a state of its own, from `VWP_BIN` or `target/release/vwp`. `VWP_HOST` chooses
+//! another host for that: see [`kind`].
 //!
 //! - [`host`]: a deployment, and the process behind it.
+//! - [`kind`]: which host that process is.
 //! - [`http`]: requests as the suites need them, with nothing done behind their back.
 //! - [`people`]: operators and travellers.
 //! - [`dns`]: questions asked with `dig`, and raw messages.
@@ -14,6 +16,7 @@
 pub mod dns;
 pub mod host;
 pub mod http;
+pub mod kind;
 pub mod people;
 pub mod tools;
 

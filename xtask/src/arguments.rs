@@ -9,11 +9,15 @@ pub(crate) const HELP: &str = "\
 cargo xtask <command>
 
   build [--baseline] [--wide]  builds the components and the runtime; both profiles by default
+  build --storage              builds only what Spin's storage is made of
   up [DIR] [-- ARGS]           builds, then serves with the state in DIR (default ./data);
                                ARGS go to `vwp up`
   test [--quick]               runs everything that CI runs; --quick leaves out the black-box tests
-  bench [-- ARGS]              builds, then measures; ARGS go to the benchmark
+  test --spin                  runs the black-box tests on the Spin that the variable SPIN names
+  bench [--spin] [-- ARGS]     builds, then measures; ARGS go to the benchmark; --spin measures the
+                               Spin that the variable SPIN names beside ours
   wit [--check]                vendors wit/deps; --check only says what has drifted
+  manifests                    writes infra/spin/postgres.toml, which follows from spin.toml
   tidy                         checks the rules that no other tool checks
 ";
 
@@ -27,6 +31,8 @@ pub(crate) enum Task {
         /// In this order.
         profiles: Vec<Profile>,
     },
+    /// Build the storage adapters, with the ledger composed in.
+    BuildStorage,
     /// Build and serve.
     Up {
         /// Where the state is.
@@ -43,9 +49,13 @@ pub(crate) enum Task {
     Test {
         /// Without the black-box tests.
         quick: bool,
+        /// Only the black-box tests, on Spin.
+        spin: bool,
     },
     /// Measure.
     Bench {
+        /// Spin beside ours.
+        spin: bool,
         /// What the benchmark is given.
         rest: Vec<String>,
     },
@@ -54,6 +64,8 @@ pub(crate) enum Task {
         /// Write nothing; fail where something would be written.
         check: bool,
     },
+    /// Write the manifests that follow from `spin.toml`.
+    Manifests,
     /// Check the rules.
     Tidy,
 }
@@ -68,6 +80,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Task>
     let rest: Vec<String> = arguments.collect();
     let task = match command.as_str() {
         "help" | "--help" | "-h" => return Ok(Task::Help),
+        "build" if take(&mut given, "--storage") => Task::BuildStorage,
         "build" => {
             let baseline = take(&mut given, "--baseline");
             let wide = take(&mut given, "--wide");
@@ -82,9 +95,10 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Task>
             Task::Up { state_dir, rest: rest.clone() }
         }
         "follow" if !given.is_empty() => Task::Follow { zone: given.remove(0) },
-        "test" => Task::Test { quick: take(&mut given, "--quick") },
-        "bench" => Task::Bench { rest: rest.clone() },
+        "test" => Task::Test { quick: take(&mut given, "--quick"), spin: take(&mut given, "--spin") },
+        "bench" => Task::Bench { spin: take(&mut given, "--spin"), rest: rest.clone() },
         "wit" => Task::Wit { check: take(&mut given, "--check") },
+        "manifests" => Task::Manifests,
         "tidy" => Task::Tidy,
         _ => bail!("there is no command {command}\n\n{HELP}"),
     };

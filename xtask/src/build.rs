@@ -1,5 +1,6 @@
 //! Building the components, in each profile, and the runtime.
 
+use crate::portable::{self, ADAPTERS};
 use crate::project::Project;
 use crate::steps::Steps;
 use anyhow::{Context, Result, bail};
@@ -31,7 +32,7 @@ pub(crate) struct Profile {
 
 impl Profile {
     /// For every host: what spin.toml names.
-    const BASELINE: Self = Self { name: "baseline", folder: None, flags: "" };
+    pub(crate) const BASELINE: Self = Self { name: "baseline", folder: None, flags: "" };
     /// For our runtime only: 64-bit multiplication with a 128-bit result, which P-256
     /// spends its time on.
     const WIDE: Self =
@@ -42,6 +43,12 @@ impl Profile {
     /// Whether hosts other than ours may refuse what it yields.
     pub(crate) fn is_wide(self) -> bool {
         self == Self::WIDE
+    }
+
+    /// Where the component of a package is, once it is built.
+    pub(crate) fn component(self, project: &Project, package: &str) -> PathBuf {
+        let file = package.replace('-', "_");
+        self.target_dir(project).join(TARGET).join("release").join(file).with_extension("wasm")
     }
 
     fn target_dir(self, project: &Project) -> PathBuf {
@@ -65,7 +72,9 @@ impl Profile {
 /// Builds the components in the profiles, then the runtime.
 pub(crate) fn run(project: &Project, profiles: &[Profile]) -> Result<()> {
     ensure_target()?;
-    let mut steps = Steps::new(profiles.len() * 3 + 1);
+    // Only hosts other than ours use them, and those take the baseline.
+    let portable = profiles.contains(&Profile::BASELINE);
+    let mut steps = Steps::new(profiles.len() * 3 + 1 + usize::from(portable));
     for profile in profiles {
         let name = profile.name;
         // Apart, because cargo unites the features of what it builds together, and the
@@ -74,7 +83,21 @@ pub(crate) fn run(project: &Project, profiles: &[Profile]) -> Result<()> {
         steps.run(&format!("the gateway, {name}"), profile.cargo(project, &[MIDDLEWARE]))?;
         steps.run(&format!("the ledger, {name}"), profile.cargo(project, &[MACHINE]))?;
     }
+    if portable {
+        // Apart as well: what they link must not ask for more than they import.
+        steps.run("the storage adapters", Profile::BASELINE.cargo(project, ADAPTERS))?;
+        portable::compose(project)?;
+    }
     steps.run("the runtime", project.cargo("build --release -p vwp-runtime"))
+}
+
+/// Builds the storage adapters for other hosts, with the ledger composed in.
+pub(crate) fn storage(project: &Project) -> Result<()> {
+    ensure_target()?;
+    let mut steps = Steps::new(2);
+    steps.run("the ledger, baseline", Profile::BASELINE.cargo(project, &[MACHINE]))?;
+    steps.run("the storage adapters", Profile::BASELINE.cargo(project, ADAPTERS))?;
+    portable::compose(project)
 }
 
 /// Sees to it that rustc can compile for [`TARGET`].

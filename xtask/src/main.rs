@@ -3,7 +3,10 @@
 mod arguments;
 mod bench;
 mod build;
+mod manifests;
+mod portable;
 mod project;
+mod spin;
 mod steps;
 mod suite;
 mod summary;
@@ -33,12 +36,15 @@ fn run() -> Result<ExitCode> {
     match task {
         Task::Help => print!("{}", arguments::HELP),
         Task::Build { profiles } => build::run(&project, &profiles)?,
+        Task::BuildStorage => build::storage(&project)?,
         Task::Up { state_dir, rest } => up::run(&project, &state_dir, &rest)?,
         Task::Follow { zone } => try_it::follow(&project, &zone)?,
-        Task::Test { quick } => return suite::run(&project, quick),
-        Task::Bench { rest } => bench::run(&project, &rest)?,
+        Task::Test { spin: true, .. } => return suite::run_on_spin(&project),
+        Task::Test { quick, spin: false } => return suite::run(&project, quick),
+        Task::Bench { spin, rest } => bench::run(&project, spin, &rest)?,
         Task::Wit { check: false } => wit::vendor(&project)?,
         Task::Wit { check: true } => wit::check(&project)?,
+        Task::Manifests => manifests::write(&project)?,
         Task::Tidy => tidy::check(&project)?,
     }
     Ok(ExitCode::SUCCESS)

@@ -1,7 +1,9 @@
 //! Everything that CI runs, in one order, with a summary.
 
 use crate::build::{self, HANDLERS, MACHINE, MIDDLEWARE, Profile};
+use crate::portable::ADAPTERS;
 use crate::project::Project;
+use crate::spin;
 use crate::steps::{elapsed, readable};
 use crate::summary::{Counts, Outcome, Row, Summary};
 use crate::{tidy, wit};
@@ -17,6 +19,9 @@ const RUNTIME: &str = "--release -p vwp-runtime";
 
 /// Every other crate.
 const OTHERS: &str = "--release --workspace --exclude vwp-runtime";
+
+/// The suites that any host of the application must pass; the others are about ours.
+const BLACK_BOX: [&str; 6] = ["bad_input", "callers", "conformance", "journey", "kill_loop", "readme"];
 
 /// Runs the steps. A step that fails does not keep the others from running, except those
 /// that need what it was to build. Fails if any did.
@@ -39,12 +44,35 @@ pub(crate) fn run(project: &Project, quick: bool) -> Result<ExitCode> {
         suite.skip("black-box tests", "left out by --quick");
     } else if built {
         suite.tests("black-box tests", project.cargo("test --release -p vwp-tests --no-fail-fast"));
+        suite.tests("black-box tests, as Spin would run it", black_box(project, "portable"));
     } else {
         suite.skip("black-box tests", "there is nothing to test, because the build failed");
     }
     print!("{}", suite.summary.render());
     let ok = suite.summary.is_ok();
     Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// Builds, and runs the black-box tests on the Spin that the environment names.
+pub(crate) fn run_on_spin(project: &Project) -> Result<ExitCode> {
+    let spin = spin::locate()?;
+    build::ensure_target()?;
+    let mut suite = Suite { summary: Summary::default(), started: Instant::now() };
+    if suite.step("build", || build::run(project, &Profile::ALL)) {
+        let mut tests = black_box(project, "spin");
+        tests.env(spin::VARIABLE, spin);
+        suite.tests("black-box tests on Spin", tests);
+    }
+    print!("{}", suite.summary.render());
+    Ok(if suite.summary.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+/// The suites that know a deployment only from outside, with the deployment on this host.
+fn black_box(project: &Project, host: &str) -> Command {
+    let suites = BLACK_BOX.map(|suite| format!("--test {suite}")).join(" ");
+    let mut command = project.cargo(&format!("test --release -p vwp-tests --no-fail-fast {suites}"));
+    command.env("VWP_HOST", host);
+    command
 }
 
 struct Suite {
@@ -105,6 +133,7 @@ fn clippy_wasm(project: &Project) -> Result<()> {
         run_command(command)
     };
     clippy(&[HANDLERS, &[MIDDLEWARE, "vwp-guest"]].concat())?;
+    clippy(&[ADAPTERS, &["vwp-storage-adapter"]].concat())?;
     clippy(&[MACHINE])
 }
 

@@ -4,7 +4,7 @@
 use crate::error::AuthError;
 use crate::sessions::traveller_of;
 use crate::{accounts, keys, passports, sessions};
-use ::http::{HeaderValue, Method, Request, Response, StatusCode, header};
+use ::http::{HeaderValue, Request, Response, StatusCode, header};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use vwp_core::caller::{self, Caller};
@@ -52,14 +52,7 @@ pub async fn handle<S: Kv>(
     environment: &Environment<'_>,
     request: Request<Vec<u8>>,
 ) -> Response<Vec<u8>> {
-    let is_head = request.method() == Method::HEAD;
-    let answer = route(store, environment, &request).await;
-    let mut response = answer.unwrap_or_else(|error| Problem::from(error).into_response());
-    if is_head {
-        // RFC 9110, section 9.3.2: as for GET, without the content.
-        response.body_mut().clear();
-    }
-    response
+    reply::finish(request.method(), route(store, environment, &request).await)
 }
 
 async fn route(store: &impl Kv, environment: &Environment<'_>, request: &Request<Vec<u8>>) -> Answer {

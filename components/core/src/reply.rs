@@ -1,7 +1,7 @@
 //! Small helpers that build HTTP answers and read JSON bodies.
 
 use crate::Problem;
-use http::{HeaderMap, HeaderValue, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -25,6 +25,16 @@ pub fn with_type(status: StatusCode, media_type: &'static str, body: Vec<u8>) ->
 pub fn empty(status: StatusCode) -> Response<Vec<u8>> {
     let mut response = Response::new(Vec::new());
     *response.status_mut() = status;
+    response
+}
+
+/// What is sent for what a resource answered: a refusal as its problem document, and to HEAD
+/// what GET gets, without the content (RFC 9110, section 9.3.2).
+pub fn finish(method: &Method, answer: Result<Response<Vec<u8>>, impl Into<Problem>>) -> Response<Vec<u8>> {
+    let mut response = answer.unwrap_or_else(|refusal| refusal.into().into_response());
+    if method == Method::HEAD {
+        response.body_mut().clear();
+    }
     response
 }
 

@@ -62,13 +62,7 @@ pub async fn handle<S: Kv>(
     environment: &Environment<'_>,
     request: Request<Vec<u8>>,
 ) -> Response<Vec<u8>> {
-    // RFC 9110, section 9.3.2: HEAD is GET without the content.
-    let is_head = request.method() == Method::HEAD;
-    let mut response = route(store, environment, &request).await.unwrap_or_else(Problem::into_response);
-    if is_head {
-        response.body_mut().clear();
-    }
-    response
+    reply::finish(request.method(), route(store, environment, &request).await)
 }
 
 async fn route<S: Kv>(

@@ -24,14 +24,7 @@ pub async fn handle<S: Kv + Machines>(
     environment: &Environment<'_>,
     request: Request<Vec<u8>>,
 ) -> Response<Vec<u8>> {
-    let is_head = request.method() == Method::HEAD;
-    let answer = route(store, environment, &request).await;
-    let mut response = answer.unwrap_or_else(|error| Problem::from(error).into_response());
-    if is_head {
-        // RFC 9110, section 9.3.2: as for GET, without the content.
-        response.body_mut().clear();
-    }
-    response
+    reply::finish(request.method(), route(store, environment, &request).await)
 }
 
 async fn route<S: Kv + Machines>(

@@ -70,7 +70,7 @@ impl Guest {
         let engine = engine::engine(None)?;
         let linker = host::linker(&engine)?;
         let grants = guests::grants(&format!("curve-{profile:?}"), scratch)?;
-        let mut store = host::store(&engine, &grants);
+        let mut store = host::store(&engine, &grants)?;
         let component = Component::new(&engine, &bytes)?;
         let instance = linker.instantiate_async(&mut store, &component).await?;
         let sign = instance.get_typed_func(&mut store, "sign")?;

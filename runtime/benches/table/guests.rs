@@ -8,7 +8,10 @@ use std::process::Command;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use vwp_runtime::host::Grants;
+use vwp_runtime::host::outbound::Network;
+use vwp_runtime::hosts::AllowedHosts;
 use vwp_runtime::manifest::Limits;
+use vwp_runtime::networks::BlockedNetworks;
 use vwp_store::{FjallEngine, FjallOptions};
 
 /// Whether a guest may use instructions that not every host has.
@@ -57,9 +60,15 @@ pub(crate) fn grants(component: &str, scratch: &Path) -> Result<Arc<Grants>> {
         component: component.to_owned(),
         variables: BTreeMap::new(),
         environment: BTreeMap::new(),
+        files: None,
         write_spaces: BTreeSet::new(),
         read_spaces: BTreeSet::new(),
         key_value_stores: BTreeSet::new(),
+        own_key_value_stores: BTreeMap::new(),
+        sqlite_databases: BTreeMap::new(),
+        postgres: Arc::default(),
+        outbound: AllowedHosts::default(),
+        network: Arc::new(Network::new(BlockedNetworks::default())),
         store: Arc::new(store),
         machines: BTreeMap::new(),
         memory_bytes_max: 64 * 1024 * 1024,

@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 use vwp_ledger::Ledger;
 use vwp_ledger::codec::{Asset, Opening, Outcome, Reply, Text, Transfer};
 use vwp_ledger::codec::{decode_reply, encode_asset, encode_batch};
+use vwp_runtime::manifest::Mode;
 use vwp_runtime::{machine, manifest};
 use vwp_store::{HostMachine, MachineFactory, Replica, ReplicaOptions, Replicated, system_clock};
 
@@ -45,7 +46,7 @@ pub(crate) fn rows(bench: &Bench) -> Result<Vec<Row>> {
 
 /// The ledger as `vwp up` runs it.
 fn wasm() -> Result<MachineFactory> {
-    let app = manifest::load(guests::project())?;
+    let app = manifest::load(guests::project(), Mode::Full)?;
     let component = app.machines.get("ledger").and_then(|id| app.components.get(id));
     let component = component.context("the manifest names no machine `ledger`")?;
     machine::factory(&machine::engine(None)?, &guests::read(&component.source)?)

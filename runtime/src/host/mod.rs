@@ -4,14 +4,19 @@
 pub mod config;
 pub mod key_value;
 mod logs;
-mod outbound;
+pub mod outbound;
+pub mod postgres;
+mod rows;
+pub mod sqlite;
 pub mod storage;
 pub mod variables;
 
+use crate::hosts::AllowedHosts;
 use crate::manifest::Limits;
 use anyhow::Result;
-use outbound::Denied;
+use outbound::{Network, Outbound};
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -19,8 +24,8 @@ use tokio::sync::Semaphore;
 use vwp_store::{Engine as StoreEngine, Replicated};
 use wasmtime::component::{Linker, ResourceTable};
 use wasmtime::{Engine, ResourceLimiter, Store, UpdateDeadline};
-use wasmtime_wasi::{WasiCtx, WasiCtxView, WasiView};
-use wasmtime_wasi_http::{WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
+use wasmtime_wasi::{FsPerms, WasiCtx, WasiCtxView, WasiView};
+use wasmtime_wasi_http::{WasiHttp, WasiHttpCtx, WasiHttpCtxView, WasiHttpView};
 
 /// What one component was granted, shared by all its instances.
 pub struct Grants {
@@ -30,12 +35,24 @@ pub struct Grants {
     pub variables: BTreeMap<String, String>,
     /// Its environment.
     pub environment: BTreeMap<String, String>,
+    /// The folder with the files that it may read, if there are any.
+    pub files: Option<PathBuf>,
     /// The spaces of the key-value store that it may write, and so read.
     pub write_spaces: BTreeSet<String>,
     /// The spaces that it may only read.
     pub read_spaces: BTreeSet<String>,
     /// The labels of the key-value stores that it may open.
     pub key_value_stores: BTreeSet<String>,
+    /// The stores among them that are kept apart from the others.
+    pub own_key_value_stores: BTreeMap<String, Arc<dyn StoreEngine>>,
+    /// The SQLite databases that it may open.
+    pub sqlite_databases: sqlite::Databases,
+    /// The hosts that it may reach.
+    pub outbound: AllowedHosts,
+    /// The connections to PostgreSQL, to the hosts that it may reach.
+    pub postgres: Arc<postgres::Pools>,
+    /// How it reaches them.
+    pub network: Arc<Network>,
     /// The key-value store.
     pub store: Arc<dyn StoreEngine>,
     /// The machines that it may use.
@@ -85,6 +102,11 @@ impl Deadline {
         self.elapsed_ms() > self.at_ms.load(Ordering::Relaxed)
     }
 
+    /// How long is left.
+    fn left(&self) -> Duration {
+        Duration::from_millis(self.at_ms.load(Ordering::Relaxed).saturating_sub(self.elapsed_ms()))
+    }
+
     /// When it has certainly been reached. One that is not set is a day away.
     pub fn at(&self) -> Instant {
         let at_ms = self.at_ms.load(Ordering::Relaxed).saturating_add(1);
@@ -99,11 +121,20 @@ pub struct State {
     /// When the instance is stopped.
     pub deadline: Deadline,
     key_value: key_value::Stores,
+    sqlite: sqlite::Connections,
+    postgres: postgres::Connections,
     table: ResourceTable,
     wasi: WasiCtx,
     http: WasiHttpCtx,
-    outbound: Denied,
+    outbound: Outbound,
     memory: MemoryLimit,
+}
+
+impl State {
+    /// Tells the instance how many requests within the application led to its next one.
+    pub fn after_hops(&mut self, hops: u32) {
+        self.outbound.hops = hops;
+    }
 }
 
 /// Bounds the memory of all linear memories of an instance together.
@@ -128,22 +159,28 @@ impl ResourceLimiter for MemoryLimit {
 }
 
 /// Makes the store of a new instance.
-pub fn store(engine: &Engine, grants: &Arc<Grants>) -> Store<State> {
+pub fn store(engine: &Engine, grants: &Arc<Grants>) -> wasmtime::Result<Store<State>> {
     let mut wasi = WasiCtx::builder();
     for (name, value) in &grants.environment {
         wasi.env(name, value);
+    }
+    if let Some(folder) = &grants.files {
+        wasi.preopened_dir(folder, "/", FsPerms::ReadOnly)?;
     }
     wasi.stdout(logs::Lines::new(grants.component.clone(), false));
     wasi.stderr(logs::Lines::new(grants.component.clone(), true));
     // No sockets: a component talks to the network through interfaces with grants.
     wasi.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
+    let deadline = Deadline::new();
     let state = State {
-        deadline: Deadline::new(),
+        postgres: postgres::Connections::new(grants.clone()),
+        sqlite: sqlite::Connections::new(grants.clone(), deadline.clone()),
+        deadline,
         key_value: key_value::Stores::new(grants.clone()),
         table: ResourceTable::new(),
         wasi: wasi.build(),
         http: WasiHttpCtx::new(),
-        outbound: Denied,
+        outbound: Outbound::new(grants.clone()),
         memory: MemoryLimit { used: 0, bytes_max: grants.memory_bytes_max },
         grants: grants.clone(),
     };
@@ -158,7 +195,7 @@ pub fn store(engine: &Engine, grants: &Arc<Grants>) -> Store<State> {
         }
         Ok(UpdateDeadline::Yield(1))
     });
-    store
+    Ok(store)
 }
 
 /// The linker that offers guests everything this host has.
@@ -166,10 +203,17 @@ pub fn linker(engine: &Engine) -> Result<Linker<State>> {
     let mut linker = Linker::new(engine);
     wasmtime_wasi::p2::add_to_linker_async(&mut linker)?;
     wasmtime_wasi::p3::add_to_linker(&mut linker)?;
-    wasmtime_wasi_http::p2::add_only_http_to_linker_async(&mut linker)?;
-    wasmtime_wasi_http::p3::add_to_linker(&mut linker)?;
+    wasmtime_wasi_http::p2::bindings::http::types::add_to_linker::<_, WasiHttp>(
+        &mut linker,
+        &wasmtime_wasi_http::p2::bindings::LinkOptions::default().into(),
+        State::http,
+    )?;
+    wasmtime_wasi_http::p3::bindings::http::types::add_to_linker::<_, WasiHttp>(&mut linker, State::http)?;
+    outbound::relative::add_to_linker(&mut linker)?;
     storage::add_to_linker(&mut linker)?;
     key_value::add_to_linker(&mut linker)?;
+    sqlite::add_to_linker(&mut linker)?;
+    postgres::add_to_linker(&mut linker)?;
     variables::add_to_linker(&mut linker)?;
     config::add_to_linker(&mut linker)?;
     Ok(linker)

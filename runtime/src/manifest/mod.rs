@@ -12,7 +12,7 @@ pub use resolve::{MEMORY_BYTES_MAX, load};
 pub use template::fill;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// The space of the engine's keys that holds the key-value stores with labels. The host
@@ -50,6 +50,24 @@ pub enum ManifestError {
     },
 }
 
+/// How a manifest is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// With what this host adds under `tool.vwp`.
+    Full,
+    /// As Spin reads it: without machines, resolver, spaces and builds of our own, and with
+    /// `vwp:storage` from the dependencies. Secrets are made all the same, so that an
+    /// application starts without being given any.
+    Portable,
+}
+
+impl Mode {
+    /// Portable or not.
+    pub fn portable(portable: bool) -> Self {
+        if portable { Self::Portable } else { Self::Full }
+    }
+}
+
 /// An application, resolved: every reference is followed and every path absolute.
 #[derive(Debug, Clone)]
 pub struct App {
@@ -75,6 +93,16 @@ pub struct App {
     pub wait: Duration,
 }
 
+impl App {
+    /// The folder that the manifest is in.
+    pub fn folder(&self) -> PathBuf {
+        match self.file.parent() {
+            Some(folder) if folder != Path::new("") => folder.to_owned(),
+            _ => PathBuf::from("."),
+        }
+    }
+}
+
 /// An application variable.
 #[derive(Debug, Clone)]
 pub struct Variable {
@@ -87,8 +115,8 @@ pub struct Variable {
 /// An HTTP route and what answers it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Route {
-    /// Which paths it takes.
-    pub pattern: Pattern,
+    /// Which paths it takes; none if only other components of the application may call it.
+    pub pattern: Option<Pattern>,
     /// The component that answers.
     pub component: String,
     /// The middleware in front of it, outermost first.
@@ -133,8 +161,22 @@ pub enum Inherit {
     Some(Vec<String>),
 }
 
-/// A component and what it was granted.
-#[derive(Debug, Clone)]
+/// Files that a component may read; paths are below the manifest's folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum FileMount {
+    /// A file, a folder, or a pattern; the guest finds each where it is below the folder.
+    Pattern(String),
+    /// A file or folder that the guest finds elsewhere.
+    Placement {
+        /// Where it is.
+        source: String,
+        /// Where the guest finds it.
+        destination: String,
+    },
+}
+
+/// A component and what it was granted. The default is one that was granted nothing.
+#[derive(Debug, Clone, Default)]
 pub struct Component {
     /// Its id.
     pub id: String,
@@ -144,8 +186,16 @@ pub struct Component {
     pub variables: BTreeMap<String, String>,
     /// Its environment.
     pub environment: BTreeMap<String, String>,
+    /// The files that it may read.
+    pub files: Vec<FileMount>,
+    /// The files among them that it may not, as patterns.
+    pub exclude_files: Vec<String>,
+    /// The hosts that it may reach: what `crate::hosts` reads.
+    pub allowed_outbound_hosts: Vec<String>,
     /// The key-value stores that it may open.
     pub key_value_stores: Vec<String>,
+    /// The SQLite databases that it may open.
+    pub sqlite_databases: Vec<String>,
     /// What is composed into it: the import's name and what satisfies it.
     pub dependencies: BTreeMap<String, Dependency>,
     /// The spaces of `vwp:storage/kv` that it may write.

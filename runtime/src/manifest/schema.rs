@@ -68,7 +68,7 @@ pub(super) struct ApplicationTool {
 }
 
 /// `[component.ID.tool.vwp]`.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Clone, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct ComponentTool {
     /// Another build of the same component, for this host.
@@ -102,10 +102,10 @@ pub(super) struct Variable {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Trigger {
-    #[serde(default, rename = "id")]
-    pub(super) _id: String,
-    pub(super) component: Option<toml::Value>,
-    pub(super) route: Option<toml::Value>,
+    #[serde(default)]
+    pub(super) id: String,
+    pub(super) component: Option<ComponentReference>,
+    pub(super) route: Option<Route>,
     pub(super) executor: Option<Executor>,
     pub(super) static_response: Option<toml::Table>,
     pub(super) components: Option<toml::Table>,
@@ -113,6 +113,7 @@ pub(super) struct Trigger {
     pub(super) dependencies: BTreeMap<String, Vec<Dependency>>,
 }
 
+/// How a component is run.
 #[derive(Debug, Deserialize)]
 pub(super) struct Executor {
     #[serde(rename = "type")]
@@ -130,7 +131,7 @@ pub(super) struct Component {
     #[serde(default)]
     pub(super) environment: BTreeMap<String, String>,
     #[serde(default)]
-    pub(super) files: Vec<toml::Value>,
+    pub(super) files: Vec<FileMount>,
     #[serde(default)]
     pub(super) exclude_files: Vec<String>,
     #[serde(default)]
@@ -149,13 +150,36 @@ pub(super) struct Component {
     pub(super) _build: Option<toml::Table>,
     #[serde(default)]
     pub(super) tool: Tools<ComponentTool>,
-    #[serde(default)]
-    pub(super) dependencies_inherit_configuration: bool,
+    pub(super) dependencies_inherit_configuration: Option<bool>,
     #[serde(default)]
     pub(super) dependencies: BTreeMap<String, VersionOrDependency>,
     /// What another profile would change. None is ever chosen here, as by `spin up` alone.
     #[serde(default, rename = "profile")]
     pub(super) _profile: BTreeMap<String, toml::Value>,
+}
+
+/// A component's id, or the component itself.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum ComponentReference {
+    Id(String),
+    Inline(Box<Component>),
+}
+
+/// A path or pattern, or a source and where the guest finds it.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum FileMount {
+    Pattern(String),
+    Placement { source: String, destination: String },
+}
+
+/// A path, or `{ private = true }` for a component that only others of the application call.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Route {
+    Path(String),
+    Private { private: bool },
 }
 
 /// `{ path = … }`, `{ component = … }`, or what only a registry or the web could satisfy,

@@ -3,7 +3,7 @@
 //! of `crates/manifest/src/schema/v2.rs`, `crates/manifest/src/schema/common.rs` and
 //! `crates/http/src/config.rs` of Spin 4.1.
 
-use vwp_runtime::manifest::{self, App, Inherit, Limits};
+use vwp_runtime::manifest::{self, App, FileMount, Inherit, Limits, Mode};
 
 /// A manifest with room for more in each of its tables.
 const MANIFEST: &str = r#"
@@ -47,7 +47,7 @@ fn load(place: &str, lines: &str) -> Result<App, String> {
     assert!(MANIFEST.contains(place), "the manifest has no `{place}`");
     let file = folder.path().join("spin.toml");
     std::fs::write(&file, MANIFEST.replacen(place, lines, 1)).expect("a manifest");
-    manifest::load(&file).map_err(|error| {
+    manifest::load(&file, Mode::Full).map_err(|error| {
         let said = error.to_string();
         assert!(said.starts_with(&file.display().to_string()), "the file is not named: {said}");
         said
@@ -152,10 +152,11 @@ const FIELDS_OF_A_TRIGGER: &[Case] = &[
     (
         "component = \"c\"",
         "component = { source = \"c.wasm\" }",
-        Refused("trigger.http[0].component", "by its id"),
+        Honoured(|app| app.routes[0].component == "inline-component1"),
     ),
     ("component = \"c\"", "component = \"x\"", Refused("trigger.http[0].component", "no component `x`")),
     ("component = \"c\"", "", Refused("trigger.http[0].component", "by its id")),
+    ("route = \"/...\"", "route = { private = true }", Honoured(|app| app.routes[0].pattern.is_none())),
     ("route = \"/...\"", "route = \"x\"", Refused("trigger.http[0].route", "starts with /")),
     ("route = \"/...\"", "", Refused("trigger.http[0].route", "path")),
     (
@@ -241,6 +242,40 @@ const FIELDS_OF_A_COMPONENT: &[Case] = &[
     ("#component", "key_value_stores = [\"a/b\"]", Refused("component.c.key_value_stores", "not a label")),
     ("#component", "ai_models = [\"x\"]", Refused("component.c.ai_models", "does not offer")),
     ("#component", "allowed_http_hosts = [\"x\"]", Refused("component.c.allowed_http_hosts", "")),
+    (
+        "#component",
+        "allowed_outbound_hosts = [\"https://*.example.com\"]",
+        Honoured(|app| app.components["c"].allowed_outbound_hosts == ["https://*.example.com"]),
+    ),
+    (
+        "#component",
+        "allowed_outbound_hosts = [\"https://a b\"]",
+        Refused("component.c.allowed_outbound_hosts", ""),
+    ),
+    (
+        "#component",
+        "sqlite_databases = [\"default\"]",
+        Honoured(|app| app.components["c"].sqlite_databases == ["default"]),
+    ),
+    ("#component", "sqlite_databases = [\"../x\"]", Refused("component.c.sqlite_databases", "not a label")),
+    (
+        "#component",
+        "files = [\"page/*.html\"]",
+        Honoured(
+            |app| matches!(&app.components["c"].files[..], [FileMount::Pattern(at)] if at == "page/*.html"),
+        ),
+    ),
+    (
+        "#component",
+        "files = [{ source = \"page\", destination = \"/\" }]",
+        Honoured(|app| matches!(app.components["c"].files[..], [FileMount::Placement { .. }])),
+    ),
+    ("#component", "files = [\"../x\"]", Refused("component.c.files", "")),
+    (
+        "#component",
+        "exclude_files = [\"page/*.md\"]",
+        Honoured(|app| app.components["c"].exclude_files == ["page/*.md"]),
+    ),
     ("#component", "targets = [\"spin-up:4.1\"]", NoConcern),
     ("#component", "build = { command = \"x\", workdir = \"x\", watch = [\"x\"] }", NoConcern),
     ("#component", "build = { command = [\"x\", \"y\"] }", NoConcern),

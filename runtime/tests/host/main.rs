@@ -1,16 +1,25 @@
 //! The host as its users meet it: the `vwp` program serves guests that were built for
 //! these tests, over real sockets.
 
+mod chain;
 mod descriptors;
 mod drain;
 mod edges;
 mod fields;
+mod files;
 mod key_value;
 mod manifest;
 mod misbehaviour;
 mod options;
+mod outbound;
+mod portable;
+mod postgres;
+mod postgres_server;
 mod raw;
+mod runtime_config;
 mod settings;
+mod sqlite;
 mod streams;
 mod support;
 mod tls;
+mod upstream;

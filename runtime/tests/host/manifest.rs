@@ -1,7 +1,7 @@
 //! A manifest that this host cannot honour is refused at start, with the file, the key
 //! and the reason; and `vwp check` says what one needs.
 
-use crate::support::{MANIFEST, run};
+use crate::support::{MANIFEST, run, run_with};
 
 /// `vwp up` and `vwp check` refuse the manifest and say all of this.
 fn refused(manifest: &str, says: &[&str]) {
@@ -32,6 +32,53 @@ fn what_the_host_does_not_offer_is_refused() {
     refused(&manifest, &["component.guest.ai_models", "does not offer"]);
     let manifest = replaced("trigger.http", "trigger.redis");
     refused(&manifest, &["trigger.redis", "only the http trigger"]);
+}
+
+#[test]
+fn a_trigger_that_the_host_cannot_serve_is_refused() {
+    for kind in ["redis", "mqtt", "timer"] {
+        let manifest = replaced("trigger.http", &format!("trigger.{kind}"));
+        refused(&manifest, &[&format!("trigger.{kind}"), "only the http trigger"]);
+    }
+    let manifest = replaced("route = \"/...\"", "route = \"/...\"\n    executor = { type = \"wagi\" }");
+    refused(&manifest, &["trigger.http[0].executor", "WAGI is not offered"]);
+    let manifest = replaced("route = \"/...\"", "route = { private = false }");
+    refused(&manifest, &["trigger.http[0].route", "{ private = true }"]);
+}
+
+#[test]
+fn a_malformed_host_is_refused_as_it_was_written() {
+    let hosts = "allowed_outbound_hosts = [\"http://a.test\", \"http://a.test/path\"]\nkey_value_stores = [";
+    let manifest = replaced("key_value_stores = [", hosts);
+    refused(&manifest, &["component.guest.allowed_outbound_hosts", "`http://a.test/path`", "no path"]);
+    let manifest =
+        replaced("key_value_stores = [", "allowed_http_hosts = [\"a.test\"]\nkey_value_stores = [");
+    refused(&manifest, &["component.guest.allowed_http_hosts", "allowed_outbound_hosts"]);
+}
+
+#[test]
+fn a_host_that_a_variable_makes_malformed_is_refused_without_its_value() {
+    let hosts = "allowed_outbound_hosts = [\"http://{{ password }}\"]\nkey_value_stores = [";
+    let manifest = replaced("key_value_stores = [", hosts);
+    let output = run_with("up", &manifest, &["--variable", "password=open sesame"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success());
+    assert!(said.contains("component.guest.allowed_outbound_hosts"), "{said}");
+    assert!(!said.contains("sesame"), "{said}");
+}
+
+#[test]
+fn what_a_dependency_inherits_is_said_once_and_by_its_name() {
+    let dependency = |more: &str, inherit: &str| {
+        let from = "[component.guest.variables]";
+        let text = format!(
+            "{more}\n[component.guest.dependencies]\n\"a:b\" = {{ path = \"GUEST\", inherit_configuration = {inherit} }}\n{from}"
+        );
+        replaced(from, &text)
+    };
+    refused(&dependency("", "[\"secrets\"]"), &["inherit_configuration", "`secrets` is none of the kinds"]);
+    let both = dependency("dependencies_inherit_configuration = true", "true");
+    refused(&both, &["component.guest.dependencies_inherit_configuration", "one or the other"]);
 }
 
 #[test]

@@ -39,6 +39,7 @@ pub(crate) const MANIFEST: &str = r#"
     [component.guest]
     source = "GUEST"
     key_value_stores = ["default", "second"]
+    sqlite_databases = ["default"]
     [component.guest.variables]
     greeting = "Hello, {{ town }}"
     secret = "{{ password }}"
@@ -62,29 +63,50 @@ fn built(workspace: &str, guest: &str) -> PathBuf {
 }
 
 /// The guest that calls the host's interfaces.
-fn guest() -> &'static Path {
+pub(crate) fn guest() -> &'static Path {
     static GUEST: OnceLock<PathBuf> = OnceLock::new();
     GUEST.get_or_init(|| built("fixture", "vwp_fixture_guest"))
 }
 
-/// The guest that streams, breaks off or lingers; and the same on WASI 0.2 beside it.
+/// The guest that reaches out.
+fn outbound() -> &'static Path {
+    static OUTBOUND: OnceLock<PathBuf> = OnceLock::new();
+    OUTBOUND.get_or_init(|| built("outbound", "vwp_outbound_guest"))
+}
+
+/// The middleware that says what it was given.
+fn middleware() -> &'static Path {
+    static MIDDLEWARE: OnceLock<PathBuf> = OnceLock::new();
+    MIDDLEWARE.get_or_init(|| built("middleware", "vwp_middleware_guest"))
+}
+
+/// The guest that streams, breaks off or lingers.
 fn edges() -> &'static Path {
     static EDGES: OnceLock<PathBuf> = OnceLock::new();
     EDGES.get_or_init(|| built("edges", "vwp_edges_guest"))
 }
 
-/// A folder with this manifest in it; `GUEST`, `EDGES` and `EDGES-WASI02` stand for the
-/// guests' binaries.
+/// The same on WASI 0.2.
+fn edges_wasi02() -> &'static Path {
+    static EDGES: OnceLock<PathBuf> = OnceLock::new();
+    EDGES.get_or_init(|| edges().with_file_name("vwp_edges_wasi02_guest.wasm"))
+}
+
+/// A folder with this manifest in it; the names in capitals stand for guests' binaries.
 pub(crate) fn folder(manifest: &str) -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let mut manifest = manifest.to_owned();
-    if manifest.contains("GUEST") {
-        manifest = manifest.replace("GUEST", &guest().display().to_string());
-    }
-    if manifest.contains("EDGES") {
-        let wasi02 = edges().with_file_name("vwp_edges_wasi02_guest.wasm");
-        manifest = manifest.replace("EDGES-WASI02", &wasi02.display().to_string());
-        manifest = manifest.replace("EDGES", &edges().display().to_string());
+    let guests: [(&str, fn() -> &'static Path); 5] = [
+        ("GUEST", guest),
+        ("OUTBOUND", outbound),
+        ("MIDDLEWARE", middleware),
+        ("EDGES-WASI02", edges_wasi02),
+        ("EDGES", edges),
+    ];
+    for (name, binary) in guests {
+        if manifest.contains(name) {
+            manifest = manifest.replace(name, &binary().display().to_string());
+        }
     }
     std::fs::write(folder.path().join("spin.toml"), manifest).expect("a manifest");
     folder
@@ -122,6 +144,10 @@ fn vwp(command: &str, folder: &Path, start: &Start) -> Command {
     if command == "up" {
         vwp.args(["--listen", "127.0.0.1:0", "--dns-listen", "127.0.0.1:0"]);
         vwp.arg("--state-dir").arg(folder.join("state"));
+        let config = folder.join("runtime.toml");
+        if config.exists() {
+            vwp.arg("--runtime-config-file").arg(config);
+        }
     }
     vwp.args(&start.arguments).envs(start.environment.iter().cloned());
     vwp
@@ -137,6 +163,12 @@ pub(crate) fn run_in(command: &str, folder: &Path, start: &Start) -> Output {
     vwp(command, folder, start).output().expect("vwp runs")
 }
 
+/// The same for a manifest, with further options.
+pub(crate) fn run_with(command: &str, manifest: &str, options: &[&str]) -> Output {
+    let folder = folder(manifest);
+    vwp(command, folder.path(), &Start::with(options)).output().expect("vwp runs")
+}
+
 /// A host that serves.
 pub(crate) struct Host {
     child: Child,
@@ -149,7 +181,12 @@ pub(crate) struct Host {
 impl Host {
     /// Starts a host for the manifest.
     pub(crate) async fn start(manifest: &str) -> Self {
-        Self::start_with(folder(manifest), &Start::with(&["--variable", "password=open sesame"])).await
+        Self::start_in(folder(manifest)).await
+    }
+
+    /// Starts a host for what is in the folder: a manifest, and perhaps a `runtime.toml`.
+    pub(crate) async fn start_in(folder: TempDir) -> Self {
+        Self::start_with(folder, &Start::with(&["--variable", "password=open sesame"])).await
     }
 
     /// Starts a host in a folder with a manifest.
@@ -188,6 +225,11 @@ impl Host {
     /// Where it is reached.
     pub(crate) fn address(&self) -> &str {
         self.url.split_once("://").map_or("", |(_, address)| address)
+    }
+
+    /// Where the host's files are.
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
     }
 
     /// How much memory the process has ever had at once, in bytes.

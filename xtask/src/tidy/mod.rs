@@ -11,6 +11,7 @@ mod code;
 mod crates;
 mod text;
 
+use crate::manifests;
 use crate::project::Project;
 use crate::wit;
 use anyhow::{Context, Result, bail};
@@ -32,6 +33,7 @@ pub(crate) fn check(project: &Project) -> Result<()> {
         let of_package = wit::documented::faults(&package).into_iter();
         faults.extend(of_package.map(|fault| format!("{fault}: a contract is what its documentation says")));
     }
+    faults.extend(manifests::fault(project));
     if faults.is_empty() {
         println!("{} files are tidy", files.len());
         return Ok(());

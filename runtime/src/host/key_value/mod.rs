@@ -53,7 +53,8 @@ impl Stores {
         if !self.grants.key_value_stores.contains(label) {
             return Err(Failure::AccessDenied);
         }
-        self.push(Bucket::new(self.grants.store.clone(), label))
+        let store = self.grants.own_key_value_stores.get(label).unwrap_or(&self.grants.store);
+        self.push(Bucket::new(store.clone(), label))
     }
 
     /// The engine's handle; a clone, so that the table is not borrowed while it works.

@@ -1,7 +1,10 @@
 //! Composition: a component with its dependencies, and a chain of middleware in
 //! front of it, become one component, as Spin 4.1 composes them.
 
-use crate::manifest::{App, Component, Dependency, Inherit, Route};
+mod empty;
+mod inherit;
+
+use crate::manifest::{App, Component, Dependency, Route};
 use anyhow::{Context, Result, bail};
 use std::collections::{BTreeMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -10,29 +13,6 @@ use wac_graph::{CompositionGraph, EncodeOptions, NodeId, PackageId};
 
 /// What a middleware imports for what stands behind it, and what a handler exports.
 const HANDLER: &str = "wasi:http/handler@0.3.0";
-
-/// The interfaces that hand out configuration, by the kind that Spin names in
-/// `inherit_configuration`. Versions do not matter here.
-const CAPABILITIES: [(&str, &str); 18] = [
-    ("ai_models", "fermyon:spin/llm"),
-    ("allowed_outbound_hosts", "wasi:http/client"),
-    ("allowed_outbound_hosts", "wasi:http/outgoing-handler"),
-    ("allowed_outbound_hosts", "wasi:sockets/"),
-    ("allowed_outbound_hosts", "spin:postgres/"),
-    ("allowed_outbound_hosts", "spin:redis/"),
-    ("allowed_outbound_hosts", "spin:mysql/"),
-    ("allowed_outbound_hosts", "spin:mqtt/"),
-    ("key_value_stores", "spin:key-value/"),
-    ("key_value_stores", "fermyon:spin/key-value"),
-    ("key_value_stores", "wasi:keyvalue/"),
-    ("key_value_stores", "vwp:storage/kv"),
-    ("key_value_stores", "vwp:storage/replicated"),
-    ("sqlite_databases", "spin:sqlite/"),
-    ("sqlite_databases", "fermyon:spin/sqlite"),
-    ("variables", "spin:variables/"),
-    ("variables", "fermyon:spin/variables"),
-    ("variables", "wasi:config/"),
-];
 
 /// Reads component binaries, each file once.
 #[derive(Default)]
@@ -84,8 +64,8 @@ fn with_dependencies(binaries: &mut Binaries, component: &Component, source: Vec
         if matching.is_empty() {
             bail!("dependency `{name}` matches no import; the imports are: {}", imports.join(", "));
         }
-        let package = inherit(&mut graph, binaries, dependency, name)?;
-        let instance = graph.instantiate(package);
+        // Once for all that it satisfies, so that its interfaces share their state.
+        let (package, instance) = inherit::instantiate(&mut graph, binaries, dependency, name)?;
         for import in matching {
             if let Some(other) = taken.insert(import.clone(), name) {
                 bail!("import `{import}` is satisfied by both `{other}` and `{name}`");
@@ -132,8 +112,8 @@ fn chain(binaries: &mut Binaries, middleware: &[Dependency], innermost: Vec<u8>)
         .alias_instance_export(instance, HANDLER)
         .with_context(|| format!("middleware needs a component that exports {HANDLER}"))?;
     for (at, dependency) in middleware.iter().enumerate().rev() {
-        let package = inherit(&mut graph, binaries, dependency, &format!("middleware{at}"))?;
-        let instance = graph.instantiate(package);
+        let name = format!("middleware{at}");
+        let (_, instance) = inherit::instantiate(&mut graph, binaries, dependency, &name)?;
         graph
             .set_instantiation_argument(instance, HANDLER, next)
             .with_context(|| format!("{} is not middleware", dependency.source.display()))?;
@@ -141,32 +121,6 @@ fn chain(binaries: &mut Binaries, middleware: &[Dependency], innermost: Vec<u8>)
     }
     graph.export(next, HANDLER)?;
     Ok(graph.encode(EncodeOptions::default())?)
-}
-
-/// Registers a dependency, if it imports nothing that it does not inherit.
-fn inherit(
-    graph: &mut CompositionGraph,
-    binaries: &mut Binaries,
-    dependency: &Dependency,
-    name: &str,
-) -> Result<PackageId> {
-    let bytes = binaries.read(&dependency.source)?.to_vec();
-    let package = register(graph, name, bytes)?;
-    let Inherit::Some(kinds) = &dependency.inherit else {
-        return Ok(package);
-    };
-    for import in graph.types()[graph[package].ty()].imports.keys() {
-        let denied = CAPABILITIES
-            .iter()
-            .find(|(kind, prefix)| import.starts_with(prefix) && !kinds.iter().any(|given| given == kind));
-        if let Some((kind, _)) = denied {
-            bail!(
-                "{} imports `{import}`: add `{kind}` to its inherit_configuration, or use another component",
-                dependency.source.display()
-            );
-        }
-    }
-    Ok(package)
 }
 
 fn register(graph: &mut CompositionGraph, name: &str, bytes: Vec<u8>) -> Result<PackageId> {
@@ -197,6 +151,115 @@ fn names_import(name: &str, import: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::manifest::Inherit;
+    use tempfile::TempDir;
+    use wasmtime::{Engine, Store};
+
+    const MAIN: &str = r#"(component
+        (import "a:b/count@0.1.0" (instance $count (export "next" (func (result u32)))))
+        (import "a:b/read@0.1.0" (instance $read (export "last" (func (result u32)))))
+        (alias export $count "next" (func $next))
+        (alias export $read "last" (func $last))
+        (export "next" (func $next))
+        (export "last" (func $last)))"#;
+
+    /// Exports two interfaces over one number; `MORE` stands for further imports.
+    const DEPENDENCY: &str = r#"(component
+        MORE
+        (core module $code
+            (global $number (mut i32) (i32.const 0))
+            (func (export "next") (result i32)
+                (global.set $number (i32.add (global.get $number) (i32.const 1)))
+                (global.get $number))
+            (func (export "last") (result i32) (global.get $number)))
+        (core instance $code (instantiate $code))
+        (func $next (result u32) (canon lift (core func $code "next")))
+        (func $last (result u32) (canon lift (core func $code "last")))
+        (instance $count (export "next" (func $next)))
+        (instance $read (export "last" (func $last)))
+        (export "a:b/count@0.1.0" (instance $count))
+        (export "a:b/read@0.1.0" (instance $read)))"#;
+
+    /// A component whose dependencies of these names are all the same one.
+    fn composed(names: &[&str], dependency: &str, inherit: &Inherit) -> Result<Vec<u8>> {
+        let folder = TempDir::new()?;
+        let write = |name: &str, text: &str| -> Result<PathBuf> {
+            let file = folder.path().join(name);
+            std::fs::write(&file, wat::parse_str(text)?)?;
+            Ok(file)
+        };
+        let source = write("dependency.wasm", dependency)?;
+        let dependency = Dependency { source, export: None, inherit: inherit.clone() };
+        let dependencies = names.iter().map(|name| ((*name).to_owned(), dependency.clone())).collect();
+        let source = write("main.wasm", MAIN)?;
+        let main = Component { id: "main".to_owned(), source, dependencies, ..Component::default() };
+        component(&mut Binaries::default(), &main)
+    }
+
+    fn nothing() -> Inherit {
+        Inherit::Some(Vec::new())
+    }
+
+    #[test]
+    fn a_package_is_one_instance_for_all_its_interfaces() {
+        let dependency = DEPENDENCY.replace("MORE", "");
+        for name in ["a:b", "a:b@0.1.0"] {
+            let bytes = composed(&[name], &dependency, &nothing()).expect("composed");
+            let engine = Engine::default();
+            let component = wasmtime::component::Component::new(&engine, bytes).expect("a component");
+            let mut store = Store::new(&engine, ());
+            let linker = wasmtime::component::Linker::new(&engine);
+            let instance = linker.instantiate(&mut store, &component).expect("nothing is imported");
+            let mut call = |name: &str| {
+                let function = instance.get_typed_func::<(), (u32,)>(&mut store, name).expect("a function");
+                function.call(&mut store, ()).expect("an answer").0
+            };
+            assert_eq!((call("next"), call("next"), call("last")), (1, 2, 2));
+        }
+    }
+
+    #[test]
+    fn an_interface_that_the_dependency_lacks_or_two_supply_is_an_error() {
+        let dependency = DEPENDENCY.replace("MORE", "");
+        let without = dependency.replace("(export \"a:b/read@0.1.0\" (instance $read))", "");
+        let error = composed(&["a:b"], &without, &nothing()).expect_err("refused");
+        assert!(format!("{error:#}").contains("does not export `a:b/read@0.1.0`"), "{error:#}");
+        let error = composed(&["a:b", "a:b/count"], &dependency, &nothing()).expect_err("refused");
+        assert!(format!("{error:#}").contains("is satisfied by both"), "{error:#}");
+    }
+
+    #[test]
+    fn a_dependency_that_needs_a_store_inherits_it_or_is_told_why_not() {
+        for interface in ["wasi:keyvalue/atomics@0.2.0-draft2", "wasi:keyvalue/batch@0.2.0-draft2"] {
+            let more = format!("(import \"{interface}\" (instance (export \"f\" (func))))");
+            let dependency = DEPENDENCY.replace("MORE", &more);
+            let error = composed(&["a:b"], &dependency, &nothing()).expect_err("refused");
+            let error = format!("{error:#}");
+            assert!(error.contains(interface) && error.contains("`key_value_stores`"), "{error}");
+            let stores = Inherit::Some(vec!["key_value_stores".to_owned()]);
+            composed(&["a:b"], &dependency, &stores).expect("composed");
+        }
+    }
+
+    #[test]
+    fn a_dependency_gets_an_empty_environment_and_no_folders() {
+        let more = r#"
+            (import "wasi:cli/environment@0.2.6" (instance
+                (export "get-environment" (func (result (list (tuple string string)))))))
+            (import "wasi:filesystem/types@0.2.6" (instance $types
+                (export "descriptor" (type (sub resource)))))
+            (alias export $types "descriptor" (type $descriptor))
+            (import "wasi:filesystem/preopens@0.2.6" (instance
+                (alias outer 1 $descriptor (type $outer))
+                (export "descriptor" (type (eq $outer)))
+                (export "get-directories" (func (result (list (tuple (own $outer) string)))))))"#;
+        let bytes = composed(&["a:b"], &DEPENDENCY.replace("MORE", more), &nothing()).expect("composed");
+        let engine = Engine::default();
+        let component = wasmtime::component::Component::new(&engine, bytes).expect("a component");
+        let imports: Vec<String> =
+            component.component_type().imports(&engine).map(|(name, _)| name.to_owned()).collect();
+        assert_eq!(imports, ["wasi:filesystem/types@0.2.6"]);
+    }
 
     #[test]
     fn a_dependency_names_an_import_by_package_interface_or_version() {
