@@ -28,6 +28,7 @@ pub struct Admissions {
 }
 
 /// A request's right to run, while it runs.
+#[derive(Debug)]
 pub struct Admission {
     _component: OwnedSemaphorePermit,
     _host: OwnedSemaphorePermit,
@@ -125,15 +126,15 @@ mod tests {
     #[tokio::test]
     async fn requests_beyond_the_limit_get_their_turn_in_order_or_are_refused_in_time() {
         let (admissions, turns) = (Arc::new(Admissions::new(WAIT)), Arc::new(Semaphore::new(1)));
-        let first = admissions.admit(&turns).await.ok().expect("admitted");
+        let first = admissions.admit(&turns).await.expect("admitted");
         let mut second = Box::pin(admissions.admit(&turns));
         let mut third = Box::pin(admissions.admit(&turns));
         assert!(futures::poll!(&mut second).is_pending());
         assert!(futures::poll!(&mut third).is_pending());
         drop(first);
         assert!(futures::poll!(&mut third).is_pending(), "it came after the second");
-        let second = second.await.ok().expect("admitted");
-        let refusal = third.await.err().expect("refused");
+        let second = second.await.expect("admitted");
+        let refusal = third.await.expect_err("refused");
         assert_eq!((refusal.status.as_u16(), refusal.retry_after_s), (503, Some(1)));
         drop(second);
         assert!(admissions.admit(&turns).await.is_ok());

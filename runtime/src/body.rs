@@ -70,14 +70,12 @@ impl Body for Bounded {
         if let Some(Ok(frame)) = &next
             && let Some(data) = frame.data_ref()
         {
-            match self.left.checked_sub(data.len() as u64) {
-                Some(left) => self.left = left,
-                None => {
-                    self.left = 0;
-                    self.exceeded.0.store(true, Ordering::Relaxed);
-                    return Poll::Ready(Some(Err(Error::HttpRequestBodySize(Some(self.bytes_max)))));
-                }
-            }
+            let Some(left) = self.left.checked_sub(data.len() as u64) else {
+                self.left = 0;
+                self.exceeded.0.store(true, Ordering::Relaxed);
+                return Poll::Ready(Some(Err(Error::HttpRequestBodySize(Some(self.bytes_max)))));
+            };
+            self.left = left;
         }
         Poll::Ready(next)
     }

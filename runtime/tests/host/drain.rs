@@ -78,3 +78,20 @@ async fn a_host_that_is_told_twice_stops_at_once() {
     assert_eq!(status.code(), Some(1), "requests were cut off");
     busy.ended().await;
 }
+
+#[tokio::test]
+async fn a_host_stops_within_a_bound_whatever_its_guests_do() {
+    let manifest = format!("{MANIFEST}\n[component.guest.tool.vwp]\nrequest_ms_max = 600000");
+    let mut host = Host::start(&manifest).await;
+    let mut looping = Raw::connect(&host).await;
+    looping.get("/misbehave/loop").await;
+    host.logged("the guest loops").await;
+    let mut reading = Raw::connect(&host).await;
+    reading.post("/slow", &["Content-Length: 5"]).await;
+    host.logged("slow request started").await;
+    host.terminate();
+    host.logged("stopped with requests still running").await;
+    host.ended().await;
+    looping.ended().await;
+    reading.ended().await;
+}

@@ -185,7 +185,7 @@ async fn a_request_that_could_mean_two_things_is_refused_and_its_connection_ende
 async fn a_head_that_is_too_long_is_refused() {
     let host = start(MANIFEST).await;
     let long = "x".repeat(200_000);
-    let many = (0..200).map(|at| format!("x-{at}: y\r\n")).collect::<String>();
+    let many = "x: y\r\n".repeat(200);
     let heads = [
         (format!("GET /{long} HTTP/1.1\r\nHost: a\r\n\r\n"), [414, 431]),
         (format!("GET /hello HTTP/1.1\r\nHost: a\r\nx: {long}\r\n\r\n"), [431, 431]),

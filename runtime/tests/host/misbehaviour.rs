@@ -43,11 +43,10 @@ async fn a_guest_that_traps_fails_its_request_only() {
 #[tokio::test]
 async fn a_guest_that_loops_is_stopped_at_its_deadline() {
     let host = Host::start(&manifest("request_ms_max = 200")).await;
-    let statuses = join_all((0..4).map(|_| host.call_in_vain("/misbehave/loop"))).await;
-    for status in statuses {
-        let expected = [StatusCode::INTERNAL_SERVER_ERROR, StatusCode::SERVICE_UNAVAILABLE];
-        assert!(expected.contains(&status), "{status}");
-    }
+    // More loops than the host has threads for guests.
+    let loops = 0..=std::thread::available_parallelism().map_or(2, usize::from);
+    let statuses = join_all(loops.map(|_| host.call_in_vain("/misbehave/loop"))).await;
+    assert!(statuses.iter().all(|status| *status == StatusCode::SERVICE_UNAVAILABLE), "{statuses:?}");
     assert_eq!(host.call("/misbehave/nothing", "").await, "`nothing` is no misbehaviour");
 }
 

@@ -64,11 +64,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
 
     /// Reads more; whether there was more.
     async fn more(&mut self) -> bool {
-        let mut part = [0; 16 * 1024];
+        self.pending.reserve(16 * 1024);
         // A reset is an end too.
-        let length = within(self.stream.read(&mut part)).await.unwrap_or(0);
-        self.pending.extend_from_slice(&part[..length]);
-        length > 0
+        within(self.stream.read_buf(&mut self.pending)).await.unwrap_or(0) > 0
     }
 
     async fn up_to(&mut self, end: &[u8]) -> Option<Vec<u8>> {

@@ -5,6 +5,7 @@ use crate::raw::Raw;
 use crate::support::Body;
 use futures::future::join_all;
 use http::{Method, StatusCode};
+use std::fmt::Write;
 
 /// One component on one route; of WASI 0.2 too, where its guest knows the path.
 fn manifest(source: &str, limits: &str) -> String {
@@ -143,7 +144,8 @@ async fn no_request_is_lost_when_instances_are_replaced() {
 async fn idle_instances_make_room_for_those_that_are_needed() {
     let mut manifest = manifest("EDGES", "");
     for at in 0..4 {
-        manifest += &format!(
+        let _ = write!(
+            manifest,
             "[[trigger.http]]\nroute = \"/hello/{at}\"\ncomponent = \"edges{at}\"\n\
              [component.edges{at}]\nsource = \"EDGES\"\n"
         );
