@@ -46,7 +46,7 @@ impl Database for Over {
     }
 
     async fn run(&self, statement: Statement) -> Result<Vec<Row>, DatabaseError> {
-        self.0.run(statement)
+        self.0.run(&statement)
     }
 }
 
@@ -117,7 +117,7 @@ fn restore(path: &Path, accounts: u64) {
         submit(codec::encode_batch(&openings, &transfers).expect("it fits"));
     }
     let measure = Statement::new(Dialect::Sqlite, "SELECT sum(length(body)) FROM vwp_snapshots");
-    let size = Sqlite::open(path).run(measure).expect("the table is there");
+    let size = Sqlite::open(path).run(&measure).expect("the table is there");
     let started = Instant::now();
     let second = store();
     let query = second.query(MACHINE, codec::encode_query(Query::Totals));

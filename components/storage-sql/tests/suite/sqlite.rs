@@ -40,8 +40,8 @@ impl Sqlite {
         Self(Arc::new(Mutex::new(connection)))
     }
 
-    pub(crate) fn run(&self, statement: Statement) -> Result<Vec<Row>, DatabaseError> {
-        self.query(&statement).map_err(|error| classify::sqlite(&error.to_string()))
+    pub(crate) fn run(&self, statement: &Statement) -> Result<Vec<Row>, DatabaseError> {
+        self.query(statement).map_err(|error| classify::sqlite(&error.to_string()))
     }
 
     fn query(&self, statement: &Statement) -> rusqlite::Result<Vec<Row>> {
