@@ -7,7 +7,7 @@ const LINES_MAX: usize = 800;
 const BINDINGS: &[&str] = &["wit_bindgen", "bindings::", "spin_sdk"];
 
 /// The crate that is bindings throughout, so that the others need not be.
-const BINDINGS_CRATE: &str = "components/guest/";
+const BINDINGS_CRATES: [&str; 2] = ["components/guest/", "components/storage-adapter/"];
 
 /// Everything wrong with a Rust file.
 pub(super) fn faults(path: &str, text: &str) -> Vec<String> {
@@ -35,7 +35,9 @@ pub(super) fn faults(path: &str, text: &str) -> Vec<String> {
 /// Whether the file is part of a component, and not the part that meets the host.
 fn is_domain(path: &str) -> bool {
     let is_component = path.starts_with("components/") && path.contains("/src/");
-    is_component && !path.ends_with("/src/lib.rs") && !path.starts_with(BINDINGS_CRATE)
+    is_component
+        && !path.ends_with("/src/lib.rs")
+        && !BINDINGS_CRATES.iter().any(|known| path.starts_with(known))
 }
 
 #[cfg(test)]
