@@ -6,7 +6,7 @@ const LINES_MAX: usize = 800;
 /// What names generated bindings.
 const BINDINGS: &[&str] = &["wit_bindgen", "bindings::", "spin_sdk"];
 
-/// The crate that is bindings throughout, so that the others need not be.
+/// The crates that are bindings throughout, so that the others need not be.
 const BINDINGS_CRATES: [&str; 2] = ["components/guest/", "components/storage-adapter/"];
 
 /// Everything wrong with a Rust file.
