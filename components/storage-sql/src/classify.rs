@@ -32,9 +32,9 @@ const SQLITE_REFUSED: [&str; 10] = [
 /// An error that SQLite describes by this text.
 pub fn sqlite(text: &str) -> DatabaseError {
     let says = |known: &&str| text.contains(*known);
-    if SQLITE_NOT_APPLIED.iter().any(|known| says(&known)) {
+    if SQLITE_NOT_APPLIED.iter().any(says) {
         DatabaseError::NotApplied(text.to_owned())
-    } else if SQLITE_REFUSED.iter().any(|known| says(&known)) {
+    } else if SQLITE_REFUSED.iter().any(says) {
         DatabaseError::Refused(text.to_owned())
     } else {
         DatabaseError::Unknown(text.to_owned())

@@ -193,12 +193,15 @@ fn conflict(checks: &[Check], seen: &BTreeMap<Key, Live>) -> Option<Refusal> {
     (!changed.is_empty()).then_some(Refusal::Outcome(Outcome::Conflict(changed)))
 }
 
+/// The keys of the counters that writes add to.
 fn counters(writes: &[Write]) -> Vec<&[u8]> {
-    let counter = |write| match write {
-        &Write::Add { ref key, .. } => Some(key.as_slice()),
-        _ => None,
-    };
-    writes.iter().filter_map(counter).collect()
+    let mut keys = Vec::new();
+    for write in writes {
+        if let Write::Add { key, .. } = write {
+            keys.push(key.as_slice());
+        }
+    }
+    keys
 }
 
 /// Whether two writes change one key in the commit of this version.

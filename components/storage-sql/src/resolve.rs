@@ -48,21 +48,18 @@ impl<D: Database, H: Host, M: StateMachine> SqlStore<D, H, M> {
     ) -> Result<Inserted, StorageError> {
         let mut backoff = Backoff::default();
         while backoff.attempt() < RESOLUTIONS_MAX {
-            match self.database.run(lookup.clone()).await {
-                Ok(mut rows) => match rows.pop() {
-                    Some(mut row) if row.0.first().is_some_and(is_positive) => {
-                        row.0.shrink_to_fit();
-                        return Ok(Inserted::Ran(vec![row]));
-                    }
-                    Some(_) => return Ok(Inserted::NotApplied(cause)),
-                    None => match self.database.run(fence.clone()).await {
-                        Ok(_) => return Ok(Inserted::NotApplied(cause)),
-                        // The row came after all, or an earlier fence did: look again.
-                        Err(DatabaseError::NotApplied(_)) => {}
-                        Err(DatabaseError::Refused(_) | DatabaseError::Unknown(_)) => {}
-                    },
-                },
-                Err(_) => {}
+            let found = self.database.run(lookup.clone()).await.map(|mut rows| rows.pop());
+            match found {
+                Ok(Some(row)) if row.0.first().is_some_and(is_positive) => {
+                    return Ok(Inserted::Ran(vec![row]));
+                }
+                Ok(Some(_)) => return Ok(Inserted::NotApplied(cause)),
+                // A fence that does not take means that the row came after all, or an earlier
+                // fence did, or nothing: the next look tells.
+                Ok(None) if self.database.run(fence.clone()).await.is_ok() => {
+                    return Ok(Inserted::NotApplied(cause));
+                }
+                Ok(None) | Err(_) => {}
             }
             backoff.wait(&self.host).await;
         }

@@ -8,7 +8,7 @@ use vwp_storage::{Machines, StorageError};
 #[test]
 fn key_values_keep_the_contract() {
     for place in Place::all() {
-        let make = async || place.store(TestHost::real(), Tally::default()).await;
+        let make = async || place.store(TestHost::real(), Tally::default());
         run(conformance::kv_suite(make));
     }
 }
@@ -16,7 +16,7 @@ fn key_values_keep_the_contract() {
 #[test]
 fn keys_expire_by_the_hosts_clock() {
     for place in Place::all() {
-        let make = async |clock| place.store(TestHost::manual(&clock), Tally::default()).await;
+        let make = async |clock| place.store(TestHost::manual(&clock), Tally::default());
         run(conformance::kv_clock_suite(make));
     }
 }
@@ -24,7 +24,7 @@ fn keys_expire_by_the_hosts_clock() {
 #[test]
 fn machines_keep_the_contract() {
     for place in Place::all() {
-        let make = async || place.store(TestHost::real(), Tally::default()).await;
+        let make = async || place.store(TestHost::real(), Tally::default());
         run(conformance::machine_suite(make));
     }
 }
@@ -63,7 +63,7 @@ fn racing_creators_of_the_tables_all_succeed() {
 #[test]
 fn a_second_machine_is_denied() {
     let place = Place::sqlite();
-    let store = run(place.store(TestHost::real(), Tally::default()));
+    let store = place.store(TestHost::real(), Tally::default());
     run(store.submit(TALLY, b"1".to_vec())).expect("the first machine is taken");
     let refused = run(store.submit("other", b"1".to_vec()));
     assert!(matches!(refused, Err(StorageError::Denied(_))), "found {refused:?}");

@@ -56,7 +56,7 @@ async fn same(place: &Place, steps: Vec<Step>) {
         let clock = clock.clone();
         move || clock.now()
     });
-    let store = place.store(TestHost::manual(&clock), Tally::default()).await;
+    let store = place.store(TestHost::manual(&clock), Tally::default());
     for step in steps {
         clock.set(clock.now() + step.passes);
         let mut checks = Vec::new();
@@ -132,7 +132,7 @@ fn over_postgres_it_does_what_the_model_does() {
 fn followers_see_the_same_changes() {
     for place in Place::all() {
         run(async {
-            let (model, store) = (Memory::default(), place.store(TestHost::real(), Tally::default()).await);
+            let (model, store) = (Memory::default(), place.store(TestHost::real(), Tally::default()));
             for number in 0..40_u8 {
                 let writes = [Write::put(key(number % 5), vec![number]), Write::delete(key(number % 7))];
                 let writes = if number % 5 == number % 7 { &writes[..1] } else { &writes[..] };

@@ -32,13 +32,12 @@ impl Postgres {
 
     pub(crate) async fn run(&self, statement: Statement) -> Result<Vec<Row>, DatabaseError> {
         let known = self.client().clone();
-        let client = match known {
-            Some(client) => client,
-            None => {
-                let made = connect(&self.address).await;
-                let made = made.map_err(|error| DatabaseError::NotApplied(error.to_string()))?;
-                self.client().insert(Arc::new(made)).clone()
-            }
+        let client = if let Some(client) = known {
+            client
+        } else {
+            let made = connect(&self.address).await;
+            let made = made.map_err(|error| DatabaseError::NotApplied(error.to_string()))?;
+            self.client().insert(Arc::new(made)).clone()
         };
         let parameters: Vec<_> = statement.parameters.iter().map(Parameter).collect();
         let parameters: Vec<_> = parameters.iter().map(|one| one as &(dyn ToSql + Sync)).collect();

@@ -24,18 +24,24 @@ impl rusqlite::ToSql for Parameter<'_> {
 }
 
 impl Sqlite {
-    /// Opens a file, and makes it if it is not there.
+    /// Opens a file, and makes it if it is not there. What is tested is the algorithm and
+    /// not the disk, so nothing is synced.
     pub(crate) fn open(path: &Path) -> Self {
+        let sqlite = Self::durable(path);
+        let connection = sqlite.0.lock().unwrap_or_else(PoisonError::into_inner);
+        connection.pragma_update(None, "synchronous", "OFF").expect("a setting of the connection");
+        drop(connection);
+        sqlite
+    }
+
+    /// Opens a file as Spin does.
+    pub(crate) fn durable(path: &Path) -> Self {
         let connection = rusqlite::Connection::open(path).expect("the file can be opened");
-        // What is tested is the algorithm, not the disk.
-        if std::env::var_os("VWP_SQL_DURABLE").is_none() {
-            connection.pragma_update(None, "synchronous", "OFF").expect("a setting of the connection");
-        }
         Self(Arc::new(Mutex::new(connection)))
     }
 
-    pub(crate) fn run(&self, statement: Statement) -> Result<Vec<Row>, DatabaseError> {
-        self.query(&statement).map_err(|error| classify::sqlite(&error.to_string()))
+    pub(crate) fn run(&self, statement: &Statement) -> Result<Vec<Row>, DatabaseError> {
+        self.query(statement).map_err(|error| classify::sqlite(&error.to_string()))
     }
 
     fn query(&self, statement: &Statement) -> rusqlite::Result<Vec<Row>> {

@@ -72,7 +72,7 @@ impl Database for Either {
 
     async fn run(&self, statement: Statement) -> Result<Vec<Row>, DatabaseError> {
         match self {
-            Self::Sqlite(database) => database.run(statement),
+            Self::Sqlite(database) => database.run(&statement),
             Self::Postgres(database) => database.run(statement).await,
         }
     }
@@ -120,11 +120,7 @@ impl Place {
     }
 
     /// A store over a database that is new.
-    pub(crate) async fn store<M: StateMachine>(
-        &self,
-        host: TestHost,
-        machine: M,
-    ) -> SqlStore<Either, TestHost, M> {
+    pub(crate) fn store<M: StateMachine>(&self, host: TestHost, machine: M) -> SqlStore<Either, TestHost, M> {
         SqlStore::new(self.connect(&self.create()), host, machine)
     }
 }

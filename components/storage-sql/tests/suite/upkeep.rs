@@ -11,7 +11,7 @@ fn followers_are_told_what_expired() {
     for place in Place::all() {
         run(async {
             let clock = ManualClock::at(1_000);
-            let store = place.store(TestHost::manual(&clock), Tally::default()).await;
+            let store = place.store(TestHost::manual(&clock), Tally::default());
             let put = Write::Put { key: b"s/a".to_vec(), value: vec![], expires_at: Some(5_000) };
             store.commit(&[], &[put, Write::put("s/b", "")]).await.expect("well formed");
             assert_eq!(store.changes(b"s/", 1, 10, 0).await, Ok(vec![]));
