@@ -40,7 +40,7 @@ struct Key {
 
 /// All connections of an application.
 pub struct Pools {
-    pools: Mutex<HashMap<Key, Arc<Pool>>>,
+    by_address: Mutex<HashMap<Key, Arc<Pool>>>,
     /// Bounds the connections to all addresses together.
     connections: Arc<Semaphore>,
     blocked: Arc<BlockedNetworks>,
@@ -93,7 +93,7 @@ impl Pools {
     pub fn new(connections_max: Option<usize>, blocked: BlockedNetworks) -> Self {
         let connections = connections_max.unwrap_or(Semaphore::MAX_PERMITS).min(Semaphore::MAX_PERMITS);
         Self {
-            pools: Mutex::default(),
+            by_address: Mutex::default(),
             connections: Arc::new(Semaphore::new(connections)),
             blocked: Arc::new(blocked),
         }
@@ -132,7 +132,7 @@ impl Pools {
     }
 
     fn pool(&self, key: Key, config: Config, authority: Option<&Authority>) -> Result<Arc<Pool>, Error> {
-        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut pools = self.by_address.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(pool) = pools.get(&key) {
             return Ok(pool.clone());
         }

@@ -56,7 +56,6 @@ struct Inner {
     /// None only while it is given back.
     lease: Mutex<Option<Lease>>,
     database: Arc<Database>,
-    deadline: Deadline,
     pressure: Arc<Pressure>,
     changes: AtomicU64,
     last_insert_rowid: AtomicI64,
@@ -79,12 +78,11 @@ trait Sink {
 
 impl Connection {
     /// Opens a connection, once the database has one to give.
-    pub(super) async fn open(database: &Arc<Database>, deadline: Deadline) -> Result<Self, Failure> {
+    pub(super) async fn open(database: &Arc<Database>) -> Result<Self, Failure> {
         let lease = database.lease().await?;
         let inner = Inner {
             lease: Mutex::new(Some(lease)),
             database: database.clone(),
-            deadline,
             pressure: Arc::default(),
             changes: AtomicU64::new(0),
             last_insert_rowid: AtomicI64::new(0),
@@ -107,9 +105,14 @@ impl Connection {
     }
 
     /// Runs a statement and collects its rows.
-    pub(super) async fn execute(&self, sql: String, parameters: Vec<Value>) -> Result<Answer, Failure> {
+    pub(super) async fn execute(
+        &self,
+        sql: String,
+        parameters: Vec<Value>,
+        deadline: Deadline,
+    ) -> Result<Answer, Failure> {
         // If this future is dropped, so is the answer's reader, and the statement ends.
-        let (_give_up, until) = self.until();
+        let (_give_up, until) = until(deadline);
         let inner = self.inner.clone();
         let work = move || {
             let mut collect = Collect::default();
@@ -126,13 +129,14 @@ impl Connection {
         &self,
         sql: String,
         parameters: Vec<Value>,
+        deadline: Deadline,
         rows: Writer<T, E>,
     ) -> (Vec<String>, GiveUp)
     where
         T: From<Vec<Value>> + Send + 'static,
         E: From<Failure> + Send + 'static,
     {
-        let (give_up, until) = self.until();
+        let (give_up, until) = until(deadline);
         let (columns, named) = oneshot::channel();
         let inner = self.inner.clone();
         let runtime = Handle::current();
@@ -144,11 +148,11 @@ impl Connection {
         // Without columns the statement failed, which the stream says.
         (named.await.unwrap_or_default(), give_up)
     }
+}
 
-    fn until(&self) -> (GiveUp, Until) {
-        let given_up = Arc::new(AtomicBool::new(false));
-        (GiveUp(given_up.clone()), Until { deadline: self.inner.deadline.clone(), given_up })
-    }
+fn until(deadline: Deadline) -> (GiveUp, Until) {
+    let given_up = Arc::new(AtomicBool::new(false));
+    (GiveUp(given_up.clone()), Until { deadline, given_up })
 }
 
 fn stopped() -> Failure {

@@ -75,7 +75,8 @@ impl HasData for Sqlite {
 /// The connections that an instance has open, and what it may open.
 pub struct Connections {
     grants: Arc<Grants>,
-    deadline: Deadline,
+    /// When the time of the request that runs has passed; the host sets it for each.
+    pub(super) deadline: Deadline,
     table: ResourceTable,
 }
 
@@ -103,7 +104,7 @@ impl Connections {
 
     async fn open(&mut self, label: &str) -> Result<Resource<Connection>, Failure> {
         let database = self.database(label)?;
-        let connection = Connection::open(&database, self.deadline.clone()).await?;
+        let connection = Connection::open(&database).await?;
         self.push(connection)
     }
 

@@ -72,7 +72,7 @@ impl sqlite::HostConnection for Connections {
     ) -> Result<QueryResult, Error> {
         let connection = self.connection(&connection).map_err(Failure::from)?;
         let parameters = parameters.into_iter().map(Into::into).collect();
-        let answer = connection.execute(statement, parameters).await?;
+        let answer = connection.execute(statement, parameters, self.deadline.clone()).await?;
         let row = |values: Vec<Value>| RowResult { values: values.into_iter().map(Into::into).collect() };
         Ok(QueryResult { columns: answer.columns, rows: answer.rows.into_iter().map(row).collect() })
     }

@@ -90,7 +90,7 @@ impl sqlite::HostConnection for Connections {
         values: Vec<sqlite::Value>,
     ) -> Result<QueryResult, Error> {
         let connection = self.connection(&connection).map_err(Failure::from)?;
-        let answer = connection.execute(statement, parameters(values)).await?;
+        let answer = connection.execute(statement, parameters(values), self.deadline.clone()).await?;
         Ok(QueryResult { columns: answer.columns, rows: answer.rows.into_iter().map(Into::into).collect() })
     }
 
@@ -109,11 +109,8 @@ impl sqlite::HostConnection for Connections {
 
 impl<T: Send> sqlite::HostConnectionWithStore<T> for Sqlite {
     async fn open_async(accessor: &Accessor<T, Self>, label: String) -> Result<Resource<Connection>, Error> {
-        let (database, deadline) = accessor.with(|mut access| {
-            let connections = access.get();
-            Ok::<_, Failure>((connections.database(&label)?, connections.deadline.clone()))
-        })?;
-        let connection = Connection::open(&database, deadline).await?;
+        let database = accessor.with(|mut access| access.get().database(&label))?;
+        let connection = Connection::open(&database).await?;
         Ok(accessor.with(|mut access| access.get().push(connection))?)
     }
 
@@ -123,9 +120,13 @@ impl<T: Send> sqlite::HostConnectionWithStore<T> for Sqlite {
         statement: String,
         values: Vec<sqlite::Value>,
     ) -> wasmtime::Result<Result<Answer, Error>> {
-        let connection = accessor.with(|mut access| access.get().connection(&connection))?;
+        let (connection, deadline) = accessor.with(|mut access| {
+            let connections = access.get();
+            Ok::<_, wasmtime::Error>((connections.connection(&connection)?, connections.deadline.clone()))
+        })?;
         let (writer, rows, ended) = rows::channel(connection.pressure());
-        let (columns, give_up) = connection.execute_as_stream(statement, parameters(values), writer).await;
+        let running = connection.execute_as_stream(statement, parameters(values), deadline, writer);
+        let (columns, give_up) = running.await;
         accessor.with(|mut access| {
             // A guest that drops the stream early is told that nothing failed.
             let ended = async { Ok::<_, wasmtime::Error>(ended.await.unwrap_or(Ok(()))) };
