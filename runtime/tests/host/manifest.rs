@@ -41,7 +41,7 @@ fn a_trigger_that_the_host_cannot_serve_is_refused() {
         refused(&manifest, &[&format!("trigger.{kind}"), "only the http trigger"]);
     }
     let manifest = replaced("route = \"/...\"", "route = \"/...\"\n    executor = { type = \"wagi\" }");
-    refused(&manifest, &["trigger.http[0].executor", "WAGI is not offered"]);
+    refused(&manifest, &["trigger.http[0].executor", "`wagi` is not run here"]);
     let manifest = replaced("route = \"/...\"", "route = { private = false }");
     refused(&manifest, &["trigger.http[0].route", "{ private = true }"]);
 }
@@ -76,7 +76,7 @@ fn what_a_dependency_inherits_is_said_once_and_by_its_name() {
         );
         replaced(from, &text)
     };
-    refused(&dependency("", "[\"secrets\"]"), &["inherit_configuration", "`secrets` is none of the kinds"]);
+    refused(&dependency("", "[\"secrets\"]"), &["inherit_configuration", "`secrets` is not a kind"]);
     let both = dependency("dependencies_inherit_configuration = true", "true");
     refused(&both, &["component.guest.dependencies_inherit_configuration", "one or the other"]);
 }

@@ -78,7 +78,8 @@ impl Resolver {
                 if let Some(kind) = kinds.iter().find(|kind| !INHERITABLE.contains(&kind.as_str())) {
                     let key = format!("{key}.inherit_configuration");
                     let known = INHERITABLE.join(", ");
-                    return self.refuse(key, format!("`{kind}` is none of the kinds {known}"));
+                    return self
+                        .refuse(key, format!("`{kind}` is not a kind of configuration; these are: {known}"));
                 }
                 Inherit::Some(kinds.clone())
             }
