@@ -63,6 +63,7 @@ pub fn ready(
         }
         None => None,
     };
+    engine::release_memory();
     let ticker = engine::EpochTicker::start(&engine)?;
     Ok(Application { router: Arc::new(Router::new(routes)), resolver, stopping, _ticker: ticker })
 }
