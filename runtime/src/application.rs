@@ -87,6 +87,7 @@ pub fn ready(
         }
         None => None,
     };
+    engine::release_memory();
     let ticker = engine::EpochTicker::start(&engine)?;
     Ok(Application { router, chain, resolver, stopping, _ticker: ticker })
 }

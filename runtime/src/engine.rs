@@ -49,6 +49,18 @@ fn pooling() -> PoolingAllocationConfig {
     pooling
 }
 
+/// Gives memory that is free back to the system. Compiling takes much and then needs none
+/// of it, but the allocator keeps it for whoever might ask next.
+pub fn release_memory() {
+    #[cfg(all(target_os = "linux", target_env = "gnu"))]
+    {
+        #![allow(unsafe_code, reason = "no safe crate offers malloc_trim")]
+        // SAFETY: malloc_trim(3) takes no pointer, locks the allocator itself, and touches
+        // nothing that is in use.
+        unsafe { libc::malloc_trim(0) };
+    }
+}
+
 /// Advances the engine's epoch until dropped.
 pub struct EpochTicker {
     stop: Arc<AtomicBool>,

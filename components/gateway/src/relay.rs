@@ -16,6 +16,9 @@ const PART_BYTES: usize = 16 * 1024;
 /// What a body ends with.
 type End = Result<Option<Trailers>, ErrorCode>;
 
+/// A body: what it holds and what it ends with.
+type Body = (StreamReader<u8>, FutureReader<End>);
+
 /// Answers a request, here or by the handler behind.
 pub(crate) async fn handle(request: Request) -> Result<Response, ErrorCode> {
     let headers = request.get_headers().copy_all();
@@ -140,10 +143,7 @@ fn fields(headers: &policy::Fields) -> Result<Fields, ErrorCode> {
 }
 
 /// Takes the body out of a message.
-fn consume<T>(
-    message: T,
-    take: fn(T, FutureReader<Result<(), ErrorCode>>) -> (StreamReader<u8>, FutureReader<End>),
-) -> (StreamReader<u8>, FutureReader<End>) {
+fn consume<T>(message: T, take: fn(T, FutureReader<Result<(), ErrorCode>>) -> Body) -> Body {
     let (taken, is_taken) = wit_future::new(|| Ok(()));
     let body = take(message, is_taken);
     // What becomes of the body further on is not known here; it was taken without an error.

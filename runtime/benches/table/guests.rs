@@ -45,7 +45,7 @@ pub(crate) fn build(name: &str, profile: Profile) -> Result<Vec<u8>> {
         },
     );
     tools::output(&mut command)?;
-    read(&target.join(format!("wasm32-wasip2/release/{name}.wasm")))
+    read(&target.join(format!("wasm32-wasip2/release/{}.wasm", name.replace('-', "_"))))
 }
 
 /// The bytes of a file that a build should have made.
