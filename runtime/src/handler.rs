@@ -261,7 +261,7 @@ impl WorkerState for Worker {
     ) -> Pin<Box<dyn Future<Output = ()> + 'static + Send + Sync>> {
         let deadline = ticket.deadline.clone();
         deadline.extend(self.grants.request_ms_max);
-        store.data_mut().deadline = deadline.clone();
+        store.data_mut().begin(deadline.clone());
         store.data_mut().after_hops(ticket.hops);
         *lock(&self.current) = ticket;
         self.busy.store(true, Ordering::Relaxed);
