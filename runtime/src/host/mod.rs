@@ -131,6 +131,12 @@ pub struct State {
 }
 
 impl State {
+    /// Tells the instance, and what it has open, when its next request's time has passed.
+    pub fn begin(&mut self, deadline: Deadline) {
+        self.sqlite.begin(deadline.clone());
+        self.deadline = deadline;
+    }
+
     /// Tells the instance how many requests within the application led to its next one.
     pub fn after_hops(&mut self, hops: u32) {
         self.outbound.hops = hops;

@@ -81,6 +81,11 @@ pub struct Connections {
 }
 
 impl Connections {
+    /// Begins a request: what is opened from now on is given up at its deadline.
+    pub(super) fn begin(&mut self, deadline: Deadline) {
+        self.deadline = deadline;
+    }
+
     pub(super) fn new(grants: Arc<Grants>, deadline: Deadline) -> Self {
         let mut table = ResourceTable::new();
         table.set_max_capacity(OPEN_MAX);
