@@ -41,7 +41,7 @@ fn a_trigger_that_the_host_cannot_serve_is_refused() {
         refused(&manifest, &[&format!("trigger.{kind}"), "only the http trigger"]);
     }
     let manifest = replaced("route = \"/...\"", "route = \"/...\"\n    executor = { type = \"wagi\" }");
-    refused(&manifest, &["trigger.http[0].executor", "WAGI is not offered"]);
+    refused(&manifest, &["trigger.http[0].executor", "`wagi` is not run here"]);
     let manifest = replaced("route = \"/...\"", "route = { private = false }");
     refused(&manifest, &["trigger.http[0].route", "{ private = true }"]);
 }
