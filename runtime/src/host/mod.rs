@@ -143,14 +143,6 @@ impl State {
     }
 }
 
-impl State {
-    /// Says until when the request may take that begins now.
-    pub fn begin(&mut self, deadline: Deadline) {
-        self.sqlite.deadline = deadline.clone();
-        self.deadline = deadline;
-    }
-}
-
 /// Bounds the memory of all linear memories of an instance together.
 struct MemoryLimit {
     used: usize,
