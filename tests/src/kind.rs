@@ -93,7 +93,7 @@ fn secret(state: &Path, name: &str) -> String {
     }
     let mut bytes = [0; 32];
     getrandom::fill(&mut bytes).expect("the system gives randomness");
-    let secret = jose::encode(&bytes);
+    let secret = jose::encode(bytes);
     std::fs::create_dir_all(state.join("secrets")).expect("a folder for secrets");
     std::fs::write(file, &secret).expect("a file for a secret");
     secret

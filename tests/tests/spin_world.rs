@@ -10,7 +10,7 @@ use wit_parser::{PackageId, Resolve};
 
 /// Spin's worlds, and what the parts of this application add to them: what a dependency
 /// supplies, or what middleware wraps.
-const WORLDS: &str = r#"
+const WORLDS: &str = r"
 package vwp:targets;
 
 world middleware {
@@ -37,7 +37,7 @@ world storage {
 world machine {
     export vwp:storage/state-machine@0.1.0;
 }
-"#;
+";
 
 /// Spin's worlds and ours, resolved.
 struct Worlds {
