@@ -383,7 +383,7 @@ const FORMS_OF_A_DEPENDENCY: &[Case] = &[
     (
         "#component",
         "dependencies.\"a:b/c\" = { component = \"other\", inherit_configuration = [\"x\"] }",
-        Refused(KEY, "`x` is none of the kinds"),
+        Refused(KEY, "`x` is not a kind"),
     ),
     ("#component", "dependencies.\"a:b/c\" = { component = \"x\" }", Refused(KEY, "no component `x`")),
     (
