@@ -44,9 +44,9 @@ struct Questions {
 
 impl Questions {
     fn write(port: &Port, folder: &Path) -> Result<Self> {
-        let index: serde_json::Value = serde_json::from_str(&port.get("/")?)?;
+        let index: serde_json::Value = serde_json::from_str(&port.registry().get("/")?)?;
         let zone = index.get("zone").and_then(|zone| zone.as_str()).context("the index names no zone")?;
-        let worlds = port.worlds()?;
+        let worlds = port.registry().worlds()?;
         let (mut dig, mut dnsperf) = (String::new(), String::new());
         for world in &worlds {
             for (owner, rtype, number) in [("_vw", "SVCB", 64), ("_vw._tcp", "SRV", 33), ("_vw", "TXT", 16)] {

@@ -15,7 +15,7 @@ use hyper_util::rt::TokioIo;
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -33,7 +33,7 @@ pub(crate) fn rows(bench: &Bench) -> Result<Vec<Row>> {
     let bare = bench.runtime.block_on(bare())?;
     let hello = bench.runtime.block_on(Hello::start(bench.scratch.path()))?;
     bench.with_port(|port| {
-        let script = script(bench.scratch.path(), &port.worlds()?)?;
+        let script = port.registry().script(bench.scratch.path())?;
         let latencies: [RefCell<Figures>; 3] = Default::default();
         let [bare_p99, hello_p99, lookup_p99] = &latencies;
         let load = |address, script: Option<&Path>, latencies: &RefCell<Figures>, turn: Duration| {
@@ -110,17 +110,4 @@ impl Hello {
         tokio::spawn(Server { router, tls: None }.serve(listener, stop));
         Ok(Self { address, _stop: stopper, _ticker: engine::EpochTicker::start(&engine)? })
     }
-}
-
-/// A script for `wrk` that asks for one world after the other.
-fn script(scratch: &Path, worlds: &[String]) -> Result<PathBuf> {
-    let names: Vec<String> = worlds.iter().map(|name| format!("  \"{name}\",\n")).collect();
-    let names = names.concat();
-    let text = format!(
-        "local names = {{\n{names}}}\nlocal at = 0\n\
-         request = function()\n  at = at % #names + 1\n  return wrk.format(\"GET\", \"/v1/worlds/\" .. names[at])\nend\n"
-    );
-    let file = scratch.join("lookup.lua");
-    std::fs::write(&file, text)?;
-    Ok(file)
 }

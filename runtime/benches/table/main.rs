@@ -21,6 +21,7 @@ mod port;
 mod process;
 mod progress;
 mod raw;
+mod registry;
 mod report;
 mod start;
 mod tools;
@@ -70,7 +71,7 @@ impl Bench {
         let port = Port::start(&port::state(scratch))?;
         if !self.has_worlds.get() {
             self.progress.say("registering worlds");
-            port.import(scratch, self.networks.as_deref())?;
+            port.registry().import(scratch, self.networks.as_deref())?;
             self.has_worlds.set(true);
         }
         let result = call(&port);

@@ -5,6 +5,7 @@
 use crate::guests::{self, Profile};
 use crate::measure::Figures;
 use crate::process::Process;
+use crate::registry::Registry;
 use crate::report::Row;
 use crate::{Bench, tools};
 use anyhow::{Context, Result};
@@ -17,34 +18,51 @@ const RESIDENT_MB_MAX: f64 = 67.1;
 /// The slowest that 99 of 100 answers of ours may be, in milliseconds.
 const P99_MS_MAX: f64 = 5.0;
 
-/// An application that every host can run.
+/// An application, and what it is asked.
 struct Workload {
     /// What the table calls it.
     name: &'static str,
-    /// The guest of `benches/guests`.
-    guest: &'static str,
-    /// What stands in the manifest about its component besides the source.
-    grants: &'static str,
+    application: Application,
     /// Whether `wasmtime serve` offers what it imports.
     is_plain: bool,
 }
 
-const WORKLOADS: [Workload; 2] = [
-    Workload { name: "hello", guest: "hello", grants: "", is_plain: true },
+enum Application {
+    /// A guest of `benches/guests`, and what stands in the manifest about its component
+    /// besides the source.
+    Guest { guest: &'static str, grants: &'static str },
+    /// The port itself, which is asked for its worlds. Each host keeps the state where it
+    /// can: ours in its own store, Spin in SQLite.
+    Port,
+}
+
+const WORKLOADS: [Workload; 3] = [
+    Workload {
+        name: "hello",
+        application: Application::Guest { guest: "hello", grants: "" },
+        is_plain: true,
+    },
     Workload {
         name: "kv get",
-        guest: "kv-get",
-        grants: "key_value_stores = [\"default\"]\n",
+        application: Application::Guest { guest: "kv-get", grants: "key_value_stores = [\"default\"]\n" },
         is_plain: false,
     },
+    Workload { name: "world lookup", application: Application::Port, is_plain: false },
 ];
+
+/// A served application's folder, where its state goes, and where it answers.
+struct Place {
+    folder: PathBuf,
+    state: PathBuf,
+    address: SocketAddr,
+}
 
 /// A program that serves applications.
 struct Host {
     name: &'static str,
     program: PathBuf,
     /// Its command line for an application in a folder.
-    serve: fn(&mut Command, &Path, SocketAddr),
+    serve: fn(&mut Command, &Place),
     /// Whether it offers more than WASI.
     has_key_value: bool,
     /// How much more than it ours shall answer.
@@ -58,9 +76,10 @@ fn hosts() -> Vec<Host> {
     let ours = Host {
         name: "vwp up",
         program: env!("CARGO_BIN_EXE_vwp").into(),
-        serve: |command, folder, address| {
-            command.args(["up", "--quiet", "--dns-listen", "127.0.0.1:0", "--listen", &address.to_string()]);
-            command.arg("-f").arg(folder).arg("--state-dir").arg(folder.join("vwp"));
+        serve: |command, place| {
+            command.args(["up", "--quiet", "--dns-listen", "127.0.0.1:0"]);
+            command.args(["--listen", &place.address.to_string()]);
+            command.arg("-f").arg(&place.folder).arg("--state-dir").arg(place.state.join("vwp"));
         },
         has_key_value: true,
         ratio_min: 1.0,
@@ -68,9 +87,9 @@ fn hosts() -> Vec<Host> {
     let spin = named("SPIN").map(|program| Host {
         name: "Spin",
         program,
-        serve: |command, folder, address| {
-            command.args(["up", "--quiet", "--listen", &address.to_string()]);
-            command.arg("-f").arg(folder).arg("--state-dir").arg(folder.join("spin"));
+        serve: |command, place| {
+            command.args(["up", "--quiet", "--listen", &place.address.to_string()]);
+            command.arg("-f").arg(&place.folder).arg("--state-dir").arg(place.state.join("spin"));
         },
         has_key_value: true,
         ratio_min: 4.0,
@@ -78,9 +97,9 @@ fn hosts() -> Vec<Host> {
     let wasmtime = named("WASMTIME").map(|program| Host {
         name: "wasmtime serve",
         program,
-        serve: |command, folder, address| {
-            command.args(["serve", "-Scli,p3", "-Wcomponent-model-async", "--addr", &address.to_string()]);
-            command.arg(folder.join("guest.wasm"));
+        serve: |command, place| {
+            command.args(["serve", "-Scli,p3", "-Wcomponent-model-async"]);
+            command.args(["--addr", &place.address.to_string()]).arg(place.folder.join("guest.wasm"));
         },
         has_key_value: false,
         ratio_min: 2.0,
@@ -92,6 +111,8 @@ fn hosts() -> Vec<Host> {
 struct Side<'a> {
     host: &'a Host,
     address: SocketAddr,
+    /// What `wrk` asks, if it is not just the root.
+    script: Option<PathBuf>,
     process: Process,
     per_second: Figures,
     p99_ms: Figures,
@@ -105,9 +126,9 @@ pub(crate) fn rows(bench: &Bench) -> Result<Vec<Row>> {
     let hosts = hosts();
     let mut rows = Vec::new();
     for workload in &WORKLOADS {
-        let folder = application(bench, workload)?;
+        let folder = folder(bench, workload)?;
         let able = hosts.iter().filter(|host| workload.is_plain || host.has_key_value);
-        let mut sides = able.map(|host| start(bench, host, &folder)).collect::<Result<Vec<_>>>()?;
+        let mut sides = able.map(|host| start(bench, host, workload, &folder)).collect::<Result<Vec<_>>>()?;
         for round in 1..=bench.effort.rounds {
             for side in &mut sides {
                 let text = format!(
@@ -123,35 +144,55 @@ pub(crate) fn rows(bench: &Bench) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-/// Writes an application that every host can run; its folder.
-fn application(bench: &Bench, workload: &Workload) -> Result<PathBuf> {
+/// The folder of an application that every host can run.
+fn folder(bench: &Bench, workload: &Workload) -> Result<PathBuf> {
+    let Application::Guest { guest, grants } = workload.application else {
+        return Ok(guests::project().to_owned());
+    };
     bench.progress.say(&format!("building the guest of {}", workload.name));
-    let folder = bench.scratch.path().join(workload.guest);
+    let folder = bench.scratch.path().join(guest);
     std::fs::create_dir_all(&folder)?;
     // Not wide: that would be another component than the other hosts can run.
-    std::fs::write(folder.join("guest.wasm"), guests::build(workload.guest, Profile::Baseline)?)?;
+    std::fs::write(folder.join("guest.wasm"), guests::build(guest, Profile::Baseline)?)?;
     let manifest = format!(
         "spin_manifest_version = 2\n[application]\nname = \"bench\"\nversion = \"0.1.0\"\n\
          [[trigger.http]]\nroute = \"/...\"\ncomponent = \"guest\"\n\
-         [component.guest]\nsource = \"guest.wasm\"\n{}",
-        workload.grants
+         [component.guest]\nsource = \"guest.wasm\"\n{grants}"
     );
     std::fs::write(folder.join("spin.toml"), manifest)?;
     Ok(folder)
 }
 
-fn start<'a>(bench: &Bench, host: &'a Host, folder: &Path) -> Result<Side<'a>> {
+fn start<'a>(bench: &Bench, host: &'a Host, workload: &Workload, folder: &Path) -> Result<Side<'a>> {
     bench.progress.say(&format!("starting {}", host.name));
     let address = tools::free_port()?;
+    let state = bench.scratch.path().join(format!("{} on {}", workload.name, host.name));
+    std::fs::create_dir_all(&state)?;
+    let place = Place { folder: folder.to_owned(), state, address };
     let mut command = Command::new(&host.program);
-    (host.serve)(&mut command, folder, address);
-    let log = folder.join(format!("{}.log", host.name));
-    let process =
-        Process::start(command, address, &log).with_context(|| format!("{} does not serve", host.name))?;
+    (host.serve)(&mut command, &place);
+    let is_port = matches!(workload.application, Application::Port);
+    if is_port {
+        // Thrown away with the scratch folder, so they need not be secret.
+        let given = ["master_key", "admin_token"].map(|name| format!("{name}={}", "A".repeat(43)));
+        for variable in given.into_iter().chain([format!("issuer=http://{address}")]) {
+            command.args(["--variable", &variable]);
+        }
+    }
+    let process = Process::start(command, address, &place.state.join("log"))
+        .with_context(|| format!("{} does not serve", host.name))?;
+    let script = if is_port {
+        let registry = Registry { http: address };
+        registry.import(&place.state, bench.networks.as_deref())?;
+        Some(registry.script(&place.state)?)
+    } else {
+        None
+    };
     let figures = Figures::default;
     Ok(Side {
         host,
         address,
+        script,
         process,
         per_second: figures(),
         p99_ms: figures(),
@@ -163,7 +204,8 @@ fn start<'a>(bench: &Bench, host: &'a Host, folder: &Path) -> Result<Side<'a>> {
 impl Side<'_> {
     fn measure(&mut self, bench: &Bench) -> Result<()> {
         let before = self.process.cpu_seconds()?;
-        let load = tools::wrk(&format!("http://{}/", self.address), bench.effort.turn, None)?;
+        let load =
+            tools::wrk(&format!("http://{}/", self.address), bench.effort.turn, self.script.as_deref())?;
         let spent = self.process.cpu_seconds()? - before;
         self.per_second.push(load.per_second);
         self.p99_ms.push(load.p99_ms);
