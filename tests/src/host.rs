@@ -2,6 +2,7 @@
 
 use crate::http::{Call, Http};
 use crate::kind::Kind;
+use crate::tools;
 use crate::{build_folder, project};
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
@@ -120,6 +121,16 @@ impl Host {
         host.issuer = index.text("issuer");
         host.zone = index.text("zone");
         host
+    }
+
+    /// Where it answers DNS over UDP and TCP. Says that it is not tested where that is not
+    /// known; a host without such a listener has nothing there to test.
+    pub fn dns_for(&self, what: &str) -> Option<SocketAddr> {
+        let has_no_listener = self.is_own() && !Kind::chosen().is_vwp();
+        if self.dns.is_none() && !has_no_listener {
+            tools::skip(what, "VWP_DNS does not say where the deployment answers");
+        }
+        self.dns
     }
 
     /// Whether the test started this deployment, and may therefore end it.

@@ -12,7 +12,7 @@ use vwp_tests::dns::{self, SILENCE, ask_udp, framed, question, rcode, send_tcp};
 use vwp_tests::host::Host;
 use vwp_tests::http::{Call, Http};
 use vwp_tests::people::{Operator, Traveller, sign_in, sign_up};
-use vwp_tests::{tools, unique};
+use vwp_tests::unique;
 
 /// A refusal that is expected: what is wrong, the request, the status and the kind.
 type Row = (String, Call, u16, &'static str);
@@ -561,9 +561,7 @@ fn a_client_that_stalls_holds_up_nobody_else() {
 #[test]
 fn malformed_dns_messages_get_formerr_or_silence() {
     let host = Host::shared();
-    let Some(server) = host.dns else {
-        return tools::skip("malformed DNS messages", "VWP_DNS does not say where the deployment answers");
-    };
+    let Some(server) = host.dns_for("malformed DNS messages") else { return };
     let name = format!("_vw.arena.{}", host.zone);
     let good = question(7, &name, 64);
     let patched = |at: usize, byte: u8| {
@@ -611,9 +609,7 @@ fn malformed_dns_messages_get_formerr_or_silence() {
 #[test]
 fn random_bytes_over_dns_hurt_nobody() {
     let host = Host::shared();
-    let Some(server) = host.dns else {
-        return tools::skip("random DNS messages", "VWP_DNS does not say where the deployment answers");
-    };
+    let Some(server) = host.dns_for("random DNS messages") else { return };
     let good = question(7, &format!("_vw.arena.{}", host.zone), 64);
     for _ in 0..300 {
         let mut message = good.clone();
