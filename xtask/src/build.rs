@@ -72,9 +72,9 @@ impl Profile {
 /// Builds the components in the profiles, then the runtime.
 pub(crate) fn run(project: &Project, profiles: &[Profile]) -> Result<()> {
     ensure_target()?;
-    // Only hosts other than ours use them, and those take the baseline.
-    let portable = profiles.contains(&Profile::BASELINE);
-    let mut steps = Steps::new(profiles.len() * 3 + 1 + usize::from(portable));
+    // The manifest names Spin's storage for every host, and it is made for all of them.
+    let ledger_is_built = profiles.contains(&Profile::BASELINE);
+    let mut steps = Steps::new(profiles.len() * 3 + 2 + usize::from(!ledger_is_built));
     for profile in profiles {
         let name = profile.name;
         // Apart, because cargo unites the features of what it builds together, and the
@@ -83,11 +83,12 @@ pub(crate) fn run(project: &Project, profiles: &[Profile]) -> Result<()> {
         steps.run(&format!("the gateway, {name}"), profile.cargo(project, &[MIDDLEWARE]))?;
         steps.run(&format!("the ledger, {name}"), profile.cargo(project, &[MACHINE]))?;
     }
-    if portable {
-        // Apart as well: what they link must not ask for more than they import.
-        steps.run("the storage adapters", Profile::BASELINE.cargo(project, ADAPTERS))?;
-        portable::compose(project)?;
+    if !ledger_is_built {
+        steps.run("the ledger, baseline", Profile::BASELINE.cargo(project, &[MACHINE]))?;
     }
+    // Apart as well: what they link must not ask for more than they import.
+    steps.run("the storage adapters", Profile::BASELINE.cargo(project, ADAPTERS))?;
+    portable::compose(project)?;
     steps.run("the runtime", project.cargo("build --release -p vwp-runtime"))
 }
 

@@ -60,7 +60,8 @@ pub(crate) fn run_on_spin(project: &Project) -> Result<ExitCode> {
     let mut suite = Suite { summary: Summary::default(), started: Instant::now() };
     if suite.step("build", || build::run(project, &Profile::ALL)) {
         let mut tests = black_box(project, "spin");
-        tests.env(spin::VARIABLE, spin);
+        // The storage adapters by themselves as well, against their contract's suite.
+        tests.args(["--test", "portable"]).env(spin::VARIABLE, spin);
         suite.tests("black-box tests on Spin", tests);
     }
     print!("{}", suite.summary.render());
