@@ -113,7 +113,13 @@ impl<D: Database, H: Host, M: StateMachine> SqlStore<D, H, M> {
             }
             seen
         };
-        let rows = new_rows(writes, &seen).map_err(Refusal::Outcome)?;
+        let rows = match new_rows(writes, &seen) {
+            Ok(rows) => rows,
+            // A commit that is malformed is so whatever its counters hold.
+            Err(outcome) => {
+                return Err(self.meeting_appends(writes).await?.unwrap_or(Refusal::Outcome(outcome)));
+            }
+        };
         let version = |key: &[u8]| seen.get(key).map(|live| live.entry.version);
         let guards: Vec<_> = checks
             .iter()
@@ -174,13 +180,16 @@ impl<D: Database, H: Host, M: StateMachine> SqlStore<D, H, M> {
                 return Ok(Some(refusal));
             }
         }
-        if writes.iter().any(|write| matches!(write, Write::Append { .. })) {
-            let next = self.head().await?.0 + 1;
-            if appends_meet(writes, next) {
-                return Ok(Some(Refusal::Error(limits::appended_twice())));
-            }
+        self.meeting_appends(writes).await
+    }
+
+    /// The refusal of a commit that would change a key twice through an append.
+    async fn meeting_appends(&self, writes: &[Write]) -> Result<Option<Refusal>, StorageError> {
+        if !writes.iter().any(|write| matches!(write, Write::Append { .. })) {
+            return Ok(None);
         }
-        Ok(None)
+        let next = self.head().await?.0 + 1;
+        Ok(appends_meet(writes, next).then(|| Refusal::Error(limits::appended_twice())))
     }
 }
 
