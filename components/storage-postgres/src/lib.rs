@@ -66,8 +66,21 @@ impl Postgres {
         Ok(self.connection.borrow_mut().insert(Rc::new(opened)).clone())
     }
 
-    /// Runs a statement, and gives the connection up if it may be broken.
-    async fn attempt(&self, statement: Statement) -> Result<Vec<Row>, DatabaseError> {
+    /// Lets the next statement open another connection, unless that has happened already.
+    fn give_up(&self, broken: &Rc<postgres::Connection>) {
+        let mut known = self.connection.borrow_mut();
+        if known.as_ref().is_some_and(|known| Rc::ptr_eq(known, broken)) {
+            *known = None;
+        }
+    }
+}
+
+impl Database for Postgres {
+    fn dialect(&self) -> Dialect {
+        Dialect::Postgres
+    }
+
+    async fn run(&self, statement: Statement) -> Result<Vec<Row>, DatabaseError> {
         let connection = self.connection().await?;
         let parameters = statement.parameters.into_iter().map(parameter).collect();
         let result = async {
@@ -85,24 +98,6 @@ impl Postgres {
             error
         })?;
         Ok(rows.into_iter().map(|row| Row(row.into_iter().map(column).collect())).collect())
-    }
-
-    /// Lets the next statement open another connection, unless that has happened already.
-    fn give_up(&self, broken: &Rc<postgres::Connection>) {
-        let mut known = self.connection.borrow_mut();
-        if known.as_ref().is_some_and(|known| Rc::ptr_eq(known, broken)) {
-            *known = None;
-        }
-    }
-}
-
-impl Database for Postgres {
-    fn dialect(&self) -> Dialect {
-        Dialect::Postgres
-    }
-
-    async fn run(&self, statement: Statement) -> Result<Vec<Row>, DatabaseError> {
-        self.attempt(statement).await
     }
 }
 
@@ -136,9 +131,9 @@ fn error(error: postgres::Error) -> DatabaseError {
         postgres::Error::ConnectionFailed(_) => {
             DatabaseError::Unknown("the database cannot be reached".to_owned())
         }
-        postgres::Error::BadParameter(text) | postgres::Error::ValueConversionFailed(text) => {
-            DatabaseError::Refused(text)
-        }
+        postgres::Error::BadParameter(text) => DatabaseError::Refused(text),
+        // The statement ran before its values were read.
+        postgres::Error::ValueConversionFailed(text) => DatabaseError::Unknown(text),
         postgres::Error::Other(_) => DatabaseError::Unknown("the database failed".to_owned()),
     }
 }

@@ -6,7 +6,8 @@ use crate::store::{ATTEMPTS_MAX, Backoff};
 use crate::{Database, Host, SqlStore, Statement};
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
-use vwp_storage::kv::{Check, Entry, Key, Outcome, Timestamp, Version, Write};
+use vwp_storage::counter::{self, Sum};
+use vwp_storage::kv::{Check, Key, Outcome, Timestamp, Version, Write};
 use vwp_storage::machine::StateMachine;
 use vwp_storage::{StorageError, limits};
 
@@ -216,12 +217,7 @@ fn counters(writes: &[Write]) -> Vec<&[u8]> {
 /// Whether two writes change one key in the commit of this version.
 fn appends_meet(writes: &[Write], version: Version) -> bool {
     let mut keys = BTreeSet::new();
-    writes.iter().any(|write| {
-        !keys.insert(match write {
-            Write::Put { key, .. } | Write::Delete { key } | Write::Add { key, .. } => key.clone(),
-            Write::Append { prefix, suffix, .. } => limits::appended_key(prefix, version, suffix),
-        })
-    })
+    writes.iter().any(|write| !keys.insert(limits::changed_key(write, version)))
 }
 
 /// The rows of the writes, where counters hold what was seen.
@@ -239,14 +235,17 @@ fn new_rows<'a>(writes: &'a [Write], seen: &BTreeMap<Key, Live>) -> Result<Vec<N
             }
             Write::Add { key, delta, minimum, maximum } => {
                 let seen = seen.get(key);
-                let Some(sum) = seen.map_or(Some(0), |live| counter(&live.entry)) else {
-                    not_counters.push(key.clone());
-                    continue;
-                };
-                let sum = sum.checked_add(*delta).filter(|sum| (minimum..=maximum).contains(&sum));
-                let Some(sum) = sum else {
-                    out_of_bounds.push(key.clone());
-                    continue;
+                let held = seen.map(|live| live.entry.value.as_slice());
+                let sum = match counter::add(held, *delta, *minimum, *maximum) {
+                    Sum::Within(sum) => sum,
+                    Sum::OutOfBounds => {
+                        out_of_bounds.push(key.clone());
+                        continue;
+                    }
+                    Sum::NotACounter => {
+                        not_counters.push(key.clone());
+                        continue;
+                    }
                 };
                 let expires_at = seen.and_then(|live| live.expires_at);
                 NewRow { key, suffix: None, value: Some(sum.to_le_bytes().to_vec()), expires_at }
@@ -257,11 +256,6 @@ fn new_rows<'a>(writes: &'a [Write], seen: &BTreeMap<Key, Live>) -> Result<Vec<N
         return Err(Outcome::NotACounter(not_counters));
     }
     if out_of_bounds.is_empty() { Ok(rows) } else { Err(Outcome::OutOfBounds(out_of_bounds)) }
-}
-
-/// Reads a counter: eight little-endian bytes, signed.
-fn counter(entry: &Entry) -> Option<i64> {
-    entry.value.as_slice().try_into().ok().map(i64::from_le_bytes)
 }
 
 /// The one statement of a commit. It returns the commit's version, once per row, and

@@ -7,6 +7,7 @@
 //! [`conformance`] is the suite that the model and every engine and adapter pass.
 
 pub mod conformance;
+pub mod counter;
 pub mod kv;
 pub mod limits;
 mod local;

@@ -145,6 +145,14 @@ fn fixed_key(write: &Write) -> Option<&[u8]> {
     }
 }
 
+/// The key that a write changes in the commit of this version.
+pub fn changed_key(write: &Write, version: Version) -> Key {
+    match write {
+        Write::Put { key, .. } | Write::Delete { key } | Write::Add { key, .. } => key.clone(),
+        Write::Append { prefix, suffix, .. } => appended_key(prefix, version, suffix),
+    }
+}
+
 /// The key that an append writes in the commit of this version.
 pub fn appended_key(prefix: &[u8], version: Version, suffix: &[u8]) -> Key {
     [prefix, &version.to_be_bytes(), suffix].concat()

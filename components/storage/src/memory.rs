@@ -3,6 +3,7 @@
 //!
 //! Handlers are tested on it, and engines are tested against it.
 
+use crate::counter::{self, Sum};
 use crate::kv::{Change, Check, Direction, Entry, Item, Key, KeyRange, Kv, Outcome, Page, Timestamp};
 use crate::kv::{Version, Write};
 use crate::{StorageError, limits};
@@ -132,14 +133,17 @@ impl State {
                 }
                 Write::Add { key, delta, minimum, maximum } => {
                     let seen = self.live(key, now);
-                    let Some(sum) = seen.map_or(Some(0), |stored| counter(&stored.entry.value)) else {
-                        not_counters.push(key.clone());
-                        continue;
-                    };
-                    let sum = sum.checked_add(*delta).filter(|sum| (minimum..=maximum).contains(&sum));
-                    let Some(sum) = sum else {
-                        out_of_bounds.push(key.clone());
-                        continue;
+                    let held = seen.map(|stored| stored.entry.value.as_slice());
+                    let sum = match counter::add(held, *delta, *minimum, *maximum) {
+                        Sum::Within(sum) => sum,
+                        Sum::OutOfBounds => {
+                            out_of_bounds.push(key.clone());
+                            continue;
+                        }
+                        Sum::NotACounter => {
+                            not_counters.push(key.clone());
+                            continue;
+                        }
                     };
                     let expires_at = seen.and_then(|stored| stored.expires_at);
                     (key.clone(), Some((sum.to_le_bytes().to_vec(), expires_at)))
@@ -167,11 +171,6 @@ type Effect = (Vec<u8>, Option<Timestamp>);
 enum Refusal {
     Outcome(Outcome),
     Error(StorageError),
-}
-
-/// Reads a counter: eight little-endian bytes, signed.
-fn counter(value: &[u8]) -> Option<i64> {
-    value.try_into().ok().map(i64::from_le_bytes)
 }
 
 impl Kv for Memory {

@@ -7,6 +7,7 @@ use super::effect::{Effect, NEVER};
 use super::index::{Index, Staged, Stored};
 use crate::StoreError;
 use std::collections::{BTreeSet, HashSet};
+use vwp_storage::counter::{self, Sum};
 use vwp_storage::kv::{Check, Key, Outcome, Timestamp, Version, Write};
 use vwp_storage::{StorageError, limits};
 
@@ -55,7 +56,7 @@ impl Evaluator<'_> {
         // Keys that the request names are distinct already: see `limits::commit`.
         let mut names: HashSet<Key> = HashSet::new();
         for write in writes {
-            if appends && !names.insert(changed_key(&write, version)) {
+            if appends && !names.insert(limits::changed_key(&write, version)) {
                 return Ok(Decision::Invalid(limits::appended_twice()));
             }
             match write {
@@ -73,16 +74,14 @@ impl Evaluator<'_> {
                 }
                 Write::Add { key, delta, minimum, maximum } => {
                     let seen = self.live(&key)?;
-                    let Some(sum) = counter(seen.as_ref()) else {
-                        not_counters.push(key);
-                        continue;
-                    };
-                    match sum.checked_add(delta).filter(|sum| (minimum..=maximum).contains(sum)) {
-                        Some(sum) => {
+                    let held = seen.as_ref().map(|stored| stored.entry.value.as_slice());
+                    match counter::add(held, delta, minimum, maximum) {
+                        Sum::Within(sum) => {
                             let expires_at = seen.map_or(NEVER, |stored| stored.expires_at);
                             effects.push(Effect::Put { key, value: sum.to_le_bytes().into(), expires_at });
                         }
-                        None => out_of_bounds.push(key),
+                        Sum::OutOfBounds => out_of_bounds.push(key),
+                        Sum::NotACounter => not_counters.push(key),
                     }
                 }
             }
@@ -113,17 +112,5 @@ impl Evaluator<'_> {
 
     fn live(&self, key: &[u8]) -> Result<Option<Stored>, StoreError> {
         Ok(self.index.stored(self.staged, key)?.filter(|stored| stored.lives(self.now)))
-    }
-}
-
-/// The counter that a key holds; an absent key counts as zero.
-fn counter(stored: Option<&Stored>) -> Option<i64> {
-    stored.map_or(Some(0), |stored| stored.entry.value.as_slice().try_into().ok().map(i64::from_le_bytes))
-}
-
-fn changed_key(write: &Write, version: Version) -> Key {
-    match write {
-        Write::Put { key, .. } | Write::Delete { key } | Write::Add { key, .. } => key.clone(),
-        Write::Append { prefix, suffix, .. } => limits::appended_key(prefix, version, suffix),
     }
 }
