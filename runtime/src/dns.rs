@@ -17,7 +17,7 @@ mod bindings {
     #![allow(missing_docs, unreachable_pub, clippy::pedantic, reason = "generated")]
     wasmtime::component::bindgen!({
         inline: "package vwp:host; world resolving { export vwp:discovery/resolver@0.1.0; }",
-        path: "../wit/discovery",
+        path: ["../wit/timer", "../wit/discovery"],
     });
 }
 
@@ -110,8 +110,8 @@ impl Worker {
                     let answered =
                         resolver.call_answer(accessor, question.message, question.transport).await?;
                     // A refusal here is a store that cannot serve; the client asks again.
-                    if let Ok(message) = answered {
-                        let _ = question.answer.send(message);
+                    if let Ok(reply) = answered {
+                        let _ = question.answer.send(reply.messages.into_iter().next().unwrap_or_default());
                     }
                 }
             })

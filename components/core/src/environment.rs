@@ -1,6 +1,7 @@
 //! What a request needs from outside besides storage: the time, randomness and
 //! the operator's settings. The handler passes it in, so the domain stays pure.
 
+use std::collections::BTreeMap;
 use std::fmt;
 
 /// Milliseconds since the Unix epoch.
@@ -27,6 +28,8 @@ pub struct Settings {
     pub master_key: [u8; 32],
     /// The secret that an administrator shows.
     pub admin_token: String,
+    /// Further variables, of one component alone, by name. None of them is secret.
+    pub options: BTreeMap<&'static str, String>,
 }
 
 impl fmt::Debug for Settings {

@@ -9,6 +9,7 @@
 //! - [`http`]: the component's HTTP API.
 //! - [`minecraft_networks`]: worlds to import from a list of Minecraft networks.
 //! - [`error`]: every refusal, by name.
+//! - [`options`]: the component's own variables.
 //! - [`keys`]: where the component's state is in the store.
 
 pub mod dns;
@@ -18,6 +19,7 @@ pub mod http;
 pub mod keys;
 pub mod minecraft_networks;
 pub mod names;
+pub mod options;
 pub mod record;
 pub mod registry;
 pub mod search;
@@ -28,10 +30,12 @@ pub mod zone;
 mod component {
     #![allow(unsafe_code, reason = "the export macros generate it")]
 
+    use crate::options::OPTIONS;
     use crate::registry::{Registration, World};
     use crate::{dns, http, names, registry, search};
     use bindings::exports::vwp::discovery::registry as api;
     use bindings::exports::vwp::discovery::resolver;
+    use bindings::exports::vwp::timer::scheduled;
     use bindings::vwp::discovery::types;
     use vwp_core::{Environment, Problem};
     use vwp_guest::http_types::{ErrorCode, Request, Response};
@@ -40,7 +44,7 @@ mod component {
     mod bindings {
         #![allow(missing_docs, unreachable_pub, clippy::pedantic, reason = "generated")]
         spin_sdk::wit_bindgen::generate!({
-            path: "../../wit/discovery",
+            path: ["../../wit/timer", "../../wit/discovery"],
             world: "discovery",
             runtime_path: "::spin_sdk::wit_bindgen::rt",
             generate_all,
@@ -54,7 +58,7 @@ mod component {
 
     impl HttpHandler for Component {
         async fn handle(request: Request) -> Result<Response, ErrorCode> {
-            vwp_guest::serve(request, async |environment, request| {
+            vwp_guest::serve_with(OPTIONS, request, async |environment, request| {
                 http::handle(&Store, environment, request).await
             })
             .await
@@ -65,7 +69,7 @@ mod component {
         async fn register(signed: String) -> Result<types::Registration, types::Error> {
             let call =
                 async |environment: &Environment<'_>| registry::register(&Store, environment, &signed).await;
-            Ok(vwp_guest::environment(call).await?.into())
+            Ok(vwp_guest::environment_with(OPTIONS, call).await?.into())
         }
 
         async fn lookup(name: String) -> Result<Option<types::RegisteredWorld>, types::Error> {
@@ -74,7 +78,7 @@ mod component {
                 let world = registry::lookup(&Store, environment, &name).await?;
                 Ok(world.map(|world| describe(world, environment)))
             };
-            Ok(vwp_guest::environment(call).await?)
+            Ok(vwp_guest::environment_with(OPTIONS, call).await?)
         }
 
         async fn search(
@@ -88,25 +92,43 @@ mod component {
                 let worlds = page.worlds.into_iter().map(|world| describe(world, environment)).collect();
                 Ok(types::Page { worlds, next: page.next })
             };
-            Ok(vwp_guest::environment(call).await?)
+            Ok(vwp_guest::environment_with(OPTIONS, call).await?)
         }
     }
 
     impl resolver::Guest for Component {
-        async fn answer(query: Vec<u8>, transport: types::Transport) -> Result<Vec<u8>, types::Error> {
+        async fn answer(
+            query: Vec<u8>,
+            transport: resolver::Transport,
+        ) -> Result<resolver::Reply, types::Error> {
             let transport = match transport {
-                types::Transport::Udp => dns::Transport::Udp,
-                types::Transport::Tcp => dns::Transport::Tcp,
-                types::Transport::Https => dns::Transport::Https,
+                resolver::Transport::Udp => dns::Transport::Udp,
+                resolver::Transport::Tcp | resolver::Transport::Tls => dns::Transport::Tcp,
+                resolver::Transport::Https => dns::Transport::Https,
             };
             let call = async |environment: &Environment<'_>| {
                 let reply = dns::answer(&Store, environment, &query, transport).await;
                 if let Some(fault) = reply.fault {
                     eprintln!("a question was answered with SERVFAIL: {}", fault.detail);
                 }
-                Ok(reply.message)
+                let messages = if reply.message.is_empty() { Vec::new() } else { vec![reply.message] };
+                Ok(resolver::Reply { messages, more: None, sources: Vec::new(), kept_s: 0 })
             };
-            Ok(vwp_guest::environment(call).await?)
+            Ok(vwp_guest::environment_with(OPTIONS, call).await?)
+        }
+
+        async fn resume(_: Vec<u8>) -> Result<resolver::Reply, types::Error> {
+            Err(types::Error::Internal)
+        }
+
+        async fn notifications() -> Result<Vec<resolver::Notification>, types::Error> {
+            Ok(Vec::new())
+        }
+    }
+
+    impl scheduled::Guest for Component {
+        async fn run() -> Result<u32, String> {
+            Ok(1000)
         }
     }
 

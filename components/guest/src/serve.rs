@@ -35,8 +35,16 @@ fn now() -> Timestamp {
 pub async fn environment<T>(
     call: impl AsyncFnOnce(&Environment<'_>) -> Result<T, Problem>,
 ) -> Result<T, Problem> {
+    environment_with(&[], call).await
+}
+
+/// The same with the component's own options. A component always names the same ones.
+pub async fn environment_with<T>(
+    options: &[&'static str],
+    call: impl AsyncFnOnce(&Environment<'_>) -> Result<T, Problem>,
+) -> Result<T, Problem> {
     let now = now();
-    let settings = settings::current(now).await?;
+    let settings = settings::current(now, options).await?;
     call(&Environment { now, random: &HostRandom, settings: &settings }).await
 }
 
@@ -45,8 +53,22 @@ pub async fn serve<H>(request: WasiRequest, handler: H) -> Result<WasiResponse, 
 where
     H: AsyncFnOnce(&Environment<'_>, Request<Vec<u8>>) -> Response<Vec<u8>>,
 {
+    serve_with(&[], request, handler).await
+}
+
+/// The same with the component's own options.
+pub async fn serve_with<H>(
+    options: &[&'static str],
+    request: WasiRequest,
+    handler: H,
+) -> Result<WasiResponse, ErrorCode>
+where
+    H: AsyncFnOnce(&Environment<'_>, Request<Vec<u8>>) -> Response<Vec<u8>>,
+{
     let answer = match read(request).await {
-        Ok(request) => environment(async |environment| Ok(handler(environment, request).await)).await,
+        Ok(request) => {
+            environment_with(options, async |environment| Ok(handler(environment, request).await)).await
+        }
         Err(problem) => Err(problem),
     };
     write(answer.unwrap_or_else(Problem::into_response))

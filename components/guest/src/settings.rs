@@ -2,6 +2,7 @@
 
 use spin_sdk::variables;
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use vwp_core::environment::{Settings, Timestamp};
 use vwp_core::{Problem, jose};
@@ -16,22 +17,30 @@ thread_local! {
 
 /// The settings, at most a second old: reading them for every request would be four
 /// calls of the host each time.
-pub(crate) async fn current(now: Timestamp) -> Result<Rc<Settings>, Problem> {
+pub(crate) async fn current(now: Timestamp, options: &[&'static str]) -> Result<Rc<Settings>, Problem> {
     let kept = SETTINGS.with_borrow(Clone::clone);
     if let Some((_, settings)) = kept.filter(|(read_at, _)| read_at.abs_diff(now) < KEPT_MS) {
         return Ok(settings);
     }
-    let settings = Rc::new(read().await?);
+    let settings = Rc::new(read(options).await?);
     SETTINGS.set(Some((now, settings.clone())));
     Ok(settings)
 }
 
-async fn read() -> Result<Settings, Problem> {
+async fn read(options: &[&'static str]) -> Result<Settings, Problem> {
     let master_key = jose::decode(&variable("master_key").await?)
         .ok()
         .and_then(|bytes| <[u8; 32]>::try_from(bytes).ok())
         .ok_or_else(|| misconfigured("master_key", "is not 32 bytes in base64url"))?;
+    let mut values = BTreeMap::new();
+    for &name in options {
+        // A manifest that does not mention an option leaves it at its default.
+        if let Ok(value) = variables::get(name).await {
+            values.insert(name, value);
+        }
+    }
     Ok(Settings {
+        options: values,
         zone: variable("zone").await?,
         issuer: variable("issuer").await?,
         master_key,

@@ -70,6 +70,7 @@ impl Port {
             issuer: ISSUER.into(),
             master_key: [7; 32],
             admin_token: ADMIN.into(),
+            options: std::collections::BTreeMap::new(),
         };
         let store = Memory::new(move || time.load(Ordering::Relaxed));
         Self { store, settings, random: Counter(Cell::new(0)), clock }

@@ -37,6 +37,7 @@ pub(crate) fn settings() -> Settings {
         issuer: ISSUER.into(),
         master_key: [7; 32],
         admin_token: "admin-secret".into(),
+        options: std::collections::BTreeMap::new(),
     }
 }
 

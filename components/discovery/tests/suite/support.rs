@@ -73,6 +73,7 @@ impl Port {
             issuer: ISSUER.into(),
             master_key: [7; 32],
             admin_token: ADMIN_TOKEN.into(),
+            options: std::collections::BTreeMap::new(),
         };
         Self { store, settings, clock, random: Seeded::default() }
     }

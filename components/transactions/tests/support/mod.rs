@@ -141,6 +141,7 @@ impl Port {
             issuer: PORT.into(),
             master_key: [1; 32],
             admin_token: ADMIN.into(),
+            options: std::collections::BTreeMap::new(),
         };
         let port =
             Self { store, arena: Signer::new(1), bazaar: Signer::new(2), issuer: Signer::new(3), settings };

@@ -1,25 +1,15 @@
-//! The component's HTTP API.
-//!
-//! | path | methods | who may call it |
-//! |---|---|---|
-//! | `/` | GET | anybody |
-//! | `/v1/worlds` | GET | anybody |
-//! | `/v1/worlds` | POST | the operator who signed the record |
-//! | `/v1/worlds/{name}` | GET | anybody |
-//! | `/dns-query` | GET, POST | anybody |
-//! | `/v1/keys/zone` | GET | the administrator |
-//! | `/v1/keys/zone/rotate` | POST | the administrator |
+//! `/v1/worlds`: registering, finding and showing worlds.
 
+use super::method_not_allowed;
 use crate::error::DiscoveryError;
 use crate::registry::{self, World};
 use crate::search::{self, Question};
-use crate::{doh, keys, names, record};
+use crate::{names, record};
 use http::{Method, Request, Response, StatusCode, header};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
 use serde_json::json;
-use vwp_core::caller::{self, Caller};
-use vwp_core::{Environment, Problem, keyring, reply};
+use vwp_core::{Environment, Problem, reply};
 use vwp_storage::Kv;
 
 /// The longest query string, in bytes: the longest question and cursor, encoded.
@@ -56,58 +46,25 @@ impl<'a> WorldView<'a> {
     }
 }
 
-/// Answers a request.
-pub async fn handle<S: Kv>(
-    store: &S,
-    environment: &Environment<'_>,
-    request: Request<Vec<u8>>,
-) -> Response<Vec<u8>> {
-    reply::finish(request.method(), route(store, environment, &request).await)
-}
-
-async fn route<S: Kv>(
+/// Answers a request to `/v1/worlds` or below it; `rest` is the path behind that.
+pub(super) async fn route<S: Kv>(
     store: &S,
     environment: &Environment<'_>,
     request: &Request<Vec<u8>>,
+    rest: &str,
 ) -> Result<Response<Vec<u8>>, Problem> {
-    let path = request.uri().path();
     let is_get = matches!(*request.method(), Method::GET | Method::HEAD);
     let is_post = request.method() == Method::POST;
-    let not_allowed = |allow| Err(Problem::method_not_allowed(allow));
-    match path {
-        "/" if is_get => index(store, environment).await,
-        "/v1/worlds" if is_get => search_worlds(store, environment, request).await,
-        "/v1/worlds" if is_post => register_world(store, environment, request).await,
-        "/dns-query" if is_get || is_post => doh::handle(store, environment, request).await,
-        "/v1/worlds" | "/dns-query" => not_allowed("GET, HEAD, POST"),
-        "/v1/keys/zone" if is_get => list_keys(store, environment, request).await,
-        "/" | "/v1/keys/zone" => not_allowed("GET, HEAD"),
-        "/v1/keys/zone/rotate" if is_post => rotate_keys(store, environment, request).await,
-        "/v1/keys/zone/rotate" => not_allowed("POST"),
-        _ => match path.strip_prefix("/v1/worlds/").filter(|name| !name.is_empty() && !name.contains('/')) {
-            Some(name) if is_get => show_world(store, environment, name).await,
-            Some(_) => not_allowed("GET, HEAD"),
-            None => Err(Problem::not_found("no resource has this path")),
-        },
+    match rest.strip_prefix('/') {
+        None if is_get => search_worlds(store, environment, request).await,
+        None if is_post => register_world(store, environment, request).await,
+        None => method_not_allowed("GET, HEAD, POST"),
+        Some(name) if name.is_empty() || name.contains('/') => {
+            Err(Problem::not_found("no resource has this path"))
+        }
+        Some(name) if is_get => show_world(store, environment, name).await,
+        Some(_) => method_not_allowed("GET, HEAD"),
     }
-}
-
-async fn index<S: Kv>(store: &S, environment: &Environment<'_>) -> Result<Response<Vec<u8>>, Problem> {
-    // The public keys are here so that anybody can verify a receipt.
-    let keys = keyring::list(store, keys::ZONE_KEYRING).await?;
-    let keys: Vec<_> = keys.into_iter().map(|key| key.jwk).collect();
-    let settings = environment.settings;
-    let body = json!({
-        "issuer": settings.issuer,
-        "zone": settings.zone,
-        "resources": {
-            "worlds": "/v1/worlds{?q,limit,cursor}",
-            "world": "/v1/worlds/{name}",
-            "dns": "/dns-query{?dns}",
-        },
-        "receipt_keys": { "keys": keys },
-    });
-    Ok(reply::json(StatusCode::OK, &body))
 }
 
 async fn register_world<S: Kv>(
@@ -180,38 +137,4 @@ fn question(query: &str) -> Result<Question, Problem> {
         }
     }
     Ok(question)
-}
-
-async fn list_keys<S: Kv>(
-    store: &S,
-    environment: &Environment<'_>,
-    request: &Request<Vec<u8>>,
-) -> Result<Response<Vec<u8>>, Problem> {
-    require_administrator(store, environment, request).await?;
-    let keys = keyring::list(store, keys::ZONE_KEYRING).await?;
-    Ok(reply::json(StatusCode::OK, &json!({ "keys": keys })))
-}
-
-async fn rotate_keys<S: Kv>(
-    store: &S,
-    environment: &Environment<'_>,
-    request: &Request<Vec<u8>>,
-) -> Result<Response<Vec<u8>>, Problem> {
-    require_administrator(store, environment, request).await?;
-    let key = keyring::rotate(store, keys::ZONE_KEYRING, environment, |_| Vec::new()).await?;
-    Ok(reply::json(StatusCode::CREATED, &key))
-}
-
-async fn require_administrator<S: Kv>(
-    store: &S,
-    environment: &Environment<'_>,
-    request: &Request<Vec<u8>>,
-) -> Result<(), Problem> {
-    match caller::authenticate(store, request.headers(), environment).await? {
-        Caller::Administrator => Ok(()),
-        Caller::Nobody => Err(Problem::unauthorised("this is for the administrator")),
-        Caller::Traveller { .. } | Caller::Operator { .. } => {
-            Err(Problem::forbidden("this is for the administrator"))
-        }
-    }
 }

@@ -1,0 +1,97 @@
+//! The component's HTTP API.
+//!
+//! | path | methods | who may call it |
+//! |---|---|---|
+//! | `/` | GET | anybody |
+//! | `/v1/worlds` | GET | anybody |
+//! | `/v1/worlds` | POST | the operator who signed the record |
+//! | `/v1/worlds/{name}` | GET | anybody |
+//! | `/dns-query` | GET, POST | anybody |
+//! | `/v1/keys/zone` | GET | the administrator |
+//! | `/v1/keys/zone/rotate` | POST | the administrator |
+
+mod worlds;
+mod zone;
+
+pub use worlds::WorldView;
+
+use crate::{doh, keys};
+use http::{Method, Request, Response, StatusCode};
+use serde_json::json;
+use vwp_core::caller::{self, Caller};
+use vwp_core::{Environment, Problem, keyring, reply};
+use vwp_storage::Kv;
+
+/// Answers a request.
+pub async fn handle<S: Kv>(
+    store: &S,
+    environment: &Environment<'_>,
+    request: Request<Vec<u8>>,
+) -> Response<Vec<u8>> {
+    reply::finish(request.method(), route(store, environment, &request).await)
+}
+
+async fn route<S: Kv>(
+    store: &S,
+    environment: &Environment<'_>,
+    request: &Request<Vec<u8>>,
+) -> Result<Response<Vec<u8>>, Problem> {
+    let path = request.uri().path();
+    let is_get = matches!(*request.method(), Method::GET | Method::HEAD);
+    if let Some(rest) = below(path, "/v1/worlds") {
+        return worlds::route(store, environment, request, rest).await;
+    }
+    if let Some(rest) = below(path, "/v1/keys/zone") {
+        return zone::receipt_keys(store, environment, request, rest).await;
+    }
+    match path {
+        "/" if is_get => index(store, environment).await,
+        "/" => method_not_allowed("GET, HEAD"),
+        "/dns-query" if is_get || request.method() == Method::POST => {
+            doh::handle(store, environment, request).await
+        }
+        "/dns-query" => method_not_allowed("GET, HEAD, POST"),
+        _ => Err(Problem::not_found("no resource has this path")),
+    }
+}
+
+/// The path behind a resource's: empty, or with a slash at its start.
+fn below<'a>(path: &'a str, resource: &str) -> Option<&'a str> {
+    path.strip_prefix(resource).filter(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+fn method_not_allowed<T>(allow: &'static str) -> Result<T, Problem> {
+    Err(Problem::method_not_allowed(allow))
+}
+
+async fn index<S: Kv>(store: &S, environment: &Environment<'_>) -> Result<Response<Vec<u8>>, Problem> {
+    // The public keys are here so that anybody can verify a receipt.
+    let keys = keyring::list(store, keys::ZONE_KEYRING).await?;
+    let keys: Vec<_> = keys.into_iter().map(|key| key.jwk).collect();
+    let settings = environment.settings;
+    let body = json!({
+        "issuer": settings.issuer,
+        "zone": settings.zone,
+        "resources": {
+            "worlds": "/v1/worlds{?q,limit,cursor}",
+            "world": "/v1/worlds/{name}",
+            "dns": "/dns-query{?dns}",
+        },
+        "receipt_keys": { "keys": keys },
+    });
+    Ok(reply::json(StatusCode::OK, &body))
+}
+
+async fn require_administrator<S: Kv>(
+    store: &S,
+    environment: &Environment<'_>,
+    request: &Request<Vec<u8>>,
+) -> Result<(), Problem> {
+    match caller::authenticate(store, request.headers(), environment).await? {
+        Caller::Administrator => Ok(()),
+        Caller::Nobody => Err(Problem::unauthorised("this is for the administrator")),
+        Caller::Traveller { .. } | Caller::Operator { .. } => {
+            Err(Problem::forbidden("this is for the administrator"))
+        }
+    }
+}
