@@ -139,7 +139,8 @@ impl<'a> Reader<'a> {
     }
 
     fn bytes(&mut self) -> Option<&'a [u8]> {
-        let (part, rest) = self.0.split_at_checked(usize::from(self.u16()?))?;
+        let length = usize::from(self.u16()?);
+        let (part, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
         Some(part)
     }
