@@ -8,6 +8,8 @@
 //! - [`edit`] and [`journal`]: changing names, and what changed.
 //! - [`canonical`] and [`sign`]: record data as it is signed, and signatures.
 //! - [`keys`], [`publish`]: who signs, and the serial number that secondaries see.
+//! - [`refresh`]: what a zone needs without anybody asking.
+//! - [`zones`]: which zones there are.
 //! - [`error`]: what can go wrong.
 
 pub mod canonical;
@@ -18,7 +20,9 @@ pub mod keys;
 pub mod name;
 pub mod node;
 pub mod publish;
+pub mod refresh;
 pub mod sign;
 pub mod zone;
+pub mod zones;
 
 pub use error::DnsError;
