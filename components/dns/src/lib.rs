@@ -7,12 +7,14 @@
 //! - [`zone`]: where a zone's parts are in the store, and the rules that it is kept by.
 //! - [`edit`] and [`journal`]: changing names, and what changed.
 //! - [`canonical`] and [`sign`]: record data as it is signed, and signatures.
+//! - [`edge`]: DNS messages as they come in and go out, without looking at any zone.
 //! - [`keys`], [`publish`]: who signs, and the serial number that secondaries see.
 //! - [`refresh`]: what a zone needs without anybody asking.
 //! - [`zones`]: which zones there are.
 //! - [`error`]: what can go wrong.
 
 pub mod canonical;
+pub mod edge;
 pub mod edit;
 pub mod error;
 pub mod journal;
