@@ -16,6 +16,9 @@ pub mod keys;
 pub mod name;
 pub mod node;
 pub mod publish;
+pub mod sig0;
+pub mod trailer;
+pub mod tsig;
 pub mod zone;
 
 pub use error::DnsError;
