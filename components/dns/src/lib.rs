@@ -6,9 +6,11 @@
 //! - [`name`] and [`node`]: names in DNSSEC's order, and what is at one of them.
 //! - [`zone`]: where a zone's parts are in the store, and the rules that it is kept by.
 //! - [`edit`] and [`journal`]: changing names, and what changed.
+//! - [`canonical`] and [`sign`]: record data as it is signed, and signatures.
 //! - [`keys`], [`publish`]: who signs, and the serial number that secondaries see.
 //! - [`error`]: what can go wrong.
 
+pub mod canonical;
 pub mod edit;
 pub mod error;
 pub mod journal;
@@ -17,6 +19,7 @@ pub mod name;
 pub mod node;
 pub mod publish;
 pub mod sig0;
+pub mod sign;
 pub mod trailer;
 pub mod tsig;
 pub mod zone;
