@@ -27,7 +27,7 @@ pub struct Signature {
     key_tag: u16,
     inception_s: u32,
     expiration_s: u32,
-    signature: Ecdsa,
+    ecdsa: Ecdsa,
     signed: Vec<u8>,
     covered: Vec<u8>,
 }
@@ -45,7 +45,7 @@ impl Signature {
             && data.type_covered() == Rtype::from_int(0)
             && data.labels() == 0
             && data.algorithm() == SecurityAlgorithm::ECDSAP256SHA256;
-        let signature = Ecdsa::from_slice(data.signature()).ok().filter(|_| is_sig0)?;
+        let ecdsa = Ecdsa::from_slice(data.signature()).ok().filter(|_| is_sig0)?;
         // RFC 2931, section 3.1: the record data without the signature, then the message.
         let fixed = trailer.data.get(..FIXED_LENGTH + usize::from(name_length(&data)))?;
         Some(Self {
@@ -53,7 +53,7 @@ impl Signature {
             key_tag: data.key_tag(),
             inception_s: data.inception().into_int(),
             expiration_s: data.expiration().into_int(),
-            signature,
+            ecdsa,
             signed: [fixed, &trailer.covered].concat(),
             covered: trailer.covered,
         })
@@ -71,7 +71,7 @@ impl Signature {
 
     /// The signature's own bytes, which no other request has.
     pub fn bytes(&self) -> Vec<u8> {
-        self.signature.to_bytes().to_vec()
+        self.ecdsa.to_bytes().to_vec()
     }
 
     /// Until when it is valid, in seconds.
@@ -91,7 +91,7 @@ impl Signature {
     /// so that no more than the right one is tried.
     pub fn verify(&self, key: &VerifyingKey) -> bool {
         FLAGS.iter().any(|&flags| key_tag(key, flags) == self.key_tag)
-            && key.verify(&self.signed, &self.signature).is_ok()
+            && key.verify(&self.signed, &self.ecdsa).is_ok()
     }
 }
 

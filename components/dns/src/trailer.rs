@@ -50,10 +50,7 @@ pub fn find(bytes: &[u8]) -> Result<Option<Trailer<'_>>, ParseError> {
         if !is_signature(record.rtype()) {
             continue;
         }
-        let data = record
-            .to_record::<UnknownRecordData<&[u8]>>()?
-            .ok_or(ParseError::ShortInput)?
-            .into_data();
+        let data = record.to_record::<UnknownRecordData<&[u8]>>()?.ok_or(ParseError::ShortInput)?.into_data();
         found = Some(Trailer {
             rtype: record.rtype(),
             owner: lowercase(&record.owner()),

@@ -6,6 +6,7 @@
 //! truncated signatures.
 
 mod key;
+pub mod keys;
 
 pub use key::{Algorithm, Key};
 
@@ -129,20 +130,14 @@ impl Signature {
         // RFC 8945, section 5.2.3: the requester's time, and beside it ours.
         let other = if is_badtime { time(now_s).into_octets().to_vec() } else { Vec::new() };
         let time_signed = if is_badtime { self.data.time_signed() } else { time(now_s) };
-        match key {
-            Some(key) => {
-                let data = unsigned(key.algorithm().name(), time_signed, &answer, code, other);
-                let previous = self.data.mac().clone();
-                let digested = [&prefixed(&previous)[..], &answer, &variables(&key, &data)].concat();
-                let mac = key.sign(&digested);
-                append(&mut answer, key.name(), &with_mac(data, mac));
-            }
-            None => {
-                let algorithm = self.data.algorithm().clone();
-                let data = unsigned(algorithm, time_signed, &answer, code, other);
-                append(&mut answer, &self.owner, &data);
-            }
+        let algorithm = self.data.algorithm().clone();
+        let mut data = unsigned(algorithm, time_signed, &answer, code, other);
+        if let Some(key) = key {
+            let previous = prefixed(self.data.mac());
+            let mac = key.sign(&[&previous[..], &answer, &variables(&key, &data)].concat());
+            data = with_mac(&data, mac);
         }
+        append(&mut answer, &self.owner, &data);
         Refusal(answer)
     }
 }
@@ -152,7 +147,7 @@ impl Signer {
     pub fn sign_request(key: &Key, message: &mut Vec<u8>, now_s: u64) {
         let data = unsigned(key.algorithm().name(), time(now_s), message, TsigRcode::NOERROR, Vec::new());
         let mac = key.sign(&[&message[..], &variables(key, &data)].concat());
-        append(message, key.name(), &with_mac(data, mac));
+        append(message, key.name(), &with_mac(&data, mac));
     }
 
     /// Goes on where [`Signer::position`] was.
@@ -177,7 +172,7 @@ impl Signer {
         // RFC 8945, section 5.3.1: after the first message, the timers alone.
         let rest = if self.is_continued { timers(&data) } else { variables(&self.key, &data) };
         let mac = self.key.sign(&[&prefixed(&self.previous)[..], message, &rest].concat());
-        append(message, self.key.name(), &with_mac(data, mac.clone()));
+        append(message, self.key.name(), &with_mac(&data, mac.clone()));
         self.previous = mac;
         self.is_continued = true;
     }
@@ -230,12 +225,18 @@ fn time(now_s: u64) -> Time48 {
     Time48::from_u64(now_s.min((1 << 48) - 1))
 }
 
-fn unsigned(algorithm: OwnName, time_signed: Time48, message: &[u8], code: TsigRcode, other: Vec<u8>) -> Data {
+fn unsigned(
+    algorithm: OwnName,
+    time_signed: Time48,
+    message: &[u8],
+    code: TsigRcode,
+    other: Vec<u8>,
+) -> Data {
     let id = Message::from_slice(message).map_or(0, |message| message.header().id());
     data(algorithm, time_signed, Vec::new(), id, code, other)
 }
 
-fn with_mac(unsigned: Data, mac: Vec<u8>) -> Data {
+fn with_mac(unsigned: &Data, mac: Vec<u8>) -> Data {
     let (algorithm, other) = (unsigned.algorithm().clone(), unsigned.other().clone());
     data(algorithm, unsigned.time_signed(), mac, unsigned.original_id(), unsigned.error(), other)
 }
