@@ -7,6 +7,7 @@
 //! - [`zone`]: where a zone's parts are in the store, and the rules that it is kept by.
 //! - [`edit`] and [`journal`]: changing names, and what changed.
 //! - [`canonical`] and [`sign`]: record data as it is signed, and signatures.
+//! - [`edge`]: DNS messages as they come in and go out, without looking at any zone.
 //! - [`keys`], [`publish`]: who signs, and the serial number that secondaries see.
 //! - [`authority`] and [`catalog`]: all zones of a port, and the list of them.
 //! - [`trailer`], [`tsig`] and [`sig0`]: who sent a message.
@@ -19,6 +20,7 @@
 pub mod authority;
 pub mod canonical;
 pub mod catalog;
+pub mod edge;
 pub mod edit;
 pub mod error;
 pub mod journal;
