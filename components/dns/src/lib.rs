@@ -6,10 +6,13 @@
 //! - [`name`] and [`node`]: names in DNSSEC's order, and what is at one of them.
 //! - [`zone`]: where a zone's parts are in the store, and the rules that it is kept by.
 //! - [`edit`] and [`journal`]: changing names, and what changed.
-//! - [`edge`]: DNS messages as they come in and go out, without looking at any zone.
+//! - [`canonical`] and [`sign`]: record data as it is signed, and signatures.
 //! - [`keys`], [`publish`]: who signs, and the serial number that secondaries see.
+//! - [`edge`] and [`answer`]: messages as they come in and go out, and what they are answered.
 //! - [`error`]: what can go wrong.
 
+pub mod answer;
+pub mod canonical;
 pub mod edge;
 pub mod edit;
 pub mod error;
@@ -18,6 +21,7 @@ pub mod keys;
 pub mod name;
 pub mod node;
 pub mod publish;
+pub mod sign;
 pub mod zone;
 
 pub use error::DnsError;
