@@ -7,16 +7,17 @@
 //! - [`zone`]: where a zone's parts are in the store, and the rules that it is kept by.
 //! - [`edit`] and [`journal`]: changing names, and what changed.
 //! - [`canonical`] and [`sign`]: record data as it is signed, and signatures.
-//! - [`edge`]: DNS messages as they come in and go out, without looking at any zone.
 //! - [`keys`], [`publish`]: who signs, and the serial number that secondaries see.
-//! - [`authority`] and [`catalog`]: all zones of a port, and the list of them.
+//! - [`edge`] and [`answer`]: messages as they come in and go out, and what they are answered.
+//! - [`authority`], [`zones`] and [`catalog`]: all zones of a port, and the list of them.
 //! - [`trailer`], [`tsig`] and [`sig0`]: who sent a message.
 //! - [`transfer`] and [`secondaries`]: the service to other name servers.
-//! - [`master`]: zones as text.
 //! - [`update`]: changes that arrive as DNS messages.
 //! - [`refusal`]: the answers of these when they do not do what was asked.
+//! - [`master`]: zones as text.
 //! - [`error`]: what can go wrong.
 
+pub mod answer;
 pub mod authority;
 pub mod canonical;
 pub mod catalog;
