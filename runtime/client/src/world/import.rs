@@ -238,7 +238,7 @@ impl Importer {
         loop {
             let iat = now_s();
             let exp = iat.saturating_add(self.valid.as_secs());
-            let record = draft.clone().into_record(self.audience.clone(), seq, iat, exp);
+            let record = draft.clone().into_record(&key.id(), self.audience.clone(), seq, iat, exp);
             let signed = record::sign(&record, key.as_ref());
             // Sending the same number again is harmless, whether the first one arrived or not.
             match patiently(|| self.port.send(&Method::POST, "/v1/worlds", Some(Body::jose(&signed)))) {
