@@ -8,6 +8,7 @@
 //! - [`edit`] and [`journal`]: changing names, and what changed.
 //! - [`canonical`] and [`sign`]: record data as it is signed, and signatures.
 //! - [`keys`], [`publish`]: who signs, and the serial number that secondaries see.
+//! - [`refresh`]: what a zone needs without anybody asking.
 //! - [`edge`] and [`answer`]: messages as they come in and go out, and what they are answered.
 //! - [`authority`], [`zones`] and [`catalog`]: all zones of a port, and the list of them.
 //! - [`trailer`], [`tsig`] and [`sig0`]: who sent a message.
@@ -30,6 +31,7 @@ pub mod master;
 pub mod name;
 pub mod node;
 pub mod publish;
+pub mod refresh;
 pub mod refusal;
 pub mod secondaries;
 pub mod sig0;

@@ -71,6 +71,8 @@ pub async fn add<S: Kv>(store: &S, main: &Zone, zone: &Zone) -> Result<Plan, Dns
     if apex.ends_with(main.apex()) || main.apex().ends_with(apex) {
         return Err(DnsError::Refused("the domain overlaps the port's own zone".into()));
     }
+    // A zone around or inside this one, added at the same time, writes this too.
+    let added = Check::unchanged(ADDED, store.get(ADDED).await?.as_ref());
     if find(store, main, apex).await?.zone.is_some_and(|found| found != *zone) {
         return Err(DnsError::Refused("the domain is in one that the port hosts".into()));
     }
@@ -88,8 +90,6 @@ pub async fn add<S: Kv>(store: &S, main: &Zone, zone: &Zone) -> Result<Plan, Dns
         // What it held before is still being removed.
         return Err(DnsError::Conflict);
     }
-    // A zone around or inside this one, added at the same time, writes this too.
-    let added = Check::unchanged(ADDED, store.get(ADDED).await?.as_ref());
     Ok(Plan {
         checks: vec![Check::absent(hosted.clone()), Check::absent(removed), added],
         writes: vec![Write::put(hosted, Vec::new()), Write::put(ADDED, Vec::new())],
