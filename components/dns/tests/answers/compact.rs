@@ -22,8 +22,8 @@ fn types(answer: &Message, asked: &str) -> Vec<RecordType> {
 }
 
 /// The flag in the answer (RFC 9824, section 5.1), which the library does not know.
-fn says_compact(port: &Port, asked: &str, asker: Asker) -> bool {
-    let message = port.raw(asked, RecordType::A, asker).message;
+fn says_compact(port: &Port, asked: &str, who: Asker) -> bool {
+    let message = port.raw(asked, RecordType::A, who).message;
     let at = message.len() - 4;
     message[at] & 0x40 != 0
 }
@@ -34,15 +34,15 @@ fn a_name_error_is_told_as_one_to_who_can_tell_by_the_record_or_does_not_validat
     for asked in ["other.vwp.test.", "a.b.c.arena.vwp.test."] {
         let answer = port.ask(asked, RecordType::A, Asker::Plain);
         assert_eq!(answer.response_code(), ResponseCode::NXDomain);
-        for (asker, code) in
+        for (who, code) in
             [(Asker::Validating, ResponseCode::NoError), (Asker::Compact, ResponseCode::NXDomain)]
         {
-            let answer = port.ask(asked, RecordType::A, asker);
+            let answer = port.ask(asked, RecordType::A, who);
             assert_eq!(answer.response_code(), code);
             let mut expected = vec![RecordType::NSEC, RecordType::RRSIG, RecordType::from(NXNAME)];
             expected.sort();
             assert_eq!(types(&answer, asked), expected);
-            assert_eq!(says_compact(&port, asked, asker), asker == Asker::Compact);
+            assert_eq!(says_compact(&port, asked, who), who == Asker::Compact);
         }
     }
 }
@@ -50,13 +50,13 @@ fn a_name_error_is_told_as_one_to_who_can_tell_by_the_record_or_does_not_validat
 #[test]
 fn a_name_without_data_shows_the_types_that_it_has() {
     let port = Port::with_worlds(Denial::Compact);
-    for asker in [Asker::Validating, Asker::Compact] {
+    for who in [Asker::Validating, Asker::Compact] {
         for (asked, has) in [
             ("arena.vwp.test.", vec![RecordType::A, RecordType::TXT]),
             ("_tcp.arena.vwp.test.", vec![]),
             ("vwp.test.", vec![RecordType::NS, RecordType::SOA, RecordType::DNSKEY]),
         ] {
-            let answer = port.ask(asked, RecordType::AAAA, asker);
+            let answer = port.ask(asked, RecordType::AAAA, who);
             assert_eq!(answer.response_code(), ResponseCode::NoError);
             let types = types(&answer, asked);
             assert!(has.iter().all(|rtype| types.contains(rtype)), "{types:?}");
@@ -79,8 +79,8 @@ fn a_delegation_without_keys_is_proved_without_showing_the_next_name() {
 #[test]
 fn the_chain_is_not_shown_to_who_asks_for_it() {
     let port = Port::with_worlds(Denial::Compact);
-    for asker in [Asker::Plain, Asker::Validating] {
-        let answer = port.ask("arena.vwp.test.", RecordType::NSEC, asker);
+    for who in [Asker::Plain, Asker::Validating] {
+        let answer = port.ask("arena.vwp.test.", RecordType::NSEC, who);
         let shown = format!("{:?}", answer.answers());
         assert!(!answer.answers().is_empty() && !shown.contains("away"), "{shown}");
     }

@@ -6,14 +6,17 @@ use futures::executor::block_on;
 use hickory_proto::op::{Message, ResponseCode};
 use hickory_proto::rr::RecordType;
 use std::cell::Cell;
-use vwp_dns::DnsError;
 use vwp_dns::answer::Answer;
 use vwp_dns::edit::Plan;
 use vwp_dns::name::OrderedName;
 use vwp_dns::node::Set;
-use vwp_dns::zone::Denial;
+use vwp_dns::zone::{Denial, Zone};
+use vwp_dns::{DnsError, zones};
 use vwp_storage::kv::{Change, Check, Direction, Entry, Key, KeyRange, Kv, Outcome, Page, Version, Write};
 use vwp_storage::{StorageError, limits};
+
+/// Something that is done to a zone.
+type Act = fn(&Port);
 
 /// The keys that are written by what a test does.
 fn written(port: &Port, act: impl FnOnce(&Port)) -> Vec<Key> {
@@ -34,7 +37,7 @@ fn is_spoilt(answer: &Answer, written: &[Key]) -> bool {
 
 #[test]
 fn an_answer_changes_only_if_one_of_its_sources_was_written() {
-    let act: [(&str, fn(&Port)); 9] = [
+    let acts: [(&str, Act); 9] = [
         ("changes the name", |port| port.put("arena", vec![address(2)])),
         ("adds another type", |port| port.put("arena", vec![address(1), text("the arena"), machine()])),
         ("removes the name", |port| port.remove("arena")),
@@ -46,18 +49,18 @@ fn an_answer_changes_only_if_one_of_its_sources_was_written() {
         ("removes a target", |port| port.remove("_vw._tcp.arena")),
     ];
     for denial in [Denial::Chain, Denial::Compact] {
-        for (what, act) in act {
+        for (what, act) in acts {
             let port = Port::with_worlds(denial);
             port.publish();
             let asked: Vec<(&str, RecordType, Asker)> = questions();
             let before: Vec<_> =
-                asked.iter().map(|(name, rtype, asker)| port.raw(name, *rtype, *asker)).collect();
+                asked.iter().map(|(name, rtype, who)| port.raw(name, *rtype, *who)).collect();
             let written = written(&port, act);
-            for ((name, rtype, asker), before) in asked.into_iter().zip(before) {
-                let after = port.raw(name, rtype, asker);
+            for ((name, rtype, who), before) in asked.into_iter().zip(before) {
+                let after = port.raw(name, rtype, who);
                 assert!(!before.sources.is_empty());
                 if !is_spoilt(&before, &written) {
-                    assert_eq!(before.message, after.message, "{name} {rtype} {asker:?}, when one {what}");
+                    assert_eq!(before.message, after.message, "{name} {rtype} {who:?}, when one {what}");
                 }
             }
         }
@@ -87,7 +90,7 @@ fn questions() -> Vec<(&'static str, RecordType, Asker)> {
     ];
     let askers = [Asker::Plain, Asker::Validating, Asker::Compact];
     let types = [RecordType::A, RecordType::TXT, RecordType::DS];
-    let of = |name| askers.into_iter().flat_map(move |asker| types.map(move |rtype| (name, rtype, asker)));
+    let of = |name| askers.into_iter().flat_map(move |who| types.map(move |rtype| (name, rtype, who)));
     names.into_iter().flat_map(of).collect()
 }
 
@@ -206,4 +209,22 @@ fn when_the_store_is_away_the_answer_says_that_it_may_come_back_and_is_not_kept(
     assert_eq!((answer.sources.len(), answer.kept_s), (0, 0));
     let message = Message::from_vec(&answer.message).unwrap();
     assert_eq!((message.response_code(), reason(&message)), (ResponseCode::ServFail, Some(14)));
+}
+
+#[test]
+fn a_domain_is_refused_until_it_is_hosted_and_then_answered_for() {
+    let port = Port::new(Denial::Chain);
+    let before = port.raw("www.operator.example.", RecordType::A, Asker::Validating);
+    assert_eq!(Message::from_vec(&before.message).unwrap().response_code(), ResponseCode::Refused);
+    let written = written(&port, |port| {
+        let zone = Zone::new("operator.example").unwrap();
+        block_on(async {
+            let plan = zones::add(&port.store, &port.zone, &zone).await.unwrap();
+            plan.commit(&port.store).await.unwrap();
+        });
+    });
+    assert!(is_spoilt(&before, &written));
+    let after = port.raw("www.operator.example.", RecordType::A, Asker::Validating);
+    assert_eq!(Message::from_vec(&after.message).unwrap().response_code(), ResponseCode::NXDomain);
+    assert!(is_spoilt(&after, &written));
 }

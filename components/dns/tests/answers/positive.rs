@@ -12,12 +12,12 @@ const ASKERS: [Asker; 2] = [Asker::Plain, Asker::Validating];
 #[test]
 fn a_name_is_answered_with_the_records_of_the_type_and_their_signatures() {
     let port = Port::with_worlds(Denial::Chain);
-    for asker in ASKERS {
-        let answer = port.ask("arena.vwp.test.", RecordType::A, asker);
+    for who in ASKERS {
+        let answer = port.ask("arena.vwp.test.", RecordType::A, who);
         assert_eq!(answer.response_code(), ResponseCode::NoError);
         assert!(answer.authoritative() && !answer.authentic_data() && !answer.recursion_available());
         assert_eq!(lines(answer.answers()), ["arena.vwp.test. A 192.0.2.1"]);
-        assert_eq!(answer.answers().len(), if asker == Asker::Plain { 1 } else { 2 });
+        assert_eq!(answer.answers().len(), if who == Asker::Plain { 1 } else { 2 });
         assert_eq!((answer.name_servers(), answer.answers()[0].ttl()), (&[][..], 60));
     }
 }
@@ -25,14 +25,14 @@ fn a_name_is_answered_with_the_records_of_the_type_and_their_signatures() {
 #[test]
 fn the_apex_has_its_name_servers_its_keys_and_its_start_of_authority() {
     let port = Port::new(Denial::Chain);
-    for asker in ASKERS {
-        let servers = port.ask("vwp.test.", RecordType::NS, asker);
+    for who in ASKERS {
+        let servers = port.ask("vwp.test.", RecordType::NS, who);
         assert_eq!(lines(servers.answers()), ["vwp.test. NS ns.port.example."]);
-        let start = port.ask("vwp.test.", RecordType::SOA, asker);
+        let start = port.ask("vwp.test.", RecordType::SOA, who);
         assert!(
             lines(start.answers())[0].starts_with("vwp.test. SOA ns.port.example. hostmaster.vwp.test. ")
         );
-        let keys = port.ask("vwp.test.", RecordType::DNSKEY, asker);
+        let keys = port.ask("vwp.test.", RecordType::DNSKEY, who);
         assert!(!keys.answers().is_empty());
     }
 }
@@ -55,16 +55,16 @@ fn who_asks_for_the_serial_number_gets_one_that_covers_every_change() {
 #[test]
 fn an_alias_is_followed_inside_the_zone_and_no_further() {
     let port = Port::with_worlds(Denial::Chain);
-    for asker in ASKERS {
-        let answer = port.ask("www.vwp.test.", RecordType::A, asker);
+    for who in ASKERS {
+        let answer = port.ask("www.vwp.test.", RecordType::A, who);
         assert_eq!(
             lines(answer.answers()),
             ["arena.vwp.test. A 192.0.2.1", "www.vwp.test. CNAME arena.vwp.test."]
         );
-        let answer = port.ask("away.vwp.test.", RecordType::A, asker);
+        let answer = port.ask("away.vwp.test.", RecordType::A, who);
         assert_eq!(lines(answer.answers()), ["away.vwp.test. CNAME elsewhere.example."]);
         assert_eq!((answer.response_code(), answer.name_servers()), (ResponseCode::NoError, &[][..]));
-        let answer = port.ask("www.vwp.test.", RecordType::CNAME, asker);
+        let answer = port.ask("www.vwp.test.", RecordType::CNAME, who);
         assert_eq!(lines(answer.answers()), ["www.vwp.test. CNAME arena.vwp.test."]);
     }
 }
@@ -75,10 +75,10 @@ fn aliases_in_a_circle_or_in_a_long_row_come_to_an_end() {
     for number in 0..20 {
         port.put(&format!("hop{number}"), vec![alias(&format!("hop{}.vwp.test", number + 1))]);
     }
-    for asker in ASKERS {
-        let circle = port.ask("round.vwp.test.", RecordType::A, asker);
+    for who in ASKERS {
+        let circle = port.ask("round.vwp.test.", RecordType::A, who);
         assert_eq!((lines(circle.answers()).len(), circle.response_code()), (2, ResponseCode::NoError));
-        let row = port.ask("hop0.vwp.test.", RecordType::A, asker);
+        let row = port.ask("hop0.vwp.test.", RecordType::A, who);
         assert_eq!((lines(row.answers()).len(), row.response_code()), (8, ResponseCode::NoError));
     }
 }
@@ -87,8 +87,8 @@ fn aliases_in_a_circle_or_in_a_long_row_come_to_an_end() {
 #[test]
 fn an_alias_to_nothing_is_a_name_error_about_its_target() {
     let port = Port::with_worlds(Denial::Chain);
-    for asker in ASKERS {
-        let answer = port.ask("lost.vwp.test.", RecordType::A, asker);
+    for who in ASKERS {
+        let answer = port.ask("lost.vwp.test.", RecordType::A, who);
         assert_eq!(lines(answer.answers()), ["lost.vwp.test. CNAME missing.vwp.test."]);
         assert_eq!((answer.response_code(), answer.authoritative()), (ResponseCode::NXDomain, true));
     }
@@ -98,12 +98,12 @@ fn an_alias_to_nothing_is_a_name_error_about_its_target() {
 #[test]
 fn questions_for_any_type_or_for_signatures_get_one_small_set() {
     let port = Port::with_worlds(Denial::Chain);
-    for asker in ASKERS {
-        let any = port.ask("arena.vwp.test.", RecordType::ANY, asker);
+    for who in ASKERS {
+        let any = port.ask("arena.vwp.test.", RecordType::ANY, who);
         assert_eq!(lines(any.answers()), ["arena.vwp.test. A 192.0.2.1"]);
-        let apex = port.ask("vwp.test.", RecordType::ANY, asker);
+        let apex = port.ask("vwp.test.", RecordType::ANY, who);
         assert_eq!(lines(apex.answers()).len(), 1);
-        let signatures = port.raw("arena.vwp.test.", RecordType::RRSIG, asker);
+        let signatures = port.raw("arena.vwp.test.", RecordType::RRSIG, who);
         let signatures = Message::from_vec(&signatures.message).unwrap();
         assert_eq!(signatures.answers().len(), 1);
         assert_eq!(signatures.answers()[0].record_type(), RecordType::RRSIG);
@@ -121,20 +121,20 @@ fn names_are_found_in_any_case() {
 #[test]
 fn below_a_delegation_the_asker_is_sent_on_with_proof_of_what_the_child_signs() {
     let port = Port::with_worlds(Denial::Chain);
-    for asker in ASKERS {
+    for who in ASKERS {
         for asked in ["signed.vwp.test.", "deep.signed.vwp.test.", "a.b.c.signed.vwp.test."] {
-            let answer = port.ask(asked, RecordType::A, asker);
+            let answer = port.ask(asked, RecordType::A, who);
             assert_eq!((answer.response_code(), answer.authoritative()), (ResponseCode::NoError, false));
             assert_eq!(answer.answers(), []);
             assert_eq!(lines(answer.name_servers()), ["signed.vwp.test. NS ns.signed.vwp.test."]);
             assert_eq!(lines(answer.additionals()), ["ns.signed.vwp.test. A 192.0.2.53"]);
             let has_hash = answer.name_servers().iter().any(|r| r.record_type() == RecordType::DS);
-            assert_eq!(has_hash, asker == Asker::Validating);
+            assert_eq!(has_hash, who == Asker::Validating);
         }
-        let answer = port.ask("deep.unsigned.vwp.test.", RecordType::DS, asker);
+        let answer = port.ask("deep.unsigned.vwp.test.", RecordType::DS, who);
         assert!(!answer.authoritative());
         assert_eq!(lines(answer.name_servers()), ["unsigned.vwp.test. NS ns.elsewhere.example."]);
-        if asker == Asker::Validating {
+        if who == Asker::Validating {
             let cut = Name::from_ascii("unsigned.vwp.test.").unwrap();
             let [(owner, nsec)] = crate::proof::nsecs(&answer)[..] else { panic!("{answer:?}") };
             let types: Vec<_> = nsec.type_bit_maps().collect();
@@ -157,8 +157,8 @@ fn an_alias_into_a_delegation_is_answered_with_both() {
 #[test]
 fn the_hash_of_a_childs_key_is_on_the_parents_side() {
     let port = Port::with_worlds(Denial::Chain);
-    for asker in ASKERS {
-        let answer = port.ask("signed.vwp.test.", RecordType::DS, asker);
+    for who in ASKERS {
+        let answer = port.ask("signed.vwp.test.", RecordType::DS, who);
         assert!(answer.authoritative());
         assert_eq!(answer.answers()[0].record_type(), RecordType::DS);
     }

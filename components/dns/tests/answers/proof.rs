@@ -90,7 +90,7 @@ pub(crate) fn proves_name_error(message: &Message, name: &Name, apex: &Name) -> 
         .iter()
         .filter(|nsec| self::covers(nsec, name, apex))
         .flat_map(|(owner, nsec)| [shared(owner), shared(nsec.next_domain_name())])
-        .max_by_key(|part| part.num_labels());
+        .max_by_key(Name::num_labels);
     let Some(encloser) = encloser else {
         return false;
     };

@@ -114,8 +114,8 @@ proptest! {
                     let plain = port.ask_name(&name, rtype, Asker::Plain);
                     prop_assert_eq!(seen(&plain), expected, "{} {}", name, rtype);
                     let expected = self::expected(&model, labels, rtype);
-                    let asker = if denial == Denial::Chain { Asker::Validating } else { Asker::Compact };
-                    let answer = port.ask_name(&name, rtype, asker);
+                    let who = if denial == Denial::Chain { Asker::Validating } else { Asker::Compact };
+                    let answer = port.ask_name(&name, rtype, who);
                     prop_assert_eq!(seen(&answer), self::expected(&model, labels, rtype), "{} {}", name, rtype);
                     let is_proved = match (expected, denial) {
                         (Expected::Records, _) => true,

@@ -49,7 +49,7 @@ pub(crate) struct Port {
     random: Seeded,
 }
 
-/// What the asker's message says besides its question.
+/// What the who's message says besides its question.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Asker {
     /// Wants no signatures.
@@ -161,9 +161,10 @@ impl Port {
     fn plan_edit(&self, edit: &Edit) -> Result<Plan, DnsError> {
         let environment = self.environment();
         block_on(async {
-            let signer = match self.policy.is_signed {
-                true => Some(keys::signer(&self.store, &self.zone, &self.policy, &environment).await?),
-                false => None,
+            let signer = if self.policy.is_signed {
+                Some(keys::signer(&self.store, &self.zone, &self.policy, &environment).await?)
+            } else {
+                None
             };
             let now_s = environment.now_seconds();
             edit::plan(&self.store, &self.zone, &self.policy, signer.as_ref(), edit, now_s).await
@@ -179,19 +180,19 @@ impl Port {
         block_on(publish::publish(&self.store, &self.zone, &self.policy, &self.environment())).unwrap();
     }
 
-    pub(crate) fn query(asked: &str, rtype: RecordType, asker: Asker) -> Query {
-        Self::query_name(&Name::from_ascii(asked).unwrap(), rtype, asker)
+    pub(crate) fn query(asked: &str, rtype: RecordType, who: Asker) -> Query {
+        Self::query_name(&Name::from_ascii(asked).unwrap(), rtype, who)
     }
 
-    fn query_name(asked: &Name, rtype: RecordType, asker: Asker) -> Query {
+    fn query_name(asked: &Name, rtype: RecordType, who: Asker) -> Query {
         let mut message = Message::new();
         message.add_query(Question::query(asked.clone(), rtype));
         let mut edns = Edns::new();
         edns.set_max_payload(1232);
-        edns.set_dnssec_ok(asker != Asker::Plain);
+        edns.set_dnssec_ok(who != Asker::Plain);
         message.set_edns(edns);
         let mut bytes = message.to_vec().unwrap();
-        if asker == Asker::Compact {
+        if who == Asker::Compact {
             // The library does not know the flag: it is beside DO, before the length.
             let at = bytes.len() - 4;
             bytes[at] |= 0x40;
@@ -205,23 +206,23 @@ impl Port {
         block_on(answer(store, &answering, &self.environment(), query))
     }
 
-    pub(crate) fn raw(&self, asked: &str, rtype: RecordType, asker: Asker) -> Answer {
-        self.answer_through(&self.store, &Self::query(asked, rtype, asker))
+    pub(crate) fn raw(&self, asked: &str, rtype: RecordType, who: Asker) -> Answer {
+        self.answer_through(&self.store, &Self::query(asked, rtype, who))
     }
 
     /// Asks, and checks what holds for every answer.
-    pub(crate) fn ask(&self, asked: &str, rtype: RecordType, asker: Asker) -> Message {
-        self.ask_name(&Name::from_ascii(asked).unwrap(), rtype, asker)
+    pub(crate) fn ask(&self, asked: &str, rtype: RecordType, who: Asker) -> Message {
+        self.ask_name(&Name::from_ascii(asked).unwrap(), rtype, who)
     }
 
-    pub(crate) fn ask_name(&self, asked: &Name, rtype: RecordType, asker: Asker) -> Message {
-        let query = Self::query_name(asked, rtype, asker);
+    pub(crate) fn ask_name(&self, asked: &Name, rtype: RecordType, who: Asker) -> Message {
+        let query = Self::query_name(asked, rtype, who);
         let answer = self.answer_through(&self.store, &query);
         assert_eq!(answer.fault, None);
         let finished = edge::finish(&query, &answer.message, Transport::Tcp, &Service::default());
         let message = Message::from_vec(&finished).unwrap();
         assert!(!message.truncated());
-        match asker {
+        match who {
             Asker::Plain => proof::assert_no_signatures(&message, rtype),
             Asker::Validating | Asker::Compact => proof::assert_signed(&message, &self.dns_keys()),
         }
