@@ -7,6 +7,8 @@
 //! - [`registry`]: registering a world in one commit, and looking it up.
 //! - [`terms`] and [`search`]: the words of a world, and finding worlds by them.
 //! - [`zone`] and [`dns`]: what the zone holds, and DNS messages about it.
+//! - [`secondaries`] and [`update`]: the service to other name servers, and changes by DNS.
+//! - [`zone_import`]: names from a master file.
 //! - [`doh`]: DNS messages over HTTP.
 //! - [`http`]: the component's HTTP API.
 //! - [`minecraft_networks`]: worlds to import from a list of Minecraft networks.
@@ -29,8 +31,11 @@ pub mod projection;
 pub mod record;
 pub mod registry;
 pub mod search;
+pub mod secondaries;
 pub mod terms;
+pub mod update;
 pub mod zone;
+pub mod zone_import;
 
 #[cfg(target_family = "wasm")]
 mod component {
