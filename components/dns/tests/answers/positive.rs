@@ -180,11 +180,11 @@ fn designated() -> Vec<DesignatedResolver> {
         DesignatedResolver {
             priority: 1,
             target: target.clone(),
-            alpn: "h2",
+            alpn: &["h2", "http/1.1"],
             port: None,
             path: Some("/dns-query{?dns}"),
         },
-        DesignatedResolver { priority: 2, target, alpn: "dot", port: Some(8853), path: None },
+        DesignatedResolver { priority: 2, target, alpn: &["dot"], port: Some(8853), path: None },
     ]
 }
 
