@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use ureq::http::{Method, StatusCode};
 use vwp_core::jose::Unverified;
-use vwp_discovery::record::RECORD_TYPE;
+use vwp_discovery::record::{RECORD_TYPE, SCHEMA_VERSION};
 
 /// Who signs, and for how long.
 #[derive(Debug, Args)]
@@ -73,6 +73,10 @@ pub(crate) fn run_register(arguments: &RegisterArguments) -> anyhow::Result<()> 
     let key = Key::load(&arguments.signer.key)?;
     let mut claims = read_claims(&arguments.record)?;
     claims.extend(arguments.set.iter().cloned());
+    claims.entry("v").or_insert_with(|| SCHEMA_VERSION.into());
+    if !claims.contains_key("uuid") {
+        claims.insert("uuid".into(), new_uuid()?.into());
+    }
     let Some(name) = claims.get("name").and_then(Value::as_str).map(str::to_owned) else {
         bail!("the record has no name");
     };
@@ -103,6 +107,13 @@ pub(crate) fn run_update(arguments: &UpdateArguments) -> anyhow::Result<()> {
     arguments.output.thing(&registration, super::MACHINE_MEMBERS)
 }
 
+/// What identifies the world for as long as it exists: a random UUID (RFC 9562, section 5.4).
+fn new_uuid() -> anyhow::Result<String> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).context("the system gives no randomness")?;
+    Ok(uuid::Builder::from_random_bytes(random).into_uuid().to_string())
+}
+
 fn read_claims(file: &Path) -> anyhow::Result<Claims> {
     let bytes = input::read(file, input::TEXT_LENGTH_MAX)?;
     let claims: Claims = serde_json::from_slice(&bytes)
@@ -114,8 +125,10 @@ fn read_claims(file: &Path) -> anyhow::Result<Claims> {
 /// have an operator sign what the operator never said.
 fn signed_claims(world: &Value, key: &Key) -> anyhow::Result<Claims> {
     let signed = world.get("record").and_then(Value::as_str).unwrap_or_default();
-    let verified = Unverified::parse(signed, RECORD_TYPE).and_then(|token| token.verify(key.as_ref().verifying_key()));
-    let payload = verified.context("the registered record is not one of this key: give the whole record with --from")?;
+    let verified =
+        Unverified::parse(signed, RECORD_TYPE).and_then(|token| token.verify(key.as_ref().verifying_key()));
+    let payload = verified
+        .context("the registered record is not one of this key: give the whole record with --from")?;
     let claims = serde_json::from_slice(&payload).context("the registered record is not a JSON object")?;
     Ok(untimed(claims))
 }
@@ -132,7 +145,9 @@ fn untimed(mut claims: Claims) -> Claims {
 fn registered(port: &Port, name: &str) -> Result<Option<Value>, PortError> {
     match port.get(&super::path(name)) {
         Ok(world) => Ok(Some(world)),
-        Err(PortError::Refused(refusal)) if matches!(refusal.status, StatusCode::NOT_FOUND | StatusCode::GONE) => {
+        Err(PortError::Refused(refusal))
+            if matches!(refusal.status, StatusCode::NOT_FOUND | StatusCode::GONE) =>
+        {
             Ok(None)
         }
         Err(error) => Err(error),

@@ -1,6 +1,6 @@
 //! `vwp world search`: finding worlds by words and properties.
 
-use super::in_a_language;
+use super::text;
 use crate::connection::PortArguments;
 use crate::output::{self, Column, OutputArguments, at};
 use crate::port::Port;
@@ -12,7 +12,7 @@ const PAGE_LENGTH: usize = 100;
 
 const COLUMNS: &[Column<'_>] = &[
     ("NAME", |world| at(world, "/name")),
-    ("TITLE", |world| world.get("title").map(in_a_language).unwrap_or_default()),
+    ("TITLE", |world| text(world, "title")),
     ("TAGS", |world| at(world, "/tags")),
     ("RATING", |world| at(world, "/rating/level")),
     ("USERS", |world| at(world, "/live/users")),
@@ -211,7 +211,9 @@ mod tests {
 
     #[test]
     fn options_that_contradict_each_other_are_refused() {
-        for line in ["search --within-km 5", "search --all --cursor c", "search --limit 0", "search --limit 101"] {
+        for line in
+            ["search --within-km 5", "search --all --cursor c", "search --limit 0", "search --limit 101"]
+        {
             assert!(Line::try_parse_from(line.split(' ')).is_err(), "{line} was accepted");
         }
     }
