@@ -2,6 +2,7 @@
 
 mod api;
 mod dns;
+mod doh;
 mod packets;
 mod refusals;
 mod registration;
