@@ -3,7 +3,7 @@
 //! - [`names`]: the names that worlds and hosts may have.
 //! - [`confusables`]: names that look alike.
 //! - [`record`]: the world record that an operator signs; [`live`]: what changes by the minute.
-//! - [`projection`] and [`parameters`]: what a record says in DNS.
+//! - [`projection`] and [`parameters`]: what a record says in DNS; [`browsing`]: the zone's list.
 //! - [`registry`]: registering a world in one commit, and looking it up.
 //! - [`terms`] and [`search`]: the words of a world, and finding worlds by them.
 //! - [`dns`] and [`doh`]: DNS messages, and DNS messages over HTTP.
@@ -16,6 +16,7 @@
 //! - [`options`]: the component's own variables.
 //! - [`keys`]: where the component's state is in the store.
 
+pub mod browsing;
 pub mod confusables;
 pub mod designated;
 pub mod dns;
