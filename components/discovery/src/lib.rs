@@ -59,7 +59,7 @@ mod component {
         #![allow(missing_docs, unreachable_pub, clippy::pedantic, reason = "generated")]
         spin_sdk::wit_bindgen::generate!({
             path: ["../../wit/timer", "../../wit/discovery"],
-            world: "discovery",
+            world: "vwp:discovery/discovery",
             runtime_path: "::spin_sdk::wit_bindgen::rt",
             generate_all,
         });

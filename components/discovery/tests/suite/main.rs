@@ -4,6 +4,7 @@ mod api;
 mod browsing;
 mod dns;
 mod document;
+mod doh;
 mod fields;
 mod live;
 mod packets;
