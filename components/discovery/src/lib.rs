@@ -5,7 +5,8 @@
 //! - [`record`]: the world record that an operator signs; [`live`]: what changes by the minute.
 //! - [`projection`] and [`parameters`]: what a record says in DNS.
 //! - [`registry`]: registering a world in one commit, and looking it up.
-//! - [`terms`] and [`search`]: the words of a world, and finding worlds by them.
+//! - [`terms`] and [`index`]: what a world can be found by, and where that is kept.
+//! - [`search`]: finding worlds.
 //! - [`zone`] and [`dns`]: what the zone holds, and DNS messages about it.
 //! - [`doh`]: DNS messages over HTTP.
 //! - [`http`]: the component's HTTP API.
@@ -19,6 +20,7 @@ pub mod dns;
 pub mod doh;
 pub mod error;
 pub mod http;
+pub mod index;
 pub mod keys;
 pub mod live;
 pub mod minecraft_networks;
@@ -92,7 +94,7 @@ mod component {
             limit: Option<u32>,
             cursor: Option<String>,
         ) -> Result<types::Page, types::Error> {
-            let question = search::Question { text, limit, cursor };
+            let question = search::Question { text, limit, cursor, ..search::Question::default() };
             let call = async |environment: &Environment<'_>| {
                 let page = search::search(&Store, environment, &question).await?;
                 let worlds = page.worlds.into_iter().map(|world| describe(world, environment)).collect();

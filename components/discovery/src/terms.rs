@@ -13,6 +13,8 @@ use unicode_normalization::UnicodeNormalization;
 
 /// The term that every world has.
 pub const ALL: &str = "*";
+/// The term of every world that says where it is.
+pub const PLACED: &str = "@";
 /// The family of the words of names, titles and tags.
 pub const TITLE: char = 'n';
 /// The family of all words.
@@ -76,15 +78,18 @@ pub fn of_facts(facts: &Facts, popularity: u8) -> BTreeSet<String> {
     values(TAG, &facts.tags);
     values(REGION, &facts.regions);
     values(SOFTWARE, &facts.software);
-    values(PROTOCOL, &facts.protocols);
+    for protocol in facts.protocols.iter().take(VALUES_MAX) {
+        terms.extend(ranges(protocol, '/').map(|range| value(PROTOCOL, range)));
+    }
     for language in facts.languages.iter().take(VALUES_MAX) {
-        terms.extend(ranges(language).map(|range| value(LANGUAGE, range)));
+        terms.extend(ranges(language, '-').map(|range| value(LANGUAGE, range)));
     }
     terms.extend(facts.rating.map(rating));
     if popularity > 0 {
         terms.insert(self::popularity(popularity));
     }
     if let Some(leaf) = facts.position.and_then(leaf) {
+        terms.insert(PLACED.to_owned());
         terms.extend(RESOLUTIONS.iter().filter_map(|resolution| leaf.parent(*resolution)).map(cell));
     }
     terms
@@ -103,7 +108,7 @@ fn words(facts: &Facts, terms: &mut BTreeSet<String>) {
     }
     for word in &words {
         terms.insert(format!("{TITLE}{word}"));
-        let ends = word.char_indices().map(|(at, _)| at).skip(1).take(START_LENGTH - 2);
+        let ends = word.char_indices().map(|(at, _)| at).skip(1).take(START_LENGTH - 1);
         terms.extend(ends.map(|end| format!("{START}{}", &word[..end])));
         if word.chars().count() < START_LENGTH {
             terms.insert(format!("{START}{word}"));
@@ -156,10 +161,11 @@ pub fn leaf((latitude, longitude): (f64, f64)) -> Option<CellIndex> {
     Some(position.to_cell(RESOLUTIONS[RESOLUTIONS.len() - 1]))
 }
 
-/// A language and the ranges that it is in: `de-CH` is also `de` (RFC 4647, section 3.3.1).
-fn ranges(language: &str) -> impl Iterator<Item = &str> {
-    let ends = language.match_indices('-').map(|(at, _)| at).chain([language.len()]);
-    ends.map(|end| &language[..end])
+/// A value and the ranges that it is in: the language `de-CH` is also `de` (RFC 4647, section
+/// 3.3.1), and the protocol `minecraft/1.21` is also `minecraft`.
+fn ranges(value: &str, separator: char) -> impl Iterator<Item = &str> {
+    let ends = value.match_indices(separator).map(|(at, _)| at).chain([value.len()]);
+    ends.map(|end| &value[..end])
 }
 
 fn fold(text: &str) -> String {
@@ -215,7 +221,7 @@ mod tests {
         let fixed: Vec<&str> =
             terms.iter().map(String::as_str).filter(|term| !term.starts_with(CELL)).collect();
         let expected = [
-            "*", "lde", "lde-ch", "lde-ch-1996", "narena", "nfun", "ngö", "npvp", "p3", "r012", "tpvp fun",
+            "*", "@", "lde", "lde-ch", "lde-ch-1996", "narena", "nfun", "ngö", "npvp", "p3", "r012", "tpvp fun",
             "warena", "wfun", "wgold", "wgö", "wof", "wpvp", "xa", "xar", "xare", "xf", "xfu", "xfun", "xg",
             "xgö", "xp", "xpv", "xpvp",
         ];

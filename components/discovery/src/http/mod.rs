@@ -10,6 +10,7 @@
 //! | `/v1/keys/zone` | GET | the administrator |
 //! | `/v1/keys/zone/rotate` | POST | the administrator |
 
+mod search;
 mod worlds;
 mod zone;
 
@@ -73,7 +74,7 @@ async fn index<S: Kv>(store: &S, environment: &Environment<'_>) -> Result<Respon
         "issuer": settings.issuer,
         "zone": settings.zone,
         "resources": {
-            "worlds": "/v1/worlds{?q,limit,cursor}",
+            "worlds": "/v1/worlds{?q,tag*,language*,region*,software*,protocol*,rating,accepting,near,within_km,sort,facets,limit,cursor}",
             "world": "/v1/worlds/{name}",
             "dns": "/dns-query{?dns}",
         },

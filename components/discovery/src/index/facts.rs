@@ -33,13 +33,19 @@ impl Facts {
     pub fn of(world: &World) -> Self {
         let record = &world.fields;
         let unicode = record.name.parse().map(|name| names::to_unicode(&name)).unwrap_or_default();
+        let titles = record.title.values().map(str::to_owned);
+        let transports = record.endpoints.iter().map(|endpoint| endpoint.transport.clone());
         Self {
             name: record.name.clone(),
-            titles: vec![unicode, record.name.clone(), record.title.clone()],
-            texts: record.description.iter().cloned().collect(),
+            titles: [unicode, record.name.clone()].into_iter().chain(titles).collect(),
+            texts: record.description.values().map(str::to_owned).collect(),
             tags: record.tags.clone(),
-            protocols: record.endpoints.iter().map(|endpoint| endpoint.transport.clone()).collect(),
-            ..Self::default()
+            languages: record.languages.clone(),
+            regions: record.endpoints.iter().filter_map(|endpoint| endpoint.region.clone()).collect(),
+            software: record.software.iter().map(|software| software.name.clone()).collect(),
+            protocols: transports.chain(record.protocols.iter().cloned()).collect(),
+            rating: record.rating.as_ref().map(|rating| rating.level),
+            position: record.location.map(|location| (location.latitude, location.longitude)),
         }
     }
 }

@@ -160,6 +160,12 @@ impl<'a, S: Kv> View<'a, S> {
         Ok(entries)
     }
 
+    /// The words of documents with a delta, which the vocabulary may not have yet.
+    pub(crate) fn new_words(&self) -> impl Iterator<Item = &str> {
+        let terms = self.deltas.iter().flat_map(|delta| delta.from("w"));
+        terms.filter_map(|term| term.strip_prefix(terms::WORD))
+    }
+
     /// The store that the index is in.
     pub(crate) fn store(&self) -> &'a S {
         self.store

@@ -3,8 +3,8 @@
 //! A word is in the *bucket* of its first letter and its length, and a bucket is kept in pages
 //! of some KiB, each under its first word. A typo changes a word's length by no more than there
 //! are typos, so a question reads only the buckets of a few lengths: about a
-//! fiftieth of all words. The first letter is taken to be right, but for it
-//! being left out or having changed places with the second.
+//! fiftieth of all words. The first letter is taken to be right, but for another
+//! one before it, or its having changed places with the second.
 
 use super::keys;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,30 +28,60 @@ pub(crate) fn typos_max(word: &str) -> usize {
     }
 }
 
-/// The words that a word may mean, nearest first.
-pub(crate) async fn near<S: Kv>(store: &S, word: &str) -> Result<Vec<String>, Problem> {
+/// The words that a word may mean, nearest first: of the vocabulary, and of those that are not
+/// in it yet.
+pub(crate) async fn near<'a, S: Kv>(
+    store: &S,
+    new: impl Iterator<Item = &'a str>,
+    word: &str,
+) -> Result<Vec<String>, Problem> {
     let typos_max = typos_max(word);
-    let mut meant: BTreeSet<(usize, String)> = BTreeSet::new();
     if typos_max == 0 {
         return Ok(Vec::new());
     }
-    let letters = letters(word);
-    for bucket in buckets_near(word, typos_max) {
-        let page = store.scan(&keys::vocabulary_of(&bucket), PAGES_READ_MAX, Direction::Forward).await?;
+    let mut meant = Meant { word, letters: letters(word), typos_max, found: BTreeSet::new() };
+    let buckets = buckets_near(word, typos_max);
+    for bucket in &buckets {
+        let page = store.scan(&keys::vocabulary_of(bucket), PAGES_READ_MAX, Direction::Forward).await?;
         for item in page.items {
-            for candidate in words(&item.entry.value)? {
-                if !may_be_near(letters, self::letters(candidate), typos_max) {
-                    continue;
-                }
-                // Counts two letters that changed places as one typo.
-                let distance = strsim::osa_distance(word, candidate);
-                if (1..=typos_max).contains(&distance) {
-                    meant.insert((distance, candidate.to_owned()));
-                }
+            words(&item.entry.value)?.for_each(|candidate| meant.consider(candidate));
+        }
+    }
+    for candidate in new {
+        // The bucket is looked at last, because it is the dearest to find out.
+        if meant.may_be(candidate) && buckets.contains(&bucket(candidate)) {
+            meant.consider(candidate);
+        }
+    }
+    Ok(meant.found.into_iter().take(MEANT_MAX).map(|(_, word)| word).collect())
+}
+
+/// The words that one may mean, by their distances.
+struct Meant<'a> {
+    word: &'a str,
+    letters: u32,
+    typos_max: usize,
+    found: BTreeSet<(usize, String)>,
+}
+
+impl Meant<'_> {
+    /// Whether a word can be that near, by its letters: each typo puts at most one in and takes
+    /// at most one out.
+    fn may_be(&self, candidate: &str) -> bool {
+        let other = letters(candidate);
+        let most = (self.letters & !other).count_ones().max((other & !self.letters).count_ones());
+        most as usize <= self.typos_max
+    }
+
+    fn consider(&mut self, candidate: &str) {
+        if self.may_be(candidate) {
+            // Counts two letters that changed places as one typo.
+            let distance = strsim::osa_distance(self.word, candidate);
+            if (1..=self.typos_max).contains(&distance) {
+                self.found.insert((distance, candidate.to_owned()));
             }
         }
     }
-    Ok(meant.into_iter().take(MEANT_MAX).map(|(_, word)| word).collect())
 }
 
 /// The buckets in which words are that a word may mean.
@@ -79,12 +109,6 @@ pub(crate) fn bucket(word: &str) -> String {
 /// Which letters a word has, folded into 32 bits.
 fn letters(word: &str) -> u32 {
     word.chars().fold(0, |letters, letter| letters | 1 << (u32::from(letter) % 32))
-}
-
-/// Whether two words can be that near, by their letters: each typo puts at most one in and takes at
-/// most one out.
-fn may_be_near(one: u32, other: u32, typos: usize) -> bool {
-    (one & !other).count_ones() as usize <= typos && (other & !one).count_ones() as usize <= typos
 }
 
 /// The words of a page.

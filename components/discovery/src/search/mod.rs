@@ -5,6 +5,7 @@
 //! is put in order in groups, best first, and only the worlds of the page are read. A world
 //! whose record has just ended is left out there, where the index may not know it yet.
 
+mod candidates;
 mod cursor;
 mod facets;
 mod listing;
@@ -20,15 +21,15 @@ pub use question::{LIMIT_DEFAULT, LIMIT_MAX, Question, Sort, TEXT_LENGTH_MAX, VA
 use crate::index::view::View;
 use crate::registry::World;
 use crate::terms;
+use crate::index::stored::Document;
 use candidates::Candidates;
+use h3o::CellIndex;
 use near::{Near, Nearest};
 use order::{Classes, Group, Order};
 use question::Asked;
 use roaring::RoaringBitmap;
 use vwp_core::{Environment, Problem};
 use vwp_storage::Kv;
-
-mod candidates;
 
 /// With no more results than these, the distance of each is looked up by itself; with more, the
 /// nearest cells are likely to have some.
@@ -68,12 +69,13 @@ pub async fn search<S: Kv>(
     }
     let found = classes.iter().fold(RoaringBitmap::new(), |all, class| all | class);
     let order = match (asked.sort, near) {
-        (sort_distance, Some(near)) if sort_distance == Sort::Distance => by_distance(&view, near, &found).await?,
+        (Sort::Distance, Some(near)) => by_distance(&view, near, &found).await?,
         (Sort::Relevance, _) => Order::Classes(Classes::new(classes)),
         _ => Order::Classes(Classes::new([found.clone()])),
     };
     let mut candidates = Candidates::new(&view, order, after);
-    let (worlds, last) = candidates.page(environment, asked.limit, question.accepting).await?;
+    let is_wanted = async |worlds: &[World]| Ok(vec![true; worlds.len()]);
+    let (worlds, last) = candidates.page(environment, asked.limit, is_wanted).await?;
     Ok(Page {
         worlds,
         next: last.map(|place| cursor::write(asked.fingerprint, place)),
@@ -116,8 +118,8 @@ async fn within<S: Kv>(
     let metres = (km * 1000.0) as u64;
     let all = classes.iter().fold(RoaringBitmap::new(), |all, class| all | class);
     let within = if all.len() <= FEW {
-        let ranks = ranks(view, near, &all).await?;
-        ranks.into_iter().filter(|(cell, _)| near.distance_m(*cell) <= metres).map(|(_, number)| number).collect()
+        let cells = cells(view, &all).await?;
+        cells.into_iter().filter(|(cell, _)| near.distance_m(*cell) <= metres).map(|(_, number)| number).collect()
     } else {
         near.within(view, &all, metres).await?
     };
@@ -135,7 +137,7 @@ async fn by_distance<S: Kv>(
     if found.len() > FEW {
         return Ok(Order::Nearest(Box::new(Nearest::new(near, found.clone()))));
     }
-    let cells = ranks(view, &near, found).await?;
+    let cells = cells(view, found).await?;
     let mut ranked: Vec<(u128, u32)> =
         cells.into_iter().map(|(cell, number)| (near.rank(cell), number)).collect();
     ranked.sort_unstable_by(|one, other| other.cmp(one));
@@ -144,15 +146,14 @@ async fn by_distance<S: Kv>(
 }
 
 /// The cells of a few worlds.
-async fn ranks<S: Kv>(
+async fn cells<S: Kv>(
     view: &View<'_, S>,
-    _near: &Near,
     found: &RoaringBitmap,
-) -> Result<Vec<(h3o::CellIndex, u32)>, Problem> {
+) -> Result<Vec<(CellIndex, u32)>, Problem> {
     let numbers: Vec<u32> = found.iter().collect();
     let documents = view.documents(&numbers).await?;
-    let cell = |(number, document): (u32, Option<crate::index::stored::Document>)| {
-        let cell = h3o::CellIndex::try_from(document?.cell?).ok()?;
+    let cell = |(number, document): (u32, Option<Document>)| {
+        let cell = CellIndex::try_from(document?.cell?).ok()?;
         Some((cell, number))
     };
     Ok(numbers.into_iter().zip(documents).filter_map(cell).collect())

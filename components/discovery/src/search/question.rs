@@ -127,8 +127,8 @@ impl Question {
             "{words:?}{filters:?}{sort:?}{:?}{:?}{:?}{:?}",
             self.rating_max, self.accepting, self.near, self.within_km
         );
-        let (fingerprint, _) = Sha256::digest(told.as_bytes()).as_chunks::<8>();
-        let fingerprint = fingerprint.first().copied().unwrap_or_default();
+        let digest = Sha256::digest(told.as_bytes());
+        let fingerprint = digest.first_chunk::<8>().copied().unwrap_or_default();
         Ok(Asked { words, filters, sort, limit, fingerprint })
     }
 

@@ -55,7 +55,7 @@ pub(super) async fn classes<S: Kv>(
 
 /// The worlds that have a word which is like this one.
 async fn like<S: Kv>(view: &View<'_, S>, word: &str) -> Result<RoaringBitmap, Problem> {
-    let meant: Vec<String> = vocabulary::near(view, word).await?;
+    let meant: Vec<String> = vocabulary::near(view.store(), view.new_words(), word).await?;
     let meant: Vec<String> = meant.into_iter().map(|word| format!("{WORD}{word}")).collect();
     let found = view.terms(&meant).await?;
     Ok(found.into_iter().fold(RoaringBitmap::new(), |all, one| all | one))

@@ -6,4 +6,5 @@ mod packets;
 mod refusals;
 mod registration;
 mod search;
+mod search_model;
 mod support;
