@@ -7,6 +7,7 @@
 //! - [`registry`]: registering a world in one commit, and looking it up.
 //! - [`terms`] and [`index`]: what a world can be found by, and where that is kept.
 //! - [`search`]: finding worlds.
+//! - [`changes`]: what has changed, for those who watch.
 //! - [`zone`] and [`dns`]: what the zone holds, and DNS messages about it.
 //! - [`doh`]: DNS messages over HTTP.
 //! - [`http`]: the component's HTTP API.
@@ -16,6 +17,7 @@
 //! - [`keys`]: where the component's state is in the store.
 
 pub mod confusables;
+pub mod changes;
 pub mod dns;
 pub mod doh;
 pub mod error;
@@ -47,7 +49,7 @@ mod component {
     use bindings::vwp::discovery::types;
     use vwp_core::{Environment, Problem};
     use vwp_guest::http_types::{ErrorCode, Request, Response};
-    use vwp_guest::{HttpHandler, Store};
+    use vwp_guest::{Answer, HttpHandler, Parts, Store};
 
     mod bindings {
         #![allow(missing_docs, unreachable_pub, clippy::pedantic, reason = "generated")]
@@ -66,10 +68,26 @@ mod component {
 
     impl HttpHandler for Component {
         async fn handle(request: Request) -> Result<Response, ErrorCode> {
-            vwp_guest::serve_with(OPTIONS, request, async |environment, request| {
-                http::handle(&Store, environment, request).await
+            vwp_guest::serve_streaming(OPTIONS, request, async |environment, request| {
+                match http::EventStream::wanted(&Store, environment, &request).await {
+                    Some(Ok(stream)) => Answer::Stream(Events(stream)),
+                    Some(Err(problem)) => Answer::Whole(problem.into_response()),
+                    None => Answer::Whole(http::handle(&Store, environment, request).await),
+                }
             })
             .await
+        }
+    }
+
+    struct Events(http::EventStream);
+
+    impl Parts for Events {
+        fn head(&self) -> ::http::Response<()> {
+            self.0.head()
+        }
+
+        async fn next(&mut self, environment: &Environment<'_>) -> Option<Vec<u8>> {
+            self.0.next(&Store, environment).await
         }
     }
 

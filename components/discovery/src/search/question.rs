@@ -87,6 +87,7 @@ impl Question {
             && self.rating_max.is_none()
             && !self.accepting
             && self.near.is_none()
+            && self.within_km.is_none()
             && !self.facets
             && matches!(self.sort, None | Some(Sort::Name))
     }
