@@ -227,9 +227,7 @@ async fn look<S: Kv>(store: &S, since: Cursor, limit: u32) -> Result<Changes, Pr
 pub async fn prune<S: Kv>(store: &S, environment: &Environment<'_>) -> Result<bool, Problem> {
     let seen = store.get_many(&[PRUNED.into(), COUNT.into()]).await?;
     let [pruned, counter] = seen.try_into().map_err(|_| Problem::internal())?;
-    let there = counter
-        .and_then(|entry| entry.value.try_into().ok())
-        .map_or(0, i64::from_le_bytes);
+    let there = counter.and_then(|entry| entry.value.try_into().ok()).map_or(0, i64::from_le_bytes);
     let page = store.scan(&KeyRange::prefix(CHANGES), PRUNED_AT_ONCE, Direction::Forward).await?;
     let surplus = usize::try_from(there - KEPT_MAX).unwrap_or(0);
     let mut removed = Vec::new();

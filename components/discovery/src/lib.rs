@@ -16,8 +16,8 @@
 //! - [`options`]: the component's own variables.
 //! - [`keys`]: where the component's state is in the store.
 
-pub mod confusables;
 pub mod changes;
+pub mod confusables;
 pub mod dns;
 pub mod doh;
 pub mod error;

@@ -7,9 +7,9 @@
 //! means must not change hands), and an old record stays a replay for ever.
 
 use crate::error::DiscoveryError;
+use crate::index;
 use crate::keys;
 use crate::record::{RECORD_LENGTH_MAX, RECORD_TYPE, Record};
-use crate::index;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};

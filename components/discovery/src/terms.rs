@@ -221,22 +221,49 @@ mod tests {
         let fixed: Vec<&str> =
             terms.iter().map(String::as_str).filter(|term| !term.starts_with(CELL)).collect();
         let expected = [
-            "*", "@", "lde", "lde-ch", "lde-ch-1996", "narena", "nfun", "ngö", "npvp", "p3", "r012", "tpvp fun",
-            "warena", "wfun", "wgold", "wgö", "wof", "wpvp", "xa", "xar", "xare", "xf", "xfu", "xfun", "xg",
-            "xgö", "xp", "xpv", "xpvp",
+            "*",
+            "@",
+            "lde",
+            "lde-ch",
+            "lde-ch-1996",
+            "narena",
+            "nfun",
+            "ngö",
+            "npvp",
+            "p3",
+            "r012",
+            "tpvp fun",
+            "warena",
+            "wfun",
+            "wgold",
+            "wgö",
+            "wof",
+            "wpvp",
+            "xa",
+            "xar",
+            "xare",
+            "xf",
+            "xfu",
+            "xfun",
+            "xg",
+            "xgö",
+            "xp",
+            "xpv",
+            "xpvp",
         ];
         assert_eq!(fixed, expected);
         let cells: Vec<CellIndex> = terms.iter().filter_map(|term| cell_of(term)).collect();
         assert_eq!(cells.len(), 3);
-        assert!(cells.iter().all(|cell| leaf((52.5, 13.4)).unwrap().parent(cell.resolution()) == Some(*cell)));
+        assert!(
+            cells.iter().all(|cell| leaf((52.5, 13.4)).unwrap().parent(cell.resolution()) == Some(*cell))
+        );
         assert_eq!(leaf((90.5, 0.0)), None);
         assert_eq!(leaf((f64::NAN, 0.0)), None);
     }
 
     #[test]
     fn no_term_has_the_bytes_that_end_a_term() {
-        let facts =
-            Facts { tags: vec!["a\0b\nc".into()], texts: vec!["x\0y\nz".into()], ..Facts::default() };
+        let facts = Facts { tags: vec!["a\0b\nc".into()], texts: vec!["x\0y\nz".into()], ..Facts::default() };
         for term in of_facts(&facts, 0) {
             assert!(!term.contains(['\0', '\n']), "{term:?}");
         }

@@ -117,7 +117,10 @@ where
 }
 
 /// Gives an answer to the host part by part.
-fn stream<P: Parts + 'static>(options: &'static [&'static str], mut parts: P) -> Result<WasiResponse, ErrorCode> {
+fn stream<P: Parts + 'static>(
+    options: &'static [&'static str],
+    mut parts: P,
+) -> Result<WasiResponse, ErrorCode> {
     let (head, ()) = parts.head().into_parts();
     let (end, trailers) = wit_future::new(|| Ok(None));
     let (mut writer, contents) = wit_stream::new();
@@ -205,7 +208,8 @@ async fn body(request: WasiRequest) -> Result<Vec<u8>, Problem> {
 fn write(answer: Response<Vec<u8>>) -> Result<WasiResponse, ErrorCode> {
     let (parts, body) = answer.into_parts();
     let (end, trailers) = wit_future::new(|| Ok(None));
-    let length = (!body.is_empty()).then(|| ("content-length".to_owned(), body.len().to_string().into_bytes()));
+    let length =
+        (!body.is_empty()).then(|| ("content-length".to_owned(), body.len().to_string().into_bytes()));
     let contents = (!body.is_empty()).then(|| {
         let (mut writer, contents) = wit_stream::new();
         wit_bindgen::spawn(async move {

@@ -103,7 +103,10 @@ fn main() -> Result<ExitCode> {
             }
             group if GROUPS.iter().any(|(name, _)| *name == group) => wanted.push(group.to_owned()),
             other => {
-                bail!("{other} is none of --quick, --networks, --worlds, {}", GROUPS.map(|(name, _)| name).join(", "))
+                bail!(
+                    "{other} is none of --quick, --networks, --worlds, {}",
+                    GROUPS.map(|(name, _)| name).join(", ")
+                )
             }
         }
     }

@@ -91,7 +91,9 @@ fn build(bench: &Bench, folder: &Path) -> Result<Built> {
         let (world, score) = worlds::world(number, now_s);
         sink.put(Write::put(keys::world_text(&world.fields.name), serde_json::to_vec(&world)?))?;
         let start = Instant::now();
-        let writes = builder.add(&Facts::of(&world), score, now_s * 1000).map_err(|problem| anyhow::anyhow!("{problem:?}"))?;
+        let writes = builder
+            .add(&Facts::of(&world), score, now_s * 1000)
+            .map_err(|problem| anyhow::anyhow!("{problem:?}"))?;
         index_bytes += commit_bytes(&[], &writes);
         for write in writes {
             sink.put(write)?;

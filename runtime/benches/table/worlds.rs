@@ -10,21 +10,32 @@ const VOCABULARY: usize = 60_000;
 const CITIES: usize = 400;
 const TAGS: usize = 600;
 const LANGUAGES: [&str; 24] = [
-    "en", "zh", "es", "pt-BR", "ja", "de", "fr", "ru", "ko", "it", "pl", "tr", "nl", "id", "th", "vi", "sv", "cs",
-    "uk", "hu", "fi", "da", "he", "el",
+    "en", "zh", "es", "pt-BR", "ja", "de", "fr", "ru", "ko", "it", "pl", "tr", "nl", "id", "th", "vi", "sv",
+    "cs", "uk", "hu", "fi", "da", "he", "el",
 ];
 const REGIONS: [&str; 12] = [
-    "eu-central", "us-east", "us-west", "ap-east", "eu-west", "ap-south", "sa-east", "us-central", "eu-north",
-    "ap-north", "af-south", "oc-east",
+    "eu-central",
+    "us-east",
+    "us-west",
+    "ap-east",
+    "eu-west",
+    "ap-south",
+    "sa-east",
+    "us-central",
+    "eu-north",
+    "ap-north",
+    "af-south",
+    "oc-east",
 ];
 const SOFTWARE: [&str; 10] =
     ["paper", "fabric", "vircadia", "luanti", "forge", "opensim", "hubs", "velocity", "spigot", "resonite"];
 const TRANSPORTS: [&str; 4] = ["minecraft", "https", "luanti", "wss"];
 const AGES: [u8; 5] = [0, 7, 12, 16, 18];
 const SYLLABLES: [&str; 48] = [
-    "ar", "bel", "cas", "dor", "el", "fen", "gor", "hal", "is", "jor", "kal", "lor", "mar", "nor", "or", "pel", "quin",
-    "ras", "sil", "tor", "ul", "var", "wyn", "xan", "yl", "zor", "ba", "ce", "di", "fo", "gu", "ha", "ki", "lo", "mi",
-    "na", "po", "ra", "se", "ti", "tle", "ven", "wood", "land", "craft", "realm", "sea", "sky",
+    "ar", "bel", "cas", "dor", "el", "fen", "gor", "hal", "is", "jor", "kal", "lor", "mar", "nor", "or",
+    "pel", "quin", "ras", "sil", "tor", "ul", "var", "wyn", "xan", "yl", "zor", "ba", "ce", "di", "fo", "gu",
+    "ha", "ki", "lo", "mi", "na", "po", "ra", "se", "ti", "tle", "ven", "wood", "land", "craft", "realm",
+    "sea", "sky",
 ];
 
 /// Numbers that are the same in every run (SplitMix64).
@@ -55,7 +66,12 @@ impl Chance {
     }
 
     /// Below a number, where the n-th is n times as rare as the first (Zipf's law).
-    #[allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small")]
+    #[allow(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "small"
+    )]
     pub(crate) fn zipf(&mut self, number: usize) -> usize {
         let drawn = ((number as f64 + 1.0).powf(self.share()) - 1.0) as usize;
         drawn.min(number - 1)
@@ -128,7 +144,9 @@ pub(crate) fn world(number: usize, now_s: u64) -> (World, f64) {
         title: Texts::one("en", &words(&mut chance, 2, 3)),
         description: Texts::one("en", &words(&mut chance, 8, 20)),
         tags: (0..1 + chance.below(4)).map(|_| tag(chance.zipf(TAGS))).collect(),
-        languages: (0..1 + chance.below(2)).map(|_| language(chance.zipf(LANGUAGES.len())).to_owned()).collect(),
+        languages: (0..1 + chance.below(2))
+            .map(|_| language(chance.zipf(LANGUAGES.len())).to_owned())
+            .collect(),
         rating: Some(Rating { level: AGES[chance.below(AGES.len())], ..Rating::default() }),
         software: Some(Software { name: SOFTWARE[chance.zipf(SOFTWARE.len())].to_owned(), version: None }),
         location: (chance.share() < 0.8).then_some(Location { latitude, longitude, altitude: None }),

@@ -10,7 +10,7 @@ use vwp_storage::Kv;
 /// The changes in an answer unless told otherwise.
 const LIMIT_DEFAULT: u32 = 100;
 /// How long a long poll waits at most, in seconds. Shorter than what proxies allow a request.
-pub const WAIT_S_MAX: u32 = 25;
+const WAIT_S_MAX: u32 = 25;
 /// The media type of server-sent events.
 const EVENT_STREAM: &str = "text/event-stream";
 /// After how long a stream says something when nothing happens, so that proxies do not take it

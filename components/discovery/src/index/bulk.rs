@@ -26,11 +26,8 @@ impl Builder {
         let number = self.next;
         self.next = number.checked_add(1).ok_or_else(Problem::internal)?;
         let terms = terms::of_facts(facts, popularity::degree(score));
-        let document = Document {
-            score,
-            observed_at: (score > 0.0).then_some(at),
-            ..Document::new(facts, &terms)
-        };
+        let document =
+            Document { score, observed_at: (score > 0.0).then_some(at), ..Document::new(facts, &terms) };
         for term in terms {
             self.postings.entry(term).or_default().insert(number);
         }
@@ -54,9 +51,9 @@ impl Builder {
         let postings = postings.into_iter().flat_map(move |(term, all)| {
             (0..chunks).filter_map(move |chunk| posting_write(&term, chunk, &all))
         });
-        postings.chain(pages.into_iter().map(Ok)).chain(std::iter::once_with(move || {
-            Ok(Write::put(keys::STATE, stored::json(&state)?))
-        }))
+        postings
+            .chain(pages.into_iter().map(Ok))
+            .chain(std::iter::once_with(move || Ok(Write::put(keys::STATE, stored::json(&state)?))))
     }
 }
 

@@ -17,9 +17,9 @@ use super::vocabulary::Pages;
 use crate::terms;
 use std::collections::{BTreeMap, BTreeSet};
 use vwp_core::Problem;
-use vwp_storage::{Kv, StorageError};
 use vwp_storage::kv::{Check, Direction, Key, Outcome, READ_KEYS_MAX, Version, Write};
 use vwp_storage::limits::commit_bytes;
+use vwp_storage::{Kv, StorageError};
 
 /// How many deltas one fold takes.
 const DOCUMENTS_MAX: u32 = 512;
@@ -178,7 +178,8 @@ async fn change_postings<S: Kv>(
         let entries = writer.store.get_many(&wanted).await?;
         let mut writes = Vec::new();
         for ((((term, chunk), change), key), entry) in part.iter().zip(wanted).zip(entries) {
-            let before = entry.as_ref().map_or(Ok(Default::default()), |entry| stored::bitmap(&entry.value))?;
+            let before =
+                entry.as_ref().map_or(Ok(Default::default()), |entry| stored::bitmap(&entry.value))?;
             let mut after = before.clone();
             after.extend(change.put.iter().copied());
             for number in &change.removed {

@@ -6,6 +6,9 @@ use vwp_storage::kv::{Key, KeyRange};
 /// How far the index reaches; see [`super::state`].
 pub(crate) const STATE: &str = "discovery/index/state";
 
+/// How far popularities were looked at; see [`super::decay`].
+pub(crate) const DECAY: &str = "discovery/index/decay";
+
 const DELTA: &str = "discovery/index/delta/";
 const BASE: &str = "discovery/index/base/";
 const DOCUMENT: &str = "discovery/index/document/";
@@ -21,6 +24,17 @@ pub(crate) fn number(name: &str) -> Key {
 /// The document of a number.
 pub(crate) fn document(number: u32) -> Key {
     numbered(DOCUMENT, number)
+}
+
+/// The documents from a number on.
+pub(crate) fn documents_from(number: u32) -> KeyRange {
+    KeyRange { start: document(number), end: KeyRange::prefix(DOCUMENT).end }
+}
+
+/// The number in a document's key.
+pub(crate) fn number_of_document(key: &[u8]) -> Option<u32> {
+    let number = key.strip_prefix(DOCUMENT.as_bytes())?;
+    Some(u32::from_be_bytes(number.try_into().ok()?))
 }
 
 /// The terms that a document has now, while the postings do not know it.

@@ -30,6 +30,7 @@
 
 pub mod bulk;
 pub mod compact;
+pub mod decay;
 pub mod facts;
 pub(crate) mod keys;
 pub mod popularity;
@@ -113,17 +114,12 @@ pub async fn observe<S: Kv>(
     };
     let Document { score, observed_at, .. } = found.document;
     let observed = popularity::observe(score, observed_at, users, environment.now);
-    let document =
-        Document { score: observed, observed_at: Some(environment.now), ..found.document.clone() };
+    let document = Document { score: observed, observed_at: Some(environment.now), ..found.document.clone() };
     plan.writes.push(Write::put(keys::document(found.number), stored::json(&document)?));
     let (before, after) = (popularity::degree(score), popularity::degree(observed));
     if before != after {
         let facts = Facts::of(world);
-        found.change(
-            &terms::of_facts(&facts, after),
-            || terms::of_facts(&facts, before),
-            &mut plan,
-        );
+        found.change(&terms::of_facts(&facts, after), || terms::of_facts(&facts, before), &mut plan);
     }
     Ok(plan)
 }
@@ -147,7 +143,8 @@ impl Seen {
     async fn read<S: Kv>(store: &S, name: &str) -> Result<Self, Problem> {
         let mut entries =
             store.get_many(&[keys::STATE.as_bytes().to_vec(), keys::number(name)]).await?.into_iter();
-        let state = entries.next().flatten().map_or(Ok(State::default()), |entry| stored::read(&entry.value))?;
+        let state =
+            entries.next().flatten().map_or(Ok(State::default()), |entry| stored::read(&entry.value))?;
         let Some(entry) = entries.next().flatten() else {
             return Ok(Self { state, number: None, document: None });
         };

@@ -18,10 +18,10 @@ pub use facets::{Count, Facets};
 pub use near::Place;
 pub use question::{LIMIT_DEFAULT, LIMIT_MAX, Question, Sort, TEXT_LENGTH_MAX, VALUES_MAX, WORDS_MAX};
 
+use crate::index::stored::Document;
 use crate::index::view::View;
 use crate::registry::World;
 use crate::terms;
-use crate::index::stored::Document;
 use candidates::Candidates;
 use h3o::CellIndex;
 use near::{Near, Nearest};
@@ -61,8 +61,11 @@ pub async fn search<S: Kv>(
     let after = question.cursor.as_deref().map(|text| cursor::read(asked.fingerprint, text)).transpose()?;
     let view = View::open(store).await?;
     let filter = filter(&view, question, &asked).await?;
-    let mut classes =
-        if asked.words.is_empty() { vec![filter] } else { text::classes(&view, &asked.words, &filter).await? };
+    let mut classes = if asked.words.is_empty() {
+        vec![filter]
+    } else {
+        text::classes(&view, &asked.words, &filter).await?
+    };
     let mut near = question.near.map(Near::new).transpose()?;
     if let (Some(near), Some(km)) = (&mut near, question.within_km) {
         within(&view, near, km, &mut classes).await?;
@@ -119,7 +122,11 @@ async fn within<S: Kv>(
     let all = classes.iter().fold(RoaringBitmap::new(), |all, class| all | class);
     let within = if all.len() <= FEW {
         let cells = cells(view, &all).await?;
-        cells.into_iter().filter(|(cell, _)| near.distance_m(*cell) <= metres).map(|(_, number)| number).collect()
+        cells
+            .into_iter()
+            .filter(|(cell, _)| near.distance_m(*cell) <= metres)
+            .map(|(_, number)| number)
+            .collect()
     } else {
         near.within(view, &all, metres).await?
     };
@@ -129,11 +136,7 @@ async fn within<S: Kv>(
     Ok(())
 }
 
-async fn by_distance<S: Kv>(
-    view: &View<'_, S>,
-    near: Near,
-    found: &RoaringBitmap,
-) -> Result<Order, Problem> {
+async fn by_distance<S: Kv>(view: &View<'_, S>, near: Near, found: &RoaringBitmap) -> Result<Order, Problem> {
     if found.len() > FEW {
         return Ok(Order::Nearest(Box::new(Nearest::new(near, found.clone()))));
     }
@@ -146,10 +149,7 @@ async fn by_distance<S: Kv>(
 }
 
 /// The cells of a few worlds.
-async fn cells<S: Kv>(
-    view: &View<'_, S>,
-    found: &RoaringBitmap,
-) -> Result<Vec<(CellIndex, u32)>, Problem> {
+async fn cells<S: Kv>(view: &View<'_, S>, found: &RoaringBitmap) -> Result<Vec<(CellIndex, u32)>, Problem> {
     let numbers: Vec<u32> = found.iter().collect();
     let documents = view.documents(&numbers).await?;
     let cell = |(number, document): (u32, Option<Document>)| {

@@ -84,7 +84,8 @@ impl Near {
             for (child, members) in self.open(view, cell).await?.iter() {
                 if self.distance_m(*child) + radius_m(child.resolution()) <= metres {
                     found |= members & all;
-                } else if self.nearest_m(*child) <= metres && !is_finest(*child) && !members.is_disjoint(all) {
+                } else if self.nearest_m(*child) <= metres && !is_finest(*child) && !members.is_disjoint(all)
+                {
                     left.push(*child);
                 }
             }

@@ -54,7 +54,10 @@ fn a_change_says_what_happened_to_which_world() {
     commit(&port.store, &["arena"], now(&port));
     let json = port.get("/v1/worlds/changes?since=0").json();
     let change = &json["changes"][0];
-    assert_eq!((&change["kind"], &change["name"], &change["seq"]), (&"registered".into(), &"arena".into(), &1.into()));
+    assert_eq!(
+        (&change["kind"], &change["name"], &change["seq"]),
+        (&"registered".into(), &"arena".into(), &1.into())
+    );
     assert_eq!(change["cursor"], json["next"]);
     assert_eq!(change["at"], now(&port));
 }

@@ -17,8 +17,20 @@ use vwp_storage::kv::{Outcome, Write};
 
 /// Some are like others, some are the start of others, some are in no world.
 const WORDS: [&str; 14] = [
-    "castle", "castles", "castel", "cat", "ca", "sea", "seas", "adventure", "advanture", "adventurer", "世界",
-    "rust", "trust", "zzz",
+    "castle",
+    "castles",
+    "castel",
+    "cat",
+    "ca",
+    "sea",
+    "seas",
+    "adventure",
+    "advanture",
+    "adventurer",
+    "世界",
+    "rust",
+    "trust",
+    "zzz",
 ];
 const TAGS: [&str; 3] = ["pvp", "Role Play", "sea"];
 const LANGUAGES: [&str; 4] = ["en", "en-GB", "de", "de-CH"];
@@ -33,6 +45,8 @@ enum Step {
     Forget(usize),
     Observe(usize, u64),
     Fold,
+    /// Two weeks pass.
+    Wait,
 }
 
 #[derive(Debug, Clone)]
@@ -71,6 +85,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => which().prop_map(Step::Forget),
         3 => (which(), prop_oneof![Just(0_u64), 1..100_000_u64]).prop_map(|(n, users)| Step::Observe(n, users)),
         2 => Just(Step::Fold),
+        1 => Just(Step::Wait),
     ]
 }
 
@@ -126,6 +141,7 @@ fn world(n: usize, look: &Look) -> World {
             region: Some(if n % 3 == 0 { "eu" } else { "us" }.into()),
             ..Endpoint::new("minecraft", "play.example.com", 25565)
         }],
+        exp: support::START_S + 10 * 366 * 86_400,
         ..record(&name(n))
     };
     World { operator: "operator".into(), fields, record: String::new() }
@@ -164,6 +180,7 @@ impl Both {
                 self.change(*n, None, None);
             }
             Step::Observe(n, users) => self.observe(*n, *users),
+            Step::Wait => self.wait(),
             Step::Fold => assert!(block_on(compact::run(&self.port.store, 1)).is_ok()),
         }
     }
@@ -190,6 +207,19 @@ impl Both {
         let (score, at) = self.scores.entry(n).or_default();
         *score = popularity::observe(*score, *at, users, environment.now);
         *at = Some(environment.now);
+    }
+
+    /// The records last long enough, and the averages sink.
+    fn wait(&mut self) {
+        self.port.advance_s(14 * 24 * 60 * 60);
+        let environment = self.port.environment();
+        while block_on(index::decay::run(&self.port.store, &environment)).unwrap() {}
+        for (score, at) in self.scores.values_mut() {
+            let sunk = popularity::decayed(*score, *at, environment.now);
+            if popularity::degree(sunk) != popularity::degree(*score) {
+                (*score, *at) = (sunk, Some(environment.now));
+            }
+        }
     }
 
     fn fold_all(&self) {
