@@ -10,8 +10,14 @@ use ureq::http::Method;
 
 const KEYS: &str = "/v1/zone/keys";
 
-const COLUMNS: &[Column<'_>] =
-    &[("TAG", |key| at(key, "/tag")), ("ROLE", |key| at(key, "/role")), ("STATE", |key| at(key, "/state"))];
+const COLUMNS: &[Column<'_>] = &[
+    ("TAG", |key| at(key, "/tag")),
+    ("ROLE", |key| at(key, "/role")),
+    ("STATE", |key| at(key, "/state")),
+    ("PUBLISHED", |key| age(key, "/published_at")),
+    ("SIGNS SINCE", |key| age(key, "/active_at")),
+    ("RETIRED", |key| age(key, "/retired_at")),
+];
 
 /// What `vwp zone roll` is given.
 #[derive(Debug, Args)]
