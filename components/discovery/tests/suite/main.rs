@@ -2,6 +2,7 @@
 
 mod api;
 mod browsing;
+mod changes;
 mod dns;
 mod document;
 mod doh;
@@ -12,4 +13,5 @@ mod projection;
 mod refusals;
 mod registration;
 mod search;
+mod search_model;
 mod support;
