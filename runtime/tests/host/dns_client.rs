@@ -6,7 +6,6 @@ use hickory_proto::op::{Edns, Message, MessageType, Query, ResponseCode};
 use hickory_proto::rr::rdata::opt::{EdnsCode, EdnsOption};
 use hickory_proto::rr::{Name, RData, RecordType};
 use std::net::Ipv4Addr;
-use std::str::FromStr;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 
@@ -36,7 +35,7 @@ const PADDING: u16 = 12;
 pub(crate) fn plain(id: u16, name: &str, rtype: RecordType) -> Message {
     let mut message = Message::new();
     message.set_id(id);
-    message.add_query(Query::query(Name::from_str(name).expect("a name"), rtype));
+    message.add_query(Query::query(Name::from_ascii(name).expect("a name"), rtype));
     message
 }
 
