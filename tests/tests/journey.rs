@@ -56,7 +56,7 @@ fn import_real_networks(host: &Host) {
 
 fn import(host: &Host, list: &Path, keys: &Path) -> String {
     let mut command = Command::new(Host::program());
-    command.args(["import", "--format", "minecraft-networks", "--url", &host.url, "--keys-dir"]);
+    command.args(["world", "import", "--format", "minecraft-networks", "--url", &host.url, "--keys-dir"]);
     tools::run(command.arg(keys).arg(list))
 }
 
@@ -68,7 +68,7 @@ fn an_operator_registers_a_world_and_forgeries_are_refused(host: &Host) -> Opera
     let (signed, signature) = record.rsplit_once('.').unwrap();
     let (header, _) = signed.split_once('.').unwrap();
     let mut changed = arena.claims(1);
-    changed["title"] = "Somebody else's".into();
+    changed["title"] = json!({"en": "Somebody else's"});
     let other = arena.record_of(host, changed);
     let changed = other.split('.').nth(1).unwrap();
     send(format!("{header}.{changed}.{signature}")).expect_problem(401, "bad-signature");

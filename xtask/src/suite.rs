@@ -1,6 +1,7 @@
 //! Everything that CI runs, in one order, with a summary.
 
 use crate::build::{self, HANDLERS, MACHINE, MIDDLEWARE, Profile};
+use crate::fuzz;
 use crate::portable::ADAPTERS;
 use crate::project::Project;
 use crate::spin;
@@ -21,7 +22,7 @@ const RUNTIME: &str = "--release -p vwp-runtime";
 const OTHERS: &str = "--release --workspace --exclude vwp-runtime";
 
 /// The suites that any host of the application must pass; the others are about ours.
-const BLACK_BOX: [&str; 6] = ["bad_input", "callers", "conformance", "journey", "kill_loop", "readme"];
+const BLACK_BOX: [&str; 7] = ["bad_input", "callers", "cli", "conformance", "journey", "kill_loop", "readme"];
 
 /// Runs the steps. A step that fails does not keep the others from running, except those
 /// that need what it was to build. Fails if any did.
@@ -40,6 +41,9 @@ pub(crate) fn run(project: &Project, quick: bool) -> Result<ExitCode> {
         "tests of the others",
         project.cargo(&format!("test {OTHERS} --exclude vwp-tests --no-fail-fast")),
     );
+    if !quick {
+        suite.step("fuzzing", || fuzz::run(project, None, &[]));
+    }
     if quick {
         suite.skip("black-box tests", "left out by --quick");
     } else if built {

@@ -6,6 +6,7 @@
 //! - [`directory`]: what components believe about each other, in the shared space.
 //! - [`caller`]: who is calling, and how that was proved.
 //! - [`keyring`]: the port's own signing keys, sealed at rest.
+//! - [`seal`]: secrets at rest.
 //! - [`environment`]: what a request needs from outside besides storage.
 //! - [`reply`]: small helpers that build HTTP answers.
 
@@ -17,6 +18,7 @@ pub mod keyring;
 pub mod name;
 pub mod problem;
 pub mod reply;
+pub mod seal;
 
 pub use environment::Environment;
 pub use problem::Problem;

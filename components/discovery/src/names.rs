@@ -5,6 +5,7 @@
 //! also checks that a label that starts with `xn--` decodes to a valid U-label whose
 //! A-label it is.
 
+use crate::confusables;
 use crate::error::DiscoveryError;
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 use vwp_core::name::WorldName;
@@ -18,13 +19,14 @@ pub const HOST_LENGTH_MAX: usize = 253;
 
 /// Labels that software or people take for part of the port itself: a world of this
 /// name could pass for the port, receive its mail, or configure its users' software
-/// (RFC 2142 for the mailboxes' counterparts, `wpad` and `autoconfig` by convention).
-const RESERVED: [&str; 19] = [
+/// (`changes` is a path of the API; RFC 2142 for the mailboxes' counterparts, `wpad` and `autoconfig` by convention).
+const RESERVED: [&str; 20] = [
     "admin",
     "api",
     "auth",
     "autoconfig",
     "autodiscover",
+    "changes",
     "dns",
     "hostmaster",
     "localhost",
@@ -55,10 +57,18 @@ pub fn world(text: &str) -> Result<WorldName, DiscoveryError> {
     label.parse().map_err(|error: vwp_core::name::NameError| bad(error.0))
 }
 
-/// The name of a world that may be registered: not one that the port keeps.
+/// The name of a world that may be registered: not one that the port keeps, nor one that
+/// looks like those, nor one that mixes scripts.
 pub fn registrable(text: &str) -> Result<WorldName, DiscoveryError> {
     let name = world(text)?;
     if RESERVED.binary_search(&name.as_str()).is_ok() {
+        return Err(DiscoveryError::NameReserved);
+    }
+    if !confusables::is_written_together(&name) {
+        let why = "a world's name has letters of scripts that are written together (UTS 39, section 5.2)";
+        return Err(DiscoveryError::BadName(why.to_owned()));
+    }
+    if RESERVED.iter().any(|reserved| confusables::looks_like(&name, reserved)) {
         return Err(DiscoveryError::NameReserved);
     }
     Ok(name)
@@ -148,7 +158,11 @@ mod tests {
         for name in RESERVED {
             assert_eq!(registrable(name), Err(DiscoveryError::NameReserved));
         }
-        assert_eq!(registrable("WWW"), Err(DiscoveryError::NameReserved));
+        // In capitals; with a one for a letter; with Cyrillic letters only.
+        for look_alike in ["WWW", "1ogin", "арі"] {
+            assert_eq!(registrable(look_alike), Err(DiscoveryError::NameReserved), "{look_alike}");
+        }
+        assert!(matches!(registrable("аdmin"), Err(DiscoveryError::BadName(_))));
         assert!(registrable("arena").is_ok());
         assert!(RESERVED.is_sorted());
     }

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use vwp_core::Environment;
 use vwp_core::environment::{Random, Settings};
 use vwp_core::jose::{self, Jwk};
-use vwp_discovery::record::{self, Endpoint, Record};
+use vwp_discovery::record::{self, Endpoint, Record, Texts};
 use vwp_storage::Kv;
 use vwp_storage::memory::Memory;
 
@@ -140,20 +140,82 @@ impl Operator {
 }
 
 pub(crate) fn endpoint(transport: &str, host: &str, port: u16) -> Endpoint {
-    Endpoint { transport: transport.into(), host: host.into(), port, priority: 1, weight: 0 }
+    Endpoint::new(transport, host, port)
 }
 
 /// A record that the port takes at the start.
 pub(crate) fn record(name: &str) -> Record {
     Record {
         name: name.into(),
-        title: format!("World of {name}"),
-        description: None,
+        uuid: record::uuid_of("test", &"world".parse().unwrap()),
+        title: title(&format!("World of {name}")),
         endpoints: vec![endpoint("minecraft", "play.example.com", 25565)],
         tags: vec!["minecraft".into()],
         seq: 1,
         iat: START_S,
         exp: START_S + 86_400,
         aud: ISSUER.into(),
+        ..Record::default()
     }
+}
+
+/// A title, or a description, in English.
+pub(crate) fn title(text: &str) -> Texts {
+    Texts::one("en", text)
+}
+
+/// The fenced blocks of the protocol's description: what stands behind the fence, and the text.
+pub(crate) fn examples() -> Vec<(String, String)> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/protocol/discovery.md");
+    let document = std::fs::read_to_string(path).expect("the protocol's description");
+    let mut blocks: Vec<(String, String)> = Vec::new();
+    let mut is_inside = false;
+    for line in document.lines() {
+        match (line.strip_prefix("```"), blocks.last_mut()) {
+            (Some(kind), _) => {
+                is_inside = !is_inside;
+                if is_inside {
+                    blocks.push((kind.to_owned(), String::new()));
+                }
+            }
+            (None, Some((_, text))) if is_inside => {
+                text.push_str(line);
+                text.push('\n');
+            }
+            _ => {}
+        }
+    }
+    blocks
+}
+
+/// The example of a record that has every field.
+pub(crate) fn full_record() -> Value {
+    let mut records = examples().into_iter().filter(|(kind, _)| kind == "json world-record");
+    serde_json::from_str(&records.next_back().expect("a record").1).expect("JSON")
+}
+
+/// Changes members of an object as RFC 7396 says.
+pub(crate) fn merge(target: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(serde_json::Map::new());
+    }
+    let target = target.as_object_mut().expect("an object");
+    for (name, value) in patch {
+        if value.is_null() {
+            target.remove(name);
+        } else {
+            merge(target.entry(name.clone()).or_insert(Value::Null), value);
+        }
+    }
+}
+
+/// Signs anything as somebody's statement of a type, with the key in the header.
+pub(crate) fn sign_as(key: &SigningKey, typ: &str, payload: &[u8]) -> String {
+    let jwk = Jwk::from_key(key.verifying_key());
+    let header = jose::Header::new(typ).with_kid(jwk.thumbprint()).with_jwk(jwk);
+    jose::sign(&header, payload, key)
 }
