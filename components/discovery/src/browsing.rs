@@ -115,10 +115,8 @@ async fn write<S: Kv>(
     policy: &Policy,
     edit: Edit,
 ) -> Result<(), Problem> {
-    let signer = match policy.is_signed {
-        true => Some(keys::signer(store, zone, policy, environment).await?),
-        false => None,
-    };
+    let signer =
+        if policy.is_signed { Some(keys::signer(store, zone, policy, environment).await?) } else { None };
     let mut left = edit.into_iter().peekable();
     while left.peek().is_some() {
         let portion: Edit = left.by_ref().take(PORTION).collect();

@@ -2,8 +2,10 @@
 
 mod api;
 mod browsing;
+mod changes;
 mod dns;
 mod document;
+mod doh;
 mod fields;
 mod live;
 mod packets;
@@ -11,4 +13,5 @@ mod projection;
 mod refusals;
 mod registration;
 mod search;
+mod search_model;
 mod support;
