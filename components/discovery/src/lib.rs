@@ -3,21 +3,25 @@
 //! - [`names`]: the names that worlds and hosts may have.
 //! - [`confusables`]: names that look alike.
 //! - [`record`]: the world record that an operator signs; [`live`]: what changes by the minute.
-//! - [`projection`] and [`parameters`]: what a record says in DNS.
+//! - [`projection`] and [`parameters`]: what a record says in DNS; [`browsing`]: the zone's list.
 //! - [`registry`]: registering a world in one commit, and looking it up.
+//! - [`dns`] and [`doh`]: DNS messages, and DNS messages over HTTP.
+//! - [`designated`]: how the port is reached over encrypted transports.
+//! - [`secondaries`] and [`update`]: the service to other name servers, and changes by DNS.
+//! - [`zone_import`]: names from a master file.
 //! - [`terms`] and [`index`]: what a world can be found by, and where that is kept.
 //! - [`search`]: finding worlds.
 //! - [`changes`]: what has changed, for those who watch.
-//! - [`zone`] and [`dns`]: what the zone holds, and DNS messages about it.
-//! - [`doh`]: DNS messages over HTTP.
 //! - [`http`]: the component's HTTP API.
 //! - [`minecraft_networks`]: worlds to import from a list of Minecraft networks.
 //! - [`error`]: every refusal, by name.
 //! - [`options`]: the component's own variables.
 //! - [`keys`]: where the component's state is in the store.
 
+pub mod browsing;
 pub mod changes;
 pub mod confusables;
+pub mod designated;
 pub mod dns;
 pub mod doh;
 pub mod error;
@@ -33,8 +37,10 @@ pub mod projection;
 pub mod record;
 pub mod registry;
 pub mod search;
+pub mod secondaries;
 pub mod terms;
-pub mod zone;
+pub mod update;
+pub mod zone_import;
 
 #[cfg(target_family = "wasm")]
 mod component {
@@ -42,12 +48,14 @@ mod component {
 
     use crate::options::OPTIONS;
     use crate::registry::{Registration, World};
-    use crate::{dns, http, names, registry, search};
+    use crate::{dns, http, names, registry, search, secondaries};
     use bindings::exports::vwp::discovery::registry as api;
     use bindings::exports::vwp::discovery::resolver;
     use bindings::exports::vwp::timer::scheduled;
     use bindings::vwp::discovery::types;
     use vwp_core::{Environment, Problem};
+    use vwp_dns::edge::Transport;
+    use vwp_dns::secondaries::Notification;
     use vwp_guest::http_types::{ErrorCode, Request, Response};
     use vwp_guest::{Answer, HttpHandler, Parts, Store};
 
@@ -55,7 +63,7 @@ mod component {
         #![allow(missing_docs, unreachable_pub, clippy::pedantic, reason = "generated")]
         spin_sdk::wit_bindgen::generate!({
             path: ["../../wit/timer", "../../wit/discovery"],
-            world: "discovery",
+            world: "vwp:discovery/discovery",
             runtime_path: "::spin_sdk::wit_bindgen::rt",
             generate_all,
         });
@@ -128,27 +136,41 @@ mod component {
             transport: resolver::Transport,
         ) -> Result<resolver::Reply, types::Error> {
             let transport = match transport {
-                resolver::Transport::Udp => dns::Transport::Udp,
-                resolver::Transport::Tcp | resolver::Transport::Tls => dns::Transport::Tcp,
-                resolver::Transport::Https => dns::Transport::Https,
+                resolver::Transport::Udp => Transport::Udp,
+                resolver::Transport::Tcp => Transport::Tcp,
+                resolver::Transport::Tls => Transport::Tls,
+                resolver::Transport::Https => Transport::Https,
             };
             let call = async |environment: &Environment<'_>| {
                 let reply = dns::answer(&Store, environment, &query, transport).await;
                 if let Some(fault) = reply.fault {
                     eprintln!("a question was answered with SERVFAIL: {}", fault.detail);
                 }
-                let messages = if reply.message.is_empty() { Vec::new() } else { vec![reply.message] };
-                Ok(resolver::Reply { messages, more: None, sources: Vec::new(), kept_s: 0 })
+                let (messages, more) = (reply.messages, reply.more);
+                Ok(resolver::Reply { messages, more, sources: reply.sources, kept_s: reply.kept_s })
             };
             Ok(vwp_guest::environment_with(OPTIONS, call).await?)
         }
 
-        async fn resume(_: Vec<u8>) -> Result<resolver::Reply, types::Error> {
-            Err(types::Error::Internal)
+        async fn resume(more: Vec<u8>) -> Result<resolver::Reply, types::Error> {
+            let call = async |environment: &Environment<'_>| {
+                let reply = secondaries::resume(&Store, environment, &more).await?;
+                let (messages, more) = (reply.messages, reply.more);
+                Ok(resolver::Reply { messages, more, sources: Vec::new(), kept_s: 0 })
+            };
+            Ok(vwp_guest::environment_with(OPTIONS, call).await?)
         }
 
         async fn notifications() -> Result<Vec<resolver::Notification>, types::Error> {
-            Ok(Vec::new())
+            let call = async |environment: &Environment<'_>| {
+                let due = secondaries::notifications(&Store, environment).await?;
+                let told = |due: Notification| resolver::Notification {
+                    to: due.to.to_string(),
+                    message: due.message,
+                };
+                Ok(due.into_iter().map(told).collect())
+            };
+            Ok(vwp_guest::environment_with(OPTIONS, call).await?)
         }
     }
 

@@ -10,6 +10,16 @@
 //! | `/dns-query` | GET, POST | anybody |
 //! | `/v1/keys/zone` | GET | the administrator |
 //! | `/v1/keys/zone/rotate` | POST | the administrator |
+//! | `/v1/zone{?zone}` | GET | the administrator |
+//! | `/v1/zone/keys{?zone}` | GET | the administrator |
+//! | `/v1/zone/keys/roll{?zone}` | POST | the administrator |
+//! | `/v1/zone/keys/{tag}/ds-seen{?zone}` | POST | the administrator |
+//! | `/v1/zone/secondaries` | GET | the administrator |
+//! | `/v1/zone/secondaries/{name}` | GET, PUT, DELETE | the administrator |
+//! | `/v1/zone/tsig-keys` | GET, POST | the administrator |
+//! | `/v1/zone/tsig-keys/{name}` | DELETE | the administrator |
+//! | `/v1/zone/export{?format,zone,cursor}` | GET | the administrator |
+//! | `/v1/zone/import{?zone}` | POST | the administrator |
 
 mod changes;
 mod search;
@@ -53,6 +63,9 @@ async fn route<S: Kv>(
     }
     if let Some(rest) = below(path, "/v1/keys/zone") {
         return zone::receipt_keys(store, environment, request, rest).await;
+    }
+    if let Some(rest) = below(path, "/v1/zone") {
+        return zone::route(store, environment, request, rest).await;
     }
     match path {
         "/" if is_get => index(store, environment).await,
