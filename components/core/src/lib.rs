@@ -7,6 +7,7 @@
 //! - [`caller`]: who is calling, and how that was proved.
 //! - [`keyring`]: the port's own signing keys, sealed at rest.
 //! - [`environment`]: what a request needs from outside besides storage.
+//! - [`outbound`]: requests to others, as far as a component may send them.
 //! - [`reply`]: small helpers that build HTTP answers.
 
 pub mod caller;
@@ -15,8 +16,10 @@ pub mod environment;
 pub mod jose;
 pub mod keyring;
 pub mod name;
+pub mod outbound;
 pub mod problem;
 pub mod reply;
 
 pub use environment::Environment;
+pub use outbound::Outbound;
 pub use problem::Problem;
