@@ -4,6 +4,7 @@
 //! - [`record`]: the world record that an operator signs.
 //! - [`registry`]: registering a world in one commit, and looking it up.
 //! - [`terms`] and [`search`]: the words of a world, and finding worlds by them.
+//! - [`control`]: whether an operator controls a domain.
 //! - [`zone`] and [`dns`]: what the zone holds, and DNS messages about it.
 //! - [`doh`]: DNS messages over HTTP.
 //! - [`http`]: the component's HTTP API.
@@ -12,6 +13,7 @@
 //! - [`options`]: the component's own variables.
 //! - [`keys`]: where the component's state is in the store.
 
+pub mod control;
 pub mod dns;
 pub mod doh;
 pub mod error;

@@ -41,7 +41,9 @@ pub const DNS_SIGNATURE_RENEW: &str = "dns_signature_renew";
 pub const DNS_APEX_TTL: &str = "dns_apex_ttl";
 /// Where the zone is answered over TLS, as `name` or `name:port`, to be announced (RFC 9462).
 pub const DNS_OVER_TLS: &str = "dns_over_tls";
-/// The URL of a resolver that is asked over HTTP (RFC 8484) who controls a domain.
+/// The URL of a resolver that is asked over HTTP (RFC 8484) who controls a domain, as
+/// `https://dns.example`; without a path it is asked at `/dns-query`. Without it the port
+/// takes no worlds under domains of their operators.
 pub const DNS_RESOLVER_URL: &str = "dns_resolver_url";
 
 /// The zone of the port's own worlds.
@@ -91,6 +93,17 @@ fn nameservers(settings: &Settings) -> Result<Vec<OwnName>, Problem> {
         return Ok(vec![name(&format!("ns.{}", settings.zone))?]);
     }
     Ok(vec![name(host)?])
+}
+
+/// The resolver's URL, if there is one.
+pub fn resolver_url(settings: &Settings) -> Result<Option<http::Uri>, Problem> {
+    let is_absolute =
+        |url: &http::Uri| url.authority().is_some() && matches!(url.scheme_str(), Some("http" | "https"));
+    let read = |text: &str| text.parse().ok().filter(is_absolute);
+    match option(settings, DNS_RESOLVER_URL).map(read) {
+        Some(None) => Err(misconfigured(DNS_RESOLVER_URL, "is not a URL")),
+        url => Ok(url.flatten()),
+    }
 }
 
 /// The value of an option; none if it is not set, or empty.
