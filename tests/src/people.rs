@@ -11,6 +11,9 @@ use vwp_client::sign::{self, Statement};
 /// How long the worlds of tests are registered for.
 const VALID: Duration = Duration::from_hours(24);
 
+/// What identifies the worlds of tests; each operator has one.
+const WORLD_UUID: &str = "6f9619ff-8b86-4d01-b42d-00cf4fc964ff";
+
 /// Somebody who runs a world.
 #[derive(Debug, Clone)]
 pub struct Operator {
@@ -37,9 +40,11 @@ impl Operator {
     /// The claims of the world's record, without times and audience.
     pub fn claims(&self, seq: u64) -> Value {
         json!({
+            "v": 1,
             "name": self.world,
-            "title": format!("World {}", self.world),
-            "description": "Made by a test.",
+            "uuid": WORLD_UUID,
+            "title": {"en": format!("World {}", self.world)},
+            "description": {"en": "Made by a test."},
             "endpoints": [
                 {"transport": "minecraft", "host": format!("{}.example", self.world), "port": 25565},
                 {"transport": "https", "host": "web.example", "port": 443, "priority": 2, "weight": 5},

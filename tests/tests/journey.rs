@@ -68,7 +68,7 @@ fn an_operator_registers_a_world_and_forgeries_are_refused(host: &Host) -> Opera
     let (signed, signature) = record.rsplit_once('.').unwrap();
     let (header, _) = signed.split_once('.').unwrap();
     let mut changed = arena.claims(1);
-    changed["title"] = "Somebody else's".into();
+    changed["title"] = json!({"en": "Somebody else's"});
     let other = arena.record_of(host, changed);
     let changed = other.split('.').nth(1).unwrap();
     send(format!("{header}.{changed}.{signature}")).expect_problem(401, "bad-signature");

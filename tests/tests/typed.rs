@@ -218,7 +218,8 @@ fn a_world_is_registered_once_and_found(application: &Application) -> Operator {
     assert_eq!((&made["operator"], &made["is_new"]), (&json!(arena.key.id()), &json!(true)));
 
     let found = application.typed("registry/lookup", &json!([arena.world])).expect("an answer");
-    assert_eq!((&found["title"], &found["signed"]), (&arena.claims(1)["title"], &json!(record)));
+    let title = json!([{"language": "en", "text": arena.claims(1)["title"]["en"]}]);
+    assert_eq!((&found["title"], &found["signed"]), (&title, &json!(record)));
     assert_eq!(found["endpoints"].as_array().map(Vec::len), Some(2), "{found}");
     let nobody = application.typed("registry/lookup", &json!([unique("nobody")]));
     assert_eq!(nobody, Ok(Value::Null), "no world is an answer, not an error");

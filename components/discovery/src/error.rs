@@ -46,17 +46,6 @@ pub enum DiscoveryError {
     /// The key that came with the record is not the one that the operator's id names.
     #[error("kid must be the SHA-256 thumbprint (RFC 7638) of jwk")]
     OperatorMismatch,
-    /// The port takes no worlds under domains of their operators.
-    #[error("this port takes names in its own zone only")]
-    DomainsNotTaken,
-    /// The operator did not prove that the domain is its own.
-    #[error("show the challenge's text in a TXT record at {txt_name}, or in a line of {url}")]
-    ControlUnproven {
-        /// Where the TXT record goes.
-        txt_name: String,
-        /// Where the file goes.
-        url: String,
-    },
     /// The cursor is not one that this search gave out.
     #[error("the cursor is not one that this search gave out")]
     BadCursor,
@@ -83,12 +72,6 @@ impl From<DiscoveryError> for Problem {
             E::UnknownOperator => (StatusCode::UNAUTHORIZED, "unknown-operator", "The operator is not known"),
             E::OperatorMismatch => {
                 (StatusCode::UNAUTHORIZED, "operator-mismatch", "The key is not the operator's")
-            }
-            E::DomainsNotTaken => {
-                (StatusCode::FORBIDDEN, "domains-not-taken", "The port takes no domains of others")
-            }
-            E::ControlUnproven { .. } => {
-                (StatusCode::FORBIDDEN, "control-unproven", "Control of the domain is not proved")
             }
             E::BadCursor => (StatusCode::BAD_REQUEST, "bad-cursor", "The cursor is not acceptable"),
         };

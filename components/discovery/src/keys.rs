@@ -137,6 +137,11 @@ pub fn delegations() -> KeyRange {
     KeyRange::prefix(DELEGATION)
 }
 
+/// The label in a key of [`delegation`].
+pub fn label_of_delegation(key: &[u8]) -> Option<&str> {
+    std::str::from_utf8(key).ok()?.strip_prefix(DELEGATION)
+}
+
 /// The counter of the worlds that were evicted in a minute, counted from the epoch.
 pub fn evicted(minute: u64) -> Key {
     timed("discovery/count/evicted/", minute, "")

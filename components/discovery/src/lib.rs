@@ -1,7 +1,9 @@
 //! The registry of worlds, and the answers to DNS questions about them.
 //!
 //! - [`names`]: the names that worlds and hosts may have.
-//! - [`record`]: the world record that an operator signs.
+//! - [`confusables`]: names that look alike.
+//! - [`record`]: the world record that an operator signs; [`live`]: what changes by the minute.
+//! - [`projection`] and [`parameters`]: what a record says in DNS.
 //! - [`registry`]: registering a world in one commit, and looking it up.
 //! - [`terms`] and [`search`]: the words of a world, and finding worlds by them.
 //! - [`control`]: whether an operator controls a domain.
@@ -13,15 +15,27 @@
 //! - [`options`]: the component's own variables.
 //! - [`keys`]: where the component's state is in the store.
 
+pub mod actions;
+mod commit;
+pub mod confusables;
 pub mod control;
+pub mod delegation;
 pub mod dns;
 pub mod doh;
 pub mod error;
 pub mod http;
+pub mod index;
 pub mod keys;
+pub mod lease;
+pub mod live;
+pub mod maintenance;
 pub mod minecraft_networks;
 pub mod names;
+pub mod operators;
 pub mod options;
+pub mod parameters;
+pub mod place;
+pub mod projection;
 pub mod record;
 pub mod registry;
 pub mod search;
@@ -142,15 +156,31 @@ mod component {
             port: endpoint.port,
             priority: endpoint.priority,
             weight: endpoint.weight,
+            region: endpoint.region,
+            path: endpoint.path,
+        };
+        let texts = |texts: crate::record::Texts| {
+            texts.0.into_iter().map(|(language, text)| types::Text { language, text }).collect()
+        };
+        let place = |at: crate::record::Location| types::Location {
+            latitude: at.latitude,
+            longitude: at.longitude,
+            altitude: at.altitude,
         };
         types::RegisteredWorld {
             fqdn: registry::fqdn(&fields.name, environment),
+            // A record is texts and finite numbers, whose serialisation cannot fail.
+            fields: serde_json::to_string(&fields).unwrap_or_default(),
             name: fields.name,
+            uuid: fields.uuid.to_string(),
             operator: world.operator,
-            title: fields.title,
-            description: fields.description,
+            title: texts(fields.title),
+            description: texts(fields.description),
             endpoints: fields.endpoints.into_iter().map(endpoint).collect(),
             tags: fields.tags,
+            languages: fields.languages,
+            rating: fields.rating.map(|rating| rating.level),
+            location: fields.location.map(place),
             seq: fields.seq,
             issued_at: fields.iat,
             expires_at: fields.exp,

@@ -5,7 +5,7 @@
 //! becomes a draft that only needs to be signed, or a refusal that says why.
 
 use crate::names;
-use crate::record::{ENDPOINTS_MAX, Endpoint, Record, TITLE_LENGTH_MAX};
+use crate::record::{self, ENDPOINTS_MAX, Endpoint, Record, TITLE_LENGTH_MAX, Texts};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::HashSet;
@@ -15,6 +15,8 @@ use vwp_core::name::WorldName;
 pub const MINECRAFT_PORT: u16 = 25565;
 /// The longest list, in bytes.
 pub const LIST_LENGTH_MAX: usize = 64 * 1024 * 1024;
+/// The language of titles in such lists, which is not said (RFC 5646, section 4.1).
+const UNDETERMINED: &str = "und";
 
 /// A world that only needs times, a sequence number and a signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,18 +32,20 @@ pub struct Draft {
 }
 
 impl Draft {
-    /// The record to sign.
-    pub fn into_record(self, aud: String, seq: u64, iat: u64, exp: u64) -> Record {
+    /// The record for an operator to sign.
+    pub fn into_record(self, operator: &str, aud: String, seq: u64, iat: u64, exp: u64) -> Record {
         Record {
             name: self.name.as_str().to_owned(),
-            title: self.title,
-            description: None,
+            // The importer remembers nothing, so the UUID follows from what it knows.
+            uuid: record::uuid_of(operator, &self.name),
+            title: Texts::one(UNDETERMINED, &self.title),
             endpoints: self.endpoints,
             tags: self.tags,
             seq,
             iat,
             exp,
             aud,
+            ..Record::default()
         }
     }
 }
@@ -147,7 +151,7 @@ fn endpoint(address: &str) -> Option<Endpoint> {
         None => (address, MINECRAFT_PORT),
     };
     let host = names::host(host)?;
-    Some(Endpoint { transport: "minecraft".to_owned(), host, port, priority: 1, weight: 0 })
+    Some(Endpoint::new("minecraft", &host, port))
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! also checks that a label that starts with `xn--` decodes to a valid U-label whose
 //! A-label it is.
 
+use crate::confusables;
 use crate::error::DiscoveryError;
 use idna::uts46::{AsciiDenyList, DnsLength, Hyphens, Uts46};
 use vwp_core::name::WorldName;
@@ -50,15 +51,23 @@ pub fn world(text: &str) -> Result<WorldName, DiscoveryError> {
     let label = Uts46::new()
         .to_ascii(text.as_bytes(), AsciiDenyList::STD3, Hyphens::Check, DnsLength::Verify)
         .map_err(|_| {
-            bad("a world's name is one DNS label by the rules of IDNA (letters, digits, hyphens)")
+            bad("a world's name is a DNS label or a domain by the rules of IDNA (letters, digits, hyphens)")
         })?;
     label.parse().map_err(|error: vwp_core::name::NameError| bad(error.0))
 }
 
-/// The name of a world that may be registered: not one that the port keeps.
+/// The name of a world that may be registered: not one that the port keeps, nor one that
+/// looks like those, nor one that mixes scripts.
 pub fn registrable(text: &str) -> Result<WorldName, DiscoveryError> {
     let name = world(text)?;
     if RESERVED.binary_search(&name.as_str()).is_ok() {
+        return Err(DiscoveryError::NameReserved);
+    }
+    if !confusables::is_written_together(&name) {
+        let why = "a world's name has letters of scripts that are written together (UTS 39, section 5.2)";
+        return Err(DiscoveryError::BadName(why.to_owned()));
+    }
+    if RESERVED.iter().any(|reserved| confusables::looks_like(&name, reserved)) {
         return Err(DiscoveryError::NameReserved);
     }
     Ok(name)
@@ -107,13 +116,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_one_label_is_refused() {
+    fn what_is_no_label_and_no_domain_is_refused() {
         let too_long = "a".repeat(64);
         let far_too_long = "ü".repeat(200);
         let cases = [
             "",
-            "a.b",
-            "a。b",
+            "a..b",
+            "a.",
+            "a.1",
             "-a",
             "a-",
             "a b",
@@ -132,6 +142,8 @@ mod tests {
             assert!(matches!(world(case), Err(DiscoveryError::BadName(_))), "{case:?} was accepted");
         }
         assert!(world(&"a".repeat(63)).is_ok());
+        // The ideographic full stop is a dot in IDNA (UTS 46, section 2.3).
+        assert_eq!(world_name("a。B").as_deref(), Some("a.b"));
     }
 
     #[test]
@@ -148,7 +160,11 @@ mod tests {
         for name in RESERVED {
             assert_eq!(registrable(name), Err(DiscoveryError::NameReserved));
         }
-        assert_eq!(registrable("WWW"), Err(DiscoveryError::NameReserved));
+        // In capitals; with a one for a letter; with Cyrillic letters only.
+        for look_alike in ["WWW", "1ogin", "арі"] {
+            assert_eq!(registrable(look_alike), Err(DiscoveryError::NameReserved), "{look_alike}");
+        }
+        assert!(matches!(registrable("аdmin"), Err(DiscoveryError::BadName(_))));
         assert!(registrable("arena").is_ok());
         assert!(RESERVED.is_sorted());
     }

@@ -50,6 +50,11 @@ pub fn world(text: &str, settings: &Settings) -> Result<WorldName, DiscoveryErro
     }
 }
 
+/// The name of a world that may be registered, see [`names::registrable`].
+pub fn registrable(text: &str, settings: &Settings) -> Result<WorldName, DiscoveryError> {
+    names::registrable(world(text, settings)?.as_str())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -33,9 +33,8 @@ pub fn of_text(text: &str) -> impl Iterator<Item = String> {
 /// are the first to be left out when there are too many.
 pub fn of_record(record: &Record) -> BTreeSet<String> {
     let name = record.name.parse().map(|name| names::to_unicode(&name)).unwrap_or_default();
-    let texts = [name.as_str(), record.name.as_str(), record.title.as_str()];
-    let texts =
-        texts.into_iter().chain(record.tags.iter().map(String::as_str)).chain(record.description.as_deref());
+    let texts = [name.as_str(), record.name.as_str()].into_iter().chain(record.title.values());
+    let texts = texts.chain(record.tags.iter().map(String::as_str)).chain(record.description.values());
     let mut words = BTreeSet::new();
     for word in texts.flat_map(of_text) {
         if words.len() == WORDS_MAX {

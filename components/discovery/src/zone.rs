@@ -261,7 +261,7 @@ fn txt(record: &Record, operator: &str) -> Option<Data> {
     let mut txt = TxtBuilder::<Vec<u8>>::new();
     let texts = [
         "v=vw1".to_owned(),
-        format!("title={}", record.title),
+        format!("title={}", record.main_title()),
         format!("operator={operator}"),
         format!("seq={}", record.seq),
     ];

@@ -222,7 +222,7 @@ impl Importer {
         loop {
             let iat = now_s();
             let exp = iat.saturating_add(self.valid.as_secs());
-            let record = draft.clone().into_record(self.audience.clone(), seq, iat, exp);
+            let record = draft.clone().into_record(&key.id(), self.audience.clone(), seq, iat, exp);
             let signed = record::sign(&record, key.as_ref());
             let error = match self.port.send(&Method::POST, "/v1/worlds", None, Some(Body::jose(&signed))) {
                 Ok(answer) if answer.status == StatusCode::CREATED => return Ok(Outcome::Registered),

@@ -7,6 +7,7 @@ import json
 import sys
 import time
 import urllib.request
+import uuid
 
 import dns.message
 import dns.query
@@ -29,8 +30,10 @@ def register():
     key = jwk.JWK.generate(kty="EC", crv="P-256")
     now = int(time.time())
     claims = {
+        "v": 1,
         "name": task["world"],
-        "title": "Registered from Python",
+        "uuid": str(uuid.uuid4()),
+        "title": {"en": "Registered from Python"},
         "endpoints": [{"transport": "minecraft", "host": "python.example", "port": 25565}],
         "seq": 1,
         "iat": now,

@@ -1,10 +1,11 @@
 //! The claims of an action.
 
 use crate::error::DiscoveryError;
+use crate::operators::error::OperatorError;
 use crate::place;
 use p256::ecdsa::SigningKey;
 use serde::{Deserialize, Serialize};
-use vwp_core::Environment;
+use vwp_core::{Environment, Problem};
 use vwp_core::environment::is_current;
 use vwp_core::jose::{self, Header, Jwk};
 use vwp_core::name::WorldName;
@@ -128,18 +129,18 @@ impl Claims {
     pub(crate) fn parse(
         payload: &[u8],
         environment: &Environment<'_>,
-    ) -> Result<(Self, Action), DiscoveryError> {
+    ) -> Result<(Self, Action), Problem> {
         let claims: Self = serde_json::from_slice(payload)
             .map_err(|error| bad(format!("the payload is not an action: {error}")))?;
         let issuer = &environment.settings.issuer;
         if claims.aud != *issuer {
-            return Err(DiscoveryError::WrongAudience(issuer.clone()));
+            return Err(DiscoveryError::WrongAudience(issuer.clone()).into());
         }
         if claims.exp <= environment.now_seconds() {
-            return Err(DiscoveryError::RecordExpired);
+            return Err(DiscoveryError::RecordExpired.into());
         }
         if !is_current(claims.iat, environment.now) {
-            return Err(DiscoveryError::ClockSkew { now: environment.now_seconds() });
+            return Err(DiscoveryError::ClockSkew { now: environment.now_seconds() }.into());
         }
         if claims.exp.saturating_sub(claims.iat) > ACTION_LIFETIME_MAX_S {
             return Err(bad("exp is more than 300 seconds after iat"));
@@ -151,7 +152,7 @@ impl Claims {
         Ok((claims, action))
     }
 
-    fn action(self, environment: &Environment<'_>) -> Result<Action, DiscoveryError> {
+    fn action(self, environment: &Environment<'_'>) -> Result<Action, Problem> {
         let Self { action, name, to, key, thumbprint, .. } = self;
         let name = name.map(|name| place::world(&name, environment.settings)).transpose()?;
         let is_id = |id: &String| id.len() == THUMBPRINT_LENGTH && jose::decode(id).is_ok();
@@ -181,6 +182,6 @@ pub fn sign(claims: &Claims, operator: &str, key: &SigningKey) -> String {
     jose::sign(&header, &serde_json::to_vec(claims).unwrap_or_default(), key)
 }
 
-fn bad(why: impl Into<String>) -> DiscoveryError {
-    DiscoveryError::BadAction(why.into())
+fn bad(why: impl Into<String>) -> Problem {
+    OperatorError::BadAction(why.into()).into()
 }

@@ -19,7 +19,7 @@
 pub mod addresses;
 mod resolver;
 
-use crate::error::DiscoveryError;
+use crate::registry::error::NamingError;
 use crate::options;
 use hmac::{Hmac, KeyInit, Mac};
 use http::{Request, StatusCode, Uri};
@@ -100,7 +100,7 @@ pub async fn prove<O: Outbound>(
     name: &WorldName,
     operator: &str,
 ) -> Result<Proof, Problem> {
-    let url = options::resolver_url(environment.settings)?.ok_or(DiscoveryError::DomainsNotTaken)?;
+    let url = options::resolver_url(environment.settings)?.ok_or(NamingError::DomainsNotTaken)?;
     let resolver = Resolver { url: &url, outbound };
     let period = environment.now_seconds() / PERIOD_S;
     let accepted = [period, period.saturating_sub(1)].map(|period| text(environment, name, operator, period));
@@ -118,7 +118,7 @@ pub async fn prove<O: Outbound>(
         return proof(Method::Https);
     }
     // Why the file was not there is not told: it would make the port a probe for others.
-    Err(DiscoveryError::ControlUnproven {
+    Err(NamingError::ControlUnproven {
         txt_name: format!("{LABEL}.{name}"),
         url: format!("https://{name}{WELL_KNOWN}"),
     }

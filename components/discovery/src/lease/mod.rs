@@ -12,6 +12,7 @@ pub mod sweep;
 
 use crate::commit::{self, ATTEMPTS_MAX, Commit, contended, read};
 use crate::error::DiscoveryError;
+use crate::registry::error::NamingError;
 use crate::live::{LIVE_TYPE, Live};
 use crate::record::Record;
 use crate::registry::World;
@@ -174,7 +175,7 @@ async fn signers<S: Kv>(
     }
     let holder: Holder = read(store.get(&keys::holder(name)).await?.as_ref())?.ok_or_else(Problem::internal)?;
     if kid.as_ref() != Some(&holder.operator) {
-        return Err(DiscoveryError::NotSpeaker.into());
+        return Err(NamingError::NotSpeaker.into());
     }
     let operator = store.get(&directory::operator_key(&holder.operator)).await?;
     Ok(commit::read::<Operator>(operator.as_ref())?.map(|operator| operator.keys).unwrap_or_default())

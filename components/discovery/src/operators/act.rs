@@ -3,7 +3,7 @@
 use super::{KEYS_MAX, Pending, RECOVERY_DELAY_S, State};
 use crate::actions::{Action, Claims};
 use crate::commit::{self, Commit};
-use crate::error::DiscoveryError;
+use crate::operators::error::OperatorError;
 use crate::keys;
 use vwp_core::directory::{self, Operator};
 use vwp_core::jose::Jwk;
@@ -35,7 +35,7 @@ pub(crate) async fn act<S: Kv>(
     let entry = store.get(&state_key).await?;
     let mut state: State = commit::read(entry.as_ref())?.unwrap_or_default();
     if claims.seq <= state.seq {
-        return Err(DiscoveryError::ActionReplayed { last: state.seq }.into());
+        return Err(OperatorError::ActionReplayed { last: state.seq }.into());
     }
     state.seq = claims.seq;
     let mut commit = Commit::default();
@@ -50,7 +50,7 @@ pub(crate) async fn act<S: Kv>(
         Action::Recover { key } => {
             // A key of the operator's needs no delay: it can add and revoke keys itself.
             if !subject.is_recovery {
-                return Err(DiscoveryError::NotRecoverable.into());
+                return Err(OperatorError::NotRecoverable.into());
             }
             let now_s = environment.now_seconds();
             let effective_at = now_s + RECOVERY_DELAY_S;
@@ -60,7 +60,7 @@ pub(crate) async fn act<S: Kv>(
         }
         Action::Object => {
             if state.pending.is_none() {
-                return Err(DiscoveryError::NothingToObject.into());
+                return Err(OperatorError::NothingToObject.into());
             }
             withdraw_pending(&mut commit, subject.id, &mut state);
         }
@@ -84,10 +84,10 @@ fn withdraw_pending(commit: &mut Commit, id: &str, state: &mut State) {
 fn add_key(operator: &mut Operator, key: &Jwk) -> Result<(), Problem> {
     let key = public(key)?;
     if operator.keys.iter().any(|known| known.thumbprint() == key.thumbprint()) {
-        return Err(DiscoveryError::KnownKey.into());
+        return Err(OperatorError::KnownKey.into());
     }
     if operator.keys.len() >= KEYS_MAX {
-        return Err(DiscoveryError::TooManyKeys.into());
+        return Err(OperatorError::TooManyKeys.into());
     }
     operator.keys.push(key);
     Ok(())
@@ -97,10 +97,10 @@ fn revoke_key(operator: &mut Operator, thumbprint: &str) -> Result<(), Problem> 
     let before = operator.keys.len();
     operator.keys.retain(|key| key.thumbprint() != thumbprint);
     if operator.keys.len() == before {
-        return Err(DiscoveryError::UnknownKey.into());
+        return Err(OperatorError::UnknownKey.into());
     }
     if operator.keys.is_empty() {
-        return Err(DiscoveryError::LastKey.into());
+        return Err(OperatorError::LastKey.into());
     }
     Ok(())
 }

@@ -10,9 +10,10 @@
 //! no way to take worlds in silence.
 
 mod act;
+pub mod error;
 mod identify;
 
-pub(crate) use act::act;
+pub(crate) use act::{Subject, act};
 pub(crate) use identify::{Signed, identify};
 
 use crate::commit::{self, Commit};
@@ -22,7 +23,7 @@ use vwp_core::directory::{self, Operator};
 use vwp_core::jose::Jwk;
 use vwp_core::{Environment, Problem};
 use vwp_storage::Kv;
-use vwp_storage::kv::{Direction, KeyRange};
+use vwp_storage::kv::{Direction, Entry, KeyRange};
 
 /// The most keys of one operator.
 pub const KEYS_MAX: usize = 8;
@@ -83,6 +84,14 @@ pub async fn lookup<S: Kv>(store: &S, id: &str) -> Result<Option<OperatorView>, 
     };
     let keys = operator.keys.into_iter().map(with_id).collect();
     Ok(Some(OperatorView { id: id.to_owned(), keys, state }))
+}
+
+/// The keys of an operator, and the entry that they are from.
+pub(crate) async fn read<S: Kv>(store: &S, id: &str) -> Result<Option<(Operator, Entry)>, Problem> {
+    let Some(entry) = store.get(&directory::operator_key(id)).await? else {
+        return Ok(None);
+    };
+    Ok(commit::read(Some(&entry))?.map(|operator| (operator, entry)))
 }
 
 /// Completes recoveries that have waited long enough. Says whether more of them are due.

@@ -17,7 +17,7 @@ use vwp_dns::name::OrderedName;
 use vwp_dns::node::{Node, Set};
 use vwp_dns::zone::Zone;
 use vwp_storage::Kv;
-use vwp_storage::kv::{Direction, Entry};
+use vwp_storage::kv::{Direction, Entry, Version};
 
 /// How many names of a subtree are looked at when a world is withdrawn, and how many one
 /// commit removes.
@@ -66,6 +66,18 @@ impl Seen {
             ended: read(ended.as_ref())?,
             entries,
         })
+    }
+
+    /// Requires that the world's lease is still what was seen.
+    pub(crate) fn require_lease(&self, name: &WorldName, commit: &mut Commit) {
+        let [_, lease, _] = &self.entries;
+        commit.require(keys::lease(name), lease.as_ref());
+    }
+
+    /// The commit that wrote the lease.
+    pub(crate) fn lease_version(&self) -> Version {
+        let [_, lease, _] = &self.entries;
+        lease.as_ref().map_or(0, |entry| entry.version)
     }
 
     /// The sequence number of the last live state.
@@ -117,12 +129,18 @@ pub(crate) async fn stage<S: Kv>(
         _ => {}
     }
     queue(name, seen.lease.as_ref(), served.map(|(_, lease)| lease), commit);
+    let is_gone = matches!(after, After::Gone);
     let after = served.map(|(world, _)| world);
     if before != after {
         commit.extend(index::plan(store, environment, name.as_str(), before, after).await?);
-        stage_dns(store, environment, name, before, after, commit).await?;
     }
-    Ok(())
+    if is_gone {
+        stage_removal(store, environment, name, commit).await
+    } else if before != after {
+        stage_dns(store, environment, name, before, after, commit).await
+    } else {
+        Ok(())
+    }
 }
 
 /// Moves a world in the sweep's queues and counts it.
@@ -205,7 +223,7 @@ pub(crate) async fn thin_out<S: Kv>(
 }
 
 /// Adds to a commit what removes all that is left of a world's subtree.
-pub(crate) async fn stage_removal<S: Kv>(
+async fn stage_removal<S: Kv>(
     store: &S,
     environment: &Environment<'_>,
     name: &WorldName,

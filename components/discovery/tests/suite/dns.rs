@@ -1,6 +1,6 @@
 //! What resolvers get, read by a DNS library that the component does not use.
 
-use crate::support::{Operator, Port, endpoint, record};
+use crate::support::{Operator, Port, endpoint, record, title};
 use futures::executor::block_on;
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::rdata::svcb::{SvcParamKey, SvcParamValue};
@@ -47,7 +47,7 @@ fn arena() -> Record {
         endpoint("https", "web.example.com", 443),
         endpoint("webtransport", "web.example.com", 443),
     ];
-    Record { title: "Die Arena für alle".into(), endpoints, seq: 3, ..record("arena") }
+    Record { title: title("Die Arena für alle"), endpoints, seq: 3, ..record("arena") }
 }
 
 fn port_with_arena() -> (Port, Operator) {
@@ -149,7 +149,7 @@ fn a_world_describes_itself_in_txt() {
 #[test]
 fn a_long_title_is_cut_to_what_one_text_holds() {
     let (port, operator) = (Port::new(), Operator::new(1));
-    port.register(&operator, &Record { title: "世".repeat(100), ..record("arena") });
+    port.register(&operator, &Record { title: title(&"世".repeat(100)), ..record("arena") });
     let answer = ask(&port, "_vw.arena.vwp.test.", RecordType::TXT);
     assert_eq!(texts(answer.answers())[1], format!("title={}", "世".repeat(83)));
 }

@@ -1,10 +1,10 @@
 //! Every way in which a record is refused, by name.
 
-use crate::support::{Operator, Port, START_S, endpoint, record, register_request};
+use crate::support::{Operator, Port, START_S, endpoint, record, register_request, title};
 use http::{StatusCode, header};
 use serde_json::{Value, json};
 use vwp_core::jose::{self, Header, Jwk};
-use vwp_discovery::record::{Endpoint, RECORD_TYPE, Record};
+use vwp_discovery::record::{Endpoint, RECORD_TYPE, Record, Texts};
 
 fn refusal(record: &Record) -> (StatusCode, String) {
     let answer = Port::new().post_record(&Operator::new(1).sign(record));
@@ -83,12 +83,12 @@ fn fields_out_of_their_bounds_are_refused() {
     let place = || endpoint("https", "play.example.com", 443);
     let with = |endpoint: Endpoint| Record { endpoints: vec![endpoint], ..base() };
     let records = [
-        Record { title: String::new(), ..base() },
-        Record { title: " ".into(), ..base() },
-        Record { title: "a\u{7}b".into(), ..base() },
-        Record { title: "a".repeat(101), ..base() },
-        Record { description: Some("a".repeat(1001)), ..base() },
-        Record { description: Some("a\tb".into()), ..base() },
+        Record { title: Texts::default(), ..base() },
+        Record { title: title(" "), ..base() },
+        Record { title: title("a\u{7}b"), ..base() },
+        Record { title: title(&"a".repeat(101)), ..base() },
+        Record { description: title(&"a".repeat(1001)), ..base() },
+        Record { description: title("a\tb"), ..base() },
         Record { tags: vec!["a".into(); 17], ..base() },
         Record { tags: vec!["a".repeat(33)], ..base() },
         Record { tags: vec![String::new()], ..base() },
@@ -130,7 +130,7 @@ fn fields_that_are_not_known_or_not_of_the_type_are_refused() {
     }
     let payloads = [
         changed("", "owner", json!("me")),
-        changed("/endpoints/0", "path", json!("/")),
+        changed("/endpoints/0", "ttl", json!(60)),
         changed("", "seq", json!(-1)),
         changed("", "seq", json!(1.5)),
         changed("", "seq", json!("1")),

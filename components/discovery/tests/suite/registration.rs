@@ -1,6 +1,6 @@
 //! Registering worlds: what is promised when a record is accepted.
 
-use crate::support::{ISSUER, Operator, Port, START_S, record, register_request};
+use crate::support::{ISSUER, Operator, Port, START_S, record, register_request, title};
 use futures::executor::block_on;
 use http::{Request, StatusCode, header};
 use serde_json::json;
@@ -29,7 +29,7 @@ fn a_new_world_is_created_and_found_at_its_location() {
 
     let world = port.get("/v1/worlds/arena");
     assert_eq!(world.status, StatusCode::OK);
-    assert_eq!(world.json()["title"], "World of arena");
+    assert_eq!(world.json()["title"]["en"], "World of arena");
     assert_eq!(world.json()["operator"], operator.id);
     assert_eq!(world.json()["endpoints"][0]["host"], "play.example.com");
 }
@@ -66,11 +66,11 @@ fn a_receipt_proves_the_registration_with_a_published_key() {
 fn a_newer_record_replaces_the_older_one() {
     let (port, operator) = (Port::new(), Operator::new(1));
     let first = port.register(&operator, &record("arena")).json();
-    let newer = Record { seq: 7, title: "New title".into(), ..record("arena") };
+    let newer = Record { seq: 7, title: title("New title"), ..record("arena") };
     let answer = port.register(&operator, &newer);
     assert_eq!(answer.status, StatusCode::OK);
     assert!(answer.json()["version"].as_u64() > first["version"].as_u64());
-    assert_eq!(port.get("/v1/worlds/arena").json()["title"], "New title");
+    assert_eq!(port.get("/v1/worlds/arena").json()["title"]["en"], "New title");
 }
 
 #[test]
@@ -191,8 +191,8 @@ fn a_record_of_the_largest_size_fits_into_one_commit_however_it_changes() {
     let words =
         |letter: &str| (0..180).map(|number| format!("{letter}{number}")).collect::<Vec<_>>().join(" ");
     let large = |letter: &str, seq| Record {
-        title: "界".repeat(100),
-        description: Some(words(letter)),
+        title: title(&"界".repeat(100)),
+        description: title(&words(letter)),
         tags: (0..16).map(|tag| format!("{letter}tag{tag}")).collect(),
         endpoints: (0..16).map(|port| crate::support::endpoint("https", &long_host(), 1000 + port)).collect(),
         seq,

@@ -1,6 +1,6 @@
 //! Finding worlds by their words.
 
-use crate::support::{Operator, Port, record};
+use crate::support::{self, Operator, Port, record};
 use http::StatusCode;
 use std::cell::Cell;
 use std::collections::BTreeSet;
@@ -23,7 +23,7 @@ fn found(port: &Port, q: &str) -> Vec<String> {
 }
 
 fn titled(name: &str, title: &str) -> Record {
-    Record { title: title.into(), tags: vec![], ..record(name) }
+    Record { title: support::title(title), tags: vec![], ..record(name) }
 }
 
 fn port_with(records: &[Record]) -> Port {
@@ -37,8 +37,8 @@ fn port_with(records: &[Record]) -> Port {
 #[test]
 fn a_world_is_found_by_words_of_its_name_title_description_and_tags() {
     let world = Record {
-        title: "The Golden Harbour".into(),
-        description: Some("Ships, trade\nand storms.".into()),
+        title: support::title("The Golden Harbour"),
+        description: support::title("Ships, trade\nand storms."),
         tags: vec!["role-play".into()],
         ..record("port-royal")
     };

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use vwp_core::Environment;
 use vwp_core::environment::{Random, Settings};
 use vwp_core::jose::{self, Jwk};
-use vwp_discovery::record::{self, Endpoint, Record};
+use vwp_discovery::record::{self, Endpoint, Record, Texts};
 use vwp_storage::Kv;
 use vwp_storage::memory::Memory;
 
@@ -140,20 +140,26 @@ impl Operator {
 }
 
 pub(crate) fn endpoint(transport: &str, host: &str, port: u16) -> Endpoint {
-    Endpoint { transport: transport.into(), host: host.into(), port, priority: 1, weight: 0 }
+    Endpoint::new(transport, host, port)
 }
 
 /// A record that the port takes at the start.
 pub(crate) fn record(name: &str) -> Record {
     Record {
         name: name.into(),
-        title: format!("World of {name}"),
-        description: None,
+        uuid: record::uuid_of("test", &"world".parse().unwrap()),
+        title: title(&format!("World of {name}")),
         endpoints: vec![endpoint("minecraft", "play.example.com", 25565)],
         tags: vec!["minecraft".into()],
         seq: 1,
         iat: START_S,
         exp: START_S + 86_400,
         aud: ISSUER.into(),
+        ..Record::default()
     }
+}
+
+/// A title, or a description, in English.
+pub(crate) fn title(text: &str) -> Texts {
+    Texts::one("en", text)
 }
