@@ -16,6 +16,7 @@ cargo xtask <command>
   test --spin                  runs the black-box tests on the Spin that the variable SPIN names
   bench [--spin] [-- ARGS]     builds, then measures; ARGS go to the benchmark; --spin measures the
                                Spin that the variable SPIN names beside ours
+  fuzz [TARGET] [-- ARGS]      fuzzes what reads bytes from outside, each target for a while; ARGS go to libFuzzer
   wit [--check]                vendors wit/deps; --check only says what has drifted
   manifests                    writes infra/spin/postgres.toml, which follows from spin.toml
   tidy                         checks the rules that no other tool checks
@@ -59,6 +60,13 @@ pub(crate) enum Task {
         /// What the benchmark is given.
         rest: Vec<String>,
     },
+    /// Fuzz what reads bytes from outside.
+    Fuzz {
+        /// Only this target.
+        target: Option<String>,
+        /// What libFuzzer is given.
+        rest: Vec<String>,
+    },
     /// Vendor WIT packages, or check them.
     Wit {
         /// Write nothing; fail where something would be written.
@@ -97,6 +105,10 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Task>
         "follow" if !given.is_empty() => Task::Follow { zone: given.remove(0) },
         "test" => Task::Test { quick: take(&mut given, "--quick"), spin: take(&mut given, "--spin") },
         "bench" => Task::Bench { spin: take(&mut given, "--spin"), rest: rest.clone() },
+        "fuzz" => {
+            let target = (!given.is_empty()).then(|| given.remove(0));
+            Task::Fuzz { target, rest: rest.clone() }
+        }
         "wit" => Task::Wit { check: take(&mut given, "--check") },
         "manifests" => Task::Manifests,
         "tidy" => Task::Tidy,
@@ -105,7 +117,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Task>
     if let Some(unknown) = given.first() {
         bail!("{command} does not take {unknown}\n\n{HELP}");
     }
-    if !rest.is_empty() && !matches!(task, Task::Up { .. } | Task::Bench { .. }) {
+    if !rest.is_empty() && !matches!(task, Task::Up { .. } | Task::Bench { .. } | Task::Fuzz { .. }) {
         bail!("{command} passes nothing on, so there is nothing to give after --");
     }
     Ok(task)

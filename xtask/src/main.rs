@@ -3,6 +3,7 @@
 mod arguments;
 mod bench;
 mod build;
+mod fuzz;
 mod manifests;
 mod portable;
 mod project;
@@ -42,6 +43,7 @@ fn run() -> Result<ExitCode> {
         Task::Test { spin: true, .. } => return suite::run_on_spin(&project),
         Task::Test { quick, spin: false } => return suite::run(&project, quick),
         Task::Bench { spin, rest } => bench::run(&project, spin, &rest)?,
+        Task::Fuzz { target, rest } => fuzz::run(&project, target.as_deref(), &rest)?,
         Task::Wit { check: false } => wit::vendor(&project)?,
         Task::Wit { check: true } => wit::check(&project)?,
         Task::Manifests => manifests::write(&project)?,

@@ -1,6 +1,7 @@
 //! Everything that CI runs, in one order, with a summary.
 
 use crate::build::{self, HANDLERS, MACHINE, MIDDLEWARE, Profile};
+use crate::fuzz;
 use crate::portable::ADAPTERS;
 use crate::project::Project;
 use crate::spin;
@@ -40,6 +41,9 @@ pub(crate) fn run(project: &Project, quick: bool) -> Result<ExitCode> {
         "tests of the others",
         project.cargo(&format!("test {OTHERS} --exclude vwp-tests --no-fail-fast")),
     );
+    if !quick {
+        suite.step("fuzzing", || fuzz::run(project, None, &[]));
+    }
     if quick {
         suite.skip("black-box tests", "left out by --quick");
     } else if built {

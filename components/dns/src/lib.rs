@@ -6,9 +6,11 @@
 //! - [`name`] and [`node`]: names in DNSSEC's order, and what is at one of them.
 //! - [`zone`]: where a zone's parts are in the store, and the rules that it is kept by.
 //! - [`edit`] and [`journal`]: changing names, and what changed.
+//! - [`edge`]: DNS messages as they come in and go out, without looking at any zone.
 //! - [`keys`], [`publish`]: who signs, and the serial number that secondaries see.
 //! - [`error`]: what can go wrong.
 
+pub mod edge;
 pub mod edit;
 pub mod error;
 pub mod journal;

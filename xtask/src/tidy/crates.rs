@@ -3,9 +3,9 @@
 /// Everything wrong with a manifest.
 pub(super) fn faults(path: &str, text: &str) -> Vec<String> {
     let has = |section: &str| text.lines().any(|line| line.trim() == section);
-    // Guests that tests and benchmarks compile are workspaces of their own, which have nothing
-    // to inherit.
-    let is_fixture = path.contains("/guests/");
+    // Guests that tests and benchmarks compile, and the fuzz targets, are workspaces of their own,
+    // which have nothing to inherit.
+    let is_fixture = path.contains("/guests/") || path.contains("/fuzz/");
     if !has("[package]") || is_fixture || inherits_lints(text) {
         return Vec::new();
     }
