@@ -1,15 +1,13 @@
 //! The port's own signing keys: made on first use, sealed at rest, rotated on
 //! request. A keyring is one record, so that every change of it is one commit.
 //!
-//! Private keys are sealed with XChaCha20-Poly1305 under the master key. The ring's
-//! name and the key's id are authenticated with it, so that a sealed key cannot be
-//! moved to another ring or id.
+//! Private keys are sealed for the ring's name and the key's id (see [`crate::seal`]), so
+//! that a sealed key cannot be moved to another ring or id.
 
 use crate::environment::Environment;
 use crate::jose::{self, Jwk};
 use crate::problem::Problem;
-use chacha20poly1305::aead::{Aead, KeyInit, Payload};
-use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use crate::seal::{self, Sealed};
 use p256::ecdsa::SigningKey;
 use serde::{Deserialize, Serialize};
 use vwp_storage::Kv;
@@ -44,8 +42,8 @@ struct SealedKey {
     kid: String,
     created_at: u64,
     jwk: Jwk,
-    nonce: String,
-    sealed: String,
+    #[serde(flatten)]
+    sealed: Sealed,
 }
 
 /// The writes that must go into the same commit as a change of the ring, given the
@@ -143,35 +141,15 @@ async fn add_key(
 fn seal(path: &str, key: &SigningKey, environment: &Environment<'_>) -> Result<SealedKey, Problem> {
     let jwk = Jwk::from_key(key.verifying_key());
     let kid = jwk.thumbprint();
-    let nonce = environment.random_bytes::<24>();
-    let aad = format!("{path}\n{kid}");
-    let payload = Payload { msg: &key.to_bytes(), aad: aad.as_bytes() };
-    let sealed = XChaCha20Poly1305::new(&environment.settings.master_key.into())
-        .encrypt(&XNonce::from(nonce), payload)
-        .map_err(|_| Problem::internal())?;
-    Ok(SealedKey {
-        jwk: jwk.with_kid(&kid),
-        kid,
-        created_at: environment.now,
-        nonce: jose::encode(nonce),
-        sealed: jose::encode(sealed),
-    })
+    let sealed = seal::seal(&purpose(path, &kid), &key.to_bytes(), environment)?;
+    Ok(SealedKey { jwk: jwk.with_kid(&kid), kid, created_at: environment.now, sealed })
 }
 
-fn unseal(path: &str, sealed: &SealedKey, environment: &Environment<'_>) -> Result<SigningKey, Problem> {
-    let nonce: [u8; 24] = jose::decode(&sealed.nonce)?.try_into().map_err(|_| Problem::internal())?;
-    let aad = format!("{path}\n{}", sealed.kid);
-    let ciphertext = jose::decode(&sealed.sealed)?;
-    let payload = Payload { msg: &ciphertext, aad: aad.as_bytes() };
-    let bytes = XChaCha20Poly1305::new(&environment.settings.master_key.into())
-        .decrypt(&XNonce::from(nonce), payload)
-        .map_err(|_| {
-            Problem::new(
-                http::StatusCode::INTERNAL_SERVER_ERROR,
-                "keyring-sealed",
-                "The port's keys cannot be opened",
-                "the master key is not the one that sealed them",
-            )
-        })?;
+fn unseal(path: &str, key: &SealedKey, environment: &Environment<'_>) -> Result<SigningKey, Problem> {
+    let bytes = seal::unseal(&purpose(path, &key.kid), &key.sealed, environment)?;
     SigningKey::from_slice(&bytes).map_err(|_| Problem::internal())
+}
+
+fn purpose(path: &str, kid: &str) -> String {
+    format!("{path}\n{kid}")
 }

@@ -6,6 +6,7 @@
 //! - [`directory`]: what components believe about each other, in the shared space.
 //! - [`caller`]: who is calling, and how that was proved.
 //! - [`keyring`]: the port's own signing keys, sealed at rest.
+//! - [`seal`]: secrets at rest.
 //! - [`environment`]: what a request needs from outside besides storage.
 //! - [`outbound`]: requests to others, as far as a component may send them.
 //! - [`reply`]: small helpers that build HTTP answers.
@@ -19,6 +20,7 @@ pub mod name;
 pub mod outbound;
 pub mod problem;
 pub mod reply;
+pub mod seal;
 
 pub use environment::Environment;
 pub use outbound::Outbound;

@@ -87,12 +87,22 @@ fn nameservers(settings: &Settings) -> Result<Vec<OwnName>, Problem> {
     if let Some(names) = option(settings, NAMESERVERS) {
         return names.split_whitespace().map(name).collect();
     }
-    let uri: http::Uri = settings.issuer.parse().map_err(|_| misconfigured("issuer", "is not a URL"))?;
-    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
-    if host.parse::<std::net::IpAddr>().is_ok() {
+    if own_address(settings)?.is_some() {
         return Ok(vec![name(&format!("ns.{}", settings.zone))?]);
     }
-    Ok(vec![name(host)?])
+    Ok(vec![name(&own_host(settings)?)?])
+}
+
+/// The host of the port's URL.
+fn own_host(settings: &Settings) -> Result<String, Problem> {
+    let url: http::Uri = settings.issuer.parse().map_err(|_| misconfigured("issuer", "is not a URL"))?;
+    // An address of IP version 6 has brackets in a URL (RFC 3986, section 3.2.2).
+    Ok(url.host().unwrap_or_default().trim_matches(['[', ']']).to_owned())
+}
+
+/// The port's address, where its URL names an address and not a host.
+pub fn own_address(settings: &Settings) -> Result<Option<std::net::IpAddr>, Problem> {
+    Ok(own_host(settings)?.parse().ok())
 }
 
 /// The resolver's URL, if there is one.

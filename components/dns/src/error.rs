@@ -18,6 +18,9 @@ pub enum DnsError {
     /// The change is not one that the zone can hold; the text is for whoever asked for it.
     #[error("{0}")]
     Refused(String),
+    /// The journal no longer goes back as far as was asked.
+    #[error("the zone's journal no longer goes back so far")]
+    Forgotten,
     /// A key could not be opened or made.
     #[error("the zone's keys: {}", .0.detail)]
     Keys(Problem),
@@ -30,6 +33,7 @@ impl From<DnsError> for Problem {
             DnsError::Corrupt(_) => Self::internal(),
             DnsError::Conflict => Self::unavailable("the zone is changing too often"),
             DnsError::Refused(why) => Self::bad_request(why),
+            DnsError::Forgotten => Self::unavailable("the zone's journal no longer goes back so far"),
             DnsError::Keys(problem) => problem,
         }
     }

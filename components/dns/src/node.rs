@@ -94,7 +94,7 @@ impl Node {
 }
 
 impl Set {
-    fn encode(&self, bytes: &mut Vec<u8>) {
+    pub(crate) fn encode(&self, bytes: &mut Vec<u8>) {
         bytes.extend(self.rtype.to_int().to_be_bytes());
         bytes.extend(self.ttl_s.to_be_bytes());
         for records in [&self.data, &self.signatures] {
@@ -105,7 +105,7 @@ impl Set {
         }
     }
 
-    fn decode(reader: &mut Reader<'_>) -> Option<Self> {
+    pub(crate) fn decode(reader: &mut Reader<'_>) -> Option<Self> {
         let rtype = Rtype::from_int(reader.u16()?);
         let ttl_s = u32::from(reader.u16()?) << 16 | u32::from(reader.u16()?);
         let data = reader.list(|reader| reader.bytes().map(<[u8]>::to_vec))?;
@@ -120,32 +120,33 @@ fn put_length(bytes: &mut Vec<u8>, length: usize) {
     bytes.extend(u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes());
 }
 
-fn put_bytes(bytes: &mut Vec<u8>, part: &[u8]) {
+pub(crate) fn put_bytes(bytes: &mut Vec<u8>, part: &[u8]) {
     put_length(bytes, part.len());
     bytes.extend(part);
 }
 
-struct Reader<'a>(&'a [u8]);
+/// Takes stored bytes apart.
+pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
 
 impl<'a> Reader<'a> {
-    fn byte(&mut self) -> Option<u8> {
+    pub(crate) fn byte(&mut self) -> Option<u8> {
         let (&first, rest) = self.0.split_first()?;
         self.0 = rest;
         Some(first)
     }
 
-    fn u16(&mut self) -> Option<u16> {
+    pub(crate) fn u16(&mut self) -> Option<u16> {
         Some(u16::from_be_bytes([self.byte()?, self.byte()?]))
     }
 
-    fn bytes(&mut self) -> Option<&'a [u8]> {
+    pub(crate) fn bytes(&mut self) -> Option<&'a [u8]> {
         let length = usize::from(self.u16()?);
         let (part, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
         Some(part)
     }
 
-    fn list<T>(&mut self, mut read: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
+    pub(crate) fn list<T>(&mut self, mut read: impl FnMut(&mut Self) -> Option<T>) -> Option<Vec<T>> {
         let count = self.u16()?;
         (0..count).map(|_| read(self)).collect()
     }

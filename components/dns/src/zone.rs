@@ -9,6 +9,7 @@
 //!   the version of the last commit that it covers, see [`crate::publish`].
 //! - `s/<serial>`: the same of earlier serial numbers, as long as the journal goes back.
 //! - `keys`: the zone's keys, sealed, see [`crate::keys`].
+//! - `floor`: how far back the journal goes; `journaled`: how many records it has.
 //! - `sweep`: how far the renewal of signatures has come, see [`crate::refresh`].
 //!
 //! The start of authority is not in the apex's node, so that commits do not meet there: a
@@ -105,6 +106,26 @@ impl Zone {
         }
     }
 
+    /// The key of how far back the journal goes.
+    pub fn floor(&self) -> Key {
+        self.key("floor", b"")
+    }
+
+    /// The key of how many records the journal has.
+    pub fn journaled(&self) -> Key {
+        self.key("journaled", b"")
+    }
+
+    /// Everything of the zone.
+    pub fn everything(&self) -> KeyRange {
+        KeyRange::prefix(self.prefix.as_bytes())
+    }
+
+    /// All serial numbers' heads.
+    pub fn all_published(&self) -> KeyRange {
+        KeyRange::prefix(self.key("s/", b""))
+    }
+
     fn key(&self, part: &str, rest: &[u8]) -> Key {
         [self.prefix.as_bytes(), part.as_bytes(), rest].concat()
     }
@@ -140,6 +161,9 @@ pub struct Policy {
     pub apex_ttl_s: u32,
     /// How long an absence may be cached (RFC 2308, section 5).
     pub negative_ttl_s: u32,
+    /// How long any record may be cached. A longer time is served as this one, because a key
+    /// that no longer signs stays published until nothing of it is cached.
+    pub record_ttl_max_s: u32,
     /// When secondaries look for a newer zone unless they are told (SOA refresh, retry, expire).
     pub secondary_times_s: [u32; 3],
     /// Whether the zone is signed. A catalog zone is not.
@@ -172,6 +196,7 @@ impl Policy {
             contact,
             apex_ttl_s: 3600,
             negative_ttl_s: 10,
+            record_ttl_max_s: DAY_S,
             secondary_times_s: [60, 30, 14 * DAY_S],
             is_signed: true,
             scheme: KeyScheme::Combined,

@@ -155,8 +155,7 @@ impl Claims {
     fn action(self, environment: &Environment<'_'>) -> Result<Action, Problem> {
         let Self { action, name, to, key, thumbprint, .. } = self;
         let name = name.map(|name| place::world(&name, environment.settings)).transpose()?;
-        let is_id = |id: &String| id.len() == THUMBPRINT_LENGTH && jose::decode(id).is_ok();
-        if ![&to, &thumbprint].into_iter().flatten().all(is_id) {
+                if ![&to, &thumbprint].into_iter().flatten().all(|id| is_operator_id(id)) {
             return Err(bad("to and thumbprint are SHA-256 thumbprints (RFC 7638) in base64url"));
         }
         match (action, name, to, key, thumbprint) {
@@ -171,6 +170,11 @@ impl Claims {
             _ => Err(bad("the action lacks a field that it needs, or has one that it does not")),
         }
     }
+}
+
+/// Whether a text is the id of an operator, or of a key: a thumbprint in base64url.
+pub fn is_operator_id(text: &str) -> bool {
+    text.len() == THUMBPRINT_LENGTH && jose::decode(text).is_ok()
 }
 
 /// Signs an action for an operator. The header carries the key, so that an operator that is

@@ -8,7 +8,9 @@
 
 mod claims;
 
-pub use claims::{ACTION_LENGTH_MAX, ACTION_LIFETIME_MAX_S, ACTION_TYPE, Action, Claims, Kind, sign};
+pub use claims::{
+    ACTION_LENGTH_MAX, ACTION_LIFETIME_MAX_S, ACTION_TYPE, Action, Claims, Kind, is_operator_id, sign,
+};
 
 use crate::commit::{self, ATTEMPTS_MAX, contended};
 use crate::error::DiscoveryError;

@@ -16,6 +16,7 @@ use vwp_dns::edit::{self, Edit};
 use vwp_dns::name::OrderedName;
 use vwp_dns::node::{Node, Set};
 use vwp_dns::zone::Zone;
+use vwp_dns::zones;
 use vwp_storage::Kv;
 use vwp_storage::kv::{Direction, Entry, Version};
 
@@ -180,6 +181,9 @@ async fn stage_dns<S: Kv>(
     commit: &mut Commit,
 ) -> Result<(), Problem> {
     let zone = zone_of(name, environment.settings)?;
+    if name.is_domain() {
+        commit.extend(zones::add(store, &options::zone(environment.settings)?, &zone).await?);
+    }
     let contents = |world: Option<&World>| match world {
         Some(world) => projection::project(world, &zone).ok_or_else(Problem::internal),
         None => Ok(Contents::new()),
@@ -209,6 +213,10 @@ pub(crate) async fn thin_out<S: Kv>(
     name: &WorldName,
 ) -> Result<(), Problem> {
     let zone = zone_of(name, environment.settings)?;
+    if name.is_domain() {
+        // What a zone of its own held is removed once the zone is gone.
+        return Ok(());
+    }
     loop {
         let names = subtree(store, &zone, name).await?;
         let surplus = names.get(NAMES_PER_COMMIT as usize..).unwrap_or_default();
@@ -222,7 +230,7 @@ pub(crate) async fn thin_out<S: Kv>(
     }
 }
 
-/// Adds to a commit what removes all that is left of a world's subtree.
+/// Adds to a commit what removes all that is left of a world in DNS, whoever gave it.
 async fn stage_removal<S: Kv>(
     store: &S,
     environment: &Environment<'_>,
@@ -230,6 +238,10 @@ async fn stage_removal<S: Kv>(
     commit: &mut Commit,
 ) -> Result<(), Problem> {
     let zone = zone_of(name, environment.settings)?;
+    if name.is_domain() {
+        commit.extend(zones::remove(store, &zone).await?);
+        return Ok(());
+    }
     let edit: Edit = subtree(store, &zone, name).await?.into_iter().map(|name| (name, None)).collect();
     commit.extend(plan(store, environment, &zone, &edit).await?);
     Ok(())
