@@ -29,18 +29,6 @@ impl Commit {
         Ok(())
     }
 
-    /// Puts a value as JSON that ends with a time in milliseconds.
-    pub(crate) fn put_until(
-        &mut self,
-        key: impl Into<Key>,
-        value: &impl Serialize,
-        expires_at: u64,
-    ) -> Result<(), Problem> {
-        let value = serde_json::to_vec(value).map_err(|_| Problem::internal())?;
-        self.writes.push(Write::Put { key: key.into(), value, expires_at: Some(expires_at) });
-        Ok(())
-    }
-
     /// Makes a key that says something by being there.
     pub(crate) fn mark(&mut self, key: impl Into<Key>) {
         self.writes.push(Write::put(key, Vec::new()));

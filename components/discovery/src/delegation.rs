@@ -6,8 +6,8 @@
 //! whoever has one speaks for every name in it.
 
 use crate::commit::{ATTEMPTS_MAX, Commit, contended, read};
-use crate::names;
 use crate::error::DiscoveryError;
+use crate::names;
 use crate::registry::holder::Holder;
 use crate::{keys, options, projection};
 use domain::base::Name;
@@ -245,13 +245,18 @@ fn check_url(url: &str) -> Result<(), Problem> {
 /// Reads a DS record (RFC 4034, section 5.3).
 fn ds(text: &str) -> Result<Vec<u8>, Problem> {
     let bad = || {
-        Problem::bad_request("a DS record is `tag algorithm digest-type digest` with a digest of SHA-256 or SHA-384")
+        Problem::bad_request(
+            "a DS record is `tag algorithm digest-type digest` with a digest of SHA-256 or SHA-384",
+        )
     };
     let mut parts = text.split_ascii_whitespace();
     let mut number = || parts.next()?.parse::<u16>().ok();
     let (tag, algorithm, digest_type) = (number(), number(), number());
-    let (tag, algorithm, digest_type) =
-        tag.zip(algorithm).zip(digest_type).map(|((tag, algorithm), digest)| (tag, algorithm, digest)).ok_or_else(bad)?;
+    let (tag, algorithm, digest_type) = tag
+        .zip(algorithm)
+        .zip(digest_type)
+        .map(|((tag, algorithm), digest)| (tag, algorithm, digest))
+        .ok_or_else(bad)?;
     let digest: String = parts.collect();
     // RFC 8624, section 3.3: the digests that are neither weak nor unknown.
     let length = match digest_type {
@@ -266,6 +271,7 @@ fn ds(text: &str) -> Result<Vec<u8>, Problem> {
     let digest = (0..length).map(byte).collect::<Option<Vec<u8>>>().ok_or_else(bad)?;
     let algorithm = u8::try_from(algorithm).map_err(|_| bad())?;
     let digest_type = u8::try_from(digest_type).map_err(|_| bad())?;
-    let ds = Ds::new(tag, SecurityAlgorithm::from_int(algorithm), DigestAlgorithm::from_int(digest_type), digest);
+    let ds =
+        Ds::new(tag, SecurityAlgorithm::from_int(algorithm), DigestAlgorithm::from_int(digest_type), digest);
     projection::canonical(&ds.map_err(|_| bad())?).ok_or_else(bad)
 }

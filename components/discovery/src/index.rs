@@ -15,7 +15,8 @@ pub async fn plan<S: Kv>(
     before: Option<&World>,
     after: Option<&World>,
 ) -> Result<Plan, Problem> {
-    let words = |world: Option<&World>| world.map(|world| terms::of_record(&world.fields)).unwrap_or_default();
+    let words =
+        |world: Option<&World>| world.map(|world| terms::of_record(&world.fields)).unwrap_or_default();
     let (before, after) = (words(before), words(after));
     let mut plan = Plan::default();
     plan.writes.extend(before.difference(&after).map(|word| Write::delete(keys::term(word, name))));

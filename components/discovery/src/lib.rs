@@ -55,7 +55,7 @@ mod component {
     use bindings::vwp::discovery::types;
     use vwp_core::{Environment, Problem};
     use vwp_guest::http_types::{ErrorCode, Request, Response};
-    use vwp_guest::{HttpHandler, Store};
+    use vwp_guest::{HttpHandler, Network, Store};
 
     mod bindings {
         #![allow(missing_docs, unreachable_pub, clippy::pedantic, reason = "generated")]
@@ -75,7 +75,7 @@ mod component {
     impl HttpHandler for Component {
         async fn handle(request: Request) -> Result<Response, ErrorCode> {
             vwp_guest::serve_with(OPTIONS, request, async |environment, request| {
-                http::handle(&Store, environment, request).await
+                http::handle(&Store, &Network, environment, request).await
             })
             .await
         }
@@ -83,8 +83,9 @@ mod component {
 
     impl api::Guest for Component {
         async fn register(signed: String) -> Result<types::Registration, types::Error> {
-            let call =
-                async |environment: &Environment<'_>| registry::register(&Store, environment, &signed).await;
+            let call = async |environment: &Environment<'_>| {
+                registry::register(&Store, &Network, environment, &signed).await
+            };
             Ok(vwp_guest::environment_with(OPTIONS, call).await?.into())
         }
 

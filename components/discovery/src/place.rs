@@ -44,9 +44,9 @@ pub fn of(text: &str, settings: &Settings) -> Result<Place, DiscoveryError> {
 pub fn world(text: &str, settings: &Settings) -> Result<WorldName, DiscoveryError> {
     match of(text, settings)? {
         Place::World(name) => Ok(name),
-        Place::Below { .. } => Err(DiscoveryError::BadName(
-            "a world's name has one label in the port's zone".to_owned(),
-        )),
+        Place::Below { .. } => {
+            Err(DiscoveryError::BadName("a world's name has one label in the port's zone".to_owned()))
+        }
     }
 }
 

@@ -5,10 +5,10 @@ use crate::operators::error::OperatorError;
 use crate::place;
 use p256::ecdsa::SigningKey;
 use serde::{Deserialize, Serialize};
-use vwp_core::{Environment, Problem};
 use vwp_core::environment::is_current;
 use vwp_core::jose::{self, Header, Jwk};
 use vwp_core::name::WorldName;
+use vwp_core::{Environment, Problem};
 
 /// The type of a signed action.
 pub const ACTION_TYPE: &str = "vwp-action+jws";
@@ -126,10 +126,7 @@ impl Action {
 
 impl Claims {
     /// Reads a verified payload and checks everything that needs no store.
-    pub(crate) fn parse(
-        payload: &[u8],
-        environment: &Environment<'_>,
-    ) -> Result<(Self, Action), Problem> {
+    pub(crate) fn parse(payload: &[u8], environment: &Environment<'_>) -> Result<(Self, Action), Problem> {
         let claims: Self = serde_json::from_slice(payload)
             .map_err(|error| bad(format!("the payload is not an action: {error}")))?;
         let issuer = &environment.settings.issuer;
@@ -152,10 +149,10 @@ impl Claims {
         Ok((claims, action))
     }
 
-    fn action(self, environment: &Environment<'_'>) -> Result<Action, Problem> {
+    fn action(self, environment: &Environment<'_>) -> Result<Action, Problem> {
         let Self { action, name, to, key, thumbprint, .. } = self;
         let name = name.map(|name| place::world(&name, environment.settings)).transpose()?;
-                if ![&to, &thumbprint].into_iter().flatten().all(|id| is_operator_id(id)) {
+        if ![&to, &thumbprint].into_iter().flatten().all(|id| is_operator_id(id)) {
             return Err(bad("to and thumbprint are SHA-256 thumbprints (RFC 7638) in base64url"));
         }
         match (action, name, to, key, thumbprint) {

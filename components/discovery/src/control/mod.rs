@@ -19,8 +19,8 @@
 pub mod addresses;
 mod resolver;
 
-use crate::registry::error::NamingError;
 use crate::options;
+use crate::registry::error::NamingError;
 use hmac::{Hmac, KeyInit, Mac};
 use http::{Request, StatusCode, Uri};
 use resolver::Resolver;

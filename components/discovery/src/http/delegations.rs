@@ -20,7 +20,11 @@ pub(super) async fn route<S: Kv>(
 ) -> Result<Response<Vec<u8>>, Problem> {
     let is_get = matches!(*request.method(), Method::GET | Method::HEAD);
     let Some(label) = rest.strip_prefix('/') else {
-        return if is_get { list(store, environment, request).await } else { method_not_allowed("GET, HEAD") };
+        return if is_get {
+            list(store, environment, request).await
+        } else {
+            method_not_allowed("GET, HEAD")
+        };
     };
     let label = label_of(label, environment)?;
     match *request.method() {

@@ -12,10 +12,10 @@ pub mod sweep;
 
 use crate::commit::{self, ATTEMPTS_MAX, Commit, contended, read};
 use crate::error::DiscoveryError;
-use crate::registry::error::NamingError;
 use crate::live::{LIVE_TYPE, Live};
 use crate::record::Record;
 use crate::registry::World;
+use crate::registry::error::NamingError;
 use crate::registry::holder::Holder;
 use crate::registry::transition::{self, After, Reason, Seen};
 use crate::{index, keys};
@@ -173,7 +173,8 @@ async fn signers<S: Kv>(
     {
         return Ok(vec![own.clone()]);
     }
-    let holder: Holder = read(store.get(&keys::holder(name)).await?.as_ref())?.ok_or_else(Problem::internal)?;
+    let holder: Holder =
+        read(store.get(&keys::holder(name)).await?.as_ref())?.ok_or_else(Problem::internal)?;
     if kid.as_ref() != Some(&holder.operator) {
         return Err(NamingError::NotSpeaker.into());
     }

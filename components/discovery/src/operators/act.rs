@@ -3,8 +3,8 @@
 use super::{KEYS_MAX, Pending, RECOVERY_DELAY_S, State};
 use crate::actions::{Action, Claims};
 use crate::commit::{self, Commit};
-use crate::operators::error::OperatorError;
 use crate::keys;
+use crate::operators::error::OperatorError;
 use vwp_core::directory::{self, Operator};
 use vwp_core::jose::Jwk;
 use vwp_core::{Environment, Problem};

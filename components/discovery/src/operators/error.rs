@@ -51,9 +51,7 @@ impl From<OperatorError> for Problem {
             E::NotRecoverable => {
                 (StatusCode::FORBIDDEN, "not-recoverable", "The action is for the recovery key")
             }
-            E::NothingToObject => {
-                (StatusCode::CONFLICT, "nothing-to-object", "No recovery is under way")
-            }
+            E::NothingToObject => (StatusCode::CONFLICT, "nothing-to-object", "No recovery is under way"),
         };
         Self::new(status, slug, title, detail)
     }

@@ -66,7 +66,9 @@ impl From<NamingError> for Problem {
             E::UuidChanged { .. } => (StatusCode::CONFLICT, "uuid-changed", "The world has another id"),
             E::UuidTaken => (StatusCode::CONFLICT, "uuid-taken", "The id is taken"),
             E::NotHolder => (StatusCode::FORBIDDEN, "not-holder", "The operator does not hold the name"),
-            E::NotOffered => (StatusCode::FORBIDDEN, "not-offered", "The name is not offered to the operator"),
+            E::NotOffered => {
+                (StatusCode::FORBIDDEN, "not-offered", "The name is not offered to the operator")
+            }
             E::NotSpeaker => {
                 (StatusCode::FORBIDDEN, "not-speaker", "The signer does not speak for the world")
             }

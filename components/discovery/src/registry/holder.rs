@@ -72,8 +72,14 @@ mod tests {
 
     #[test]
     fn a_withdrawn_name_is_kept_from_others_for_a_time_and_never_from_its_operator() {
-        let mut holder =
-            Holder { operator: "a".into(), seq: 1, uuid: String::new(), proof: None, withdrawn_at: None, offer: None };
+        let mut holder = Holder {
+            operator: "a".into(),
+            seq: 1,
+            uuid: String::new(),
+            proof: None,
+            withdrawn_at: None,
+            offer: None,
+        };
         assert!(holder.excludes("b", u64::MAX) && !holder.excludes("a", 0));
         holder.withdrawn_at = Some(100);
         assert!(holder.excludes("b", 100) && holder.excludes("b", 99 + TOMBSTONE_S));
