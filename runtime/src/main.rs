@@ -1,7 +1,8 @@
 //! `vwp`: runs the components of a `spin.toml` on Wasmtime, and what operators and
 //! travellers do from a shell.
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use clap_complete::Shell;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
@@ -10,7 +11,7 @@ use vwp_runtime::up::Up;
 
 /// VirtualWorldPort: the port through which people travel between virtual worlds
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(version, after_help = vwp_client::exit::HELP)]
 struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -22,6 +23,11 @@ enum Command {
     Up(Up),
     /// Say what a manifest needs and whether it is satisfied
     Check(Check),
+    /// Print what a shell needs to complete commands
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
     #[command(flatten)]
     Client(vwp_client::Command),
 }
@@ -33,13 +39,17 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Up(up) => up.run(),
         Command::Check(check) => check.run(),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "vwp", &mut std::io::stdout());
+            Ok(())
+        }
         Command::Client(command) => vwp_client::run(command),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("error: {error:#}");
-            ExitCode::from(vwp_client::exit_code(&error))
+            ExitCode::from(vwp_client::exit::code(&error))
         }
     }
 }

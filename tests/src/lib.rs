@@ -12,15 +12,25 @@
 //! - [`people`]: operators and travellers.
 //! - [`dns`]: questions asked with `dig`, and raw messages.
 //! - [`tools`]: programs that the tests need and this project does not ship.
+//! - [`foreign`]: servers that others wrote: [`secondaries`], which copy zones, and [`resolvers`].
 
 pub mod dns;
+pub mod foreign;
 pub mod host;
 pub mod http;
 pub mod kind;
 pub mod people;
+pub mod resolvers;
+pub mod secondaries;
 pub mod tools;
 
 use std::path::PathBuf;
+use std::time::{Duration, Instant};
+
+/// How long something that is bound to happen may take on a busy machine.
+const EVENTUALLY: Duration = Duration::from_mins(2);
+/// How often it is looked for.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// The project's root folder.
 pub fn project() -> PathBuf {
@@ -48,4 +58,14 @@ pub fn random_below(bound: u64) -> u64 {
     let mut random = [0; 8];
     getrandom::fill(&mut random).expect("the system gives randomness");
     u64::from_le_bytes(random) % bound.max(1)
+}
+
+/// Looks again and again until something has happened.
+#[track_caller]
+pub fn eventually(what: &str, mut happened: impl FnMut() -> bool) {
+    let deadline = Instant::now() + EVENTUALLY;
+    while !happened() {
+        assert!(Instant::now() < deadline, "it did not happen that {what}");
+        std::thread::sleep(LOOK_EVERY);
+    }
 }

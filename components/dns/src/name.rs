@@ -79,7 +79,7 @@ impl OrderedName {
 
     /// How many labels it has below the apex.
     pub fn depth(&self) -> usize {
-        self.0.iter().filter(|&&byte| byte == END).count()
+        self.0.split(|&byte| byte == END).count() - 1
     }
 
     /// The name in wire format. None if it is too long, which no name from a message is.

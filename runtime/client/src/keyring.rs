@@ -1,10 +1,10 @@
 //! The port's own signing keys, for who runs it: listing and rotating them.
 
-use crate::input::{self, now_s};
-use crate::port::Port;
+use crate::connection::AdministratorArguments;
+use crate::input::now_s;
+use crate::output::{self, span};
 use clap::{Args, Subcommand, ValueEnum};
 use serde::Deserialize;
-use std::path::PathBuf;
 use ureq::http::Method;
 
 /// Looking after the port's keys.
@@ -21,12 +21,8 @@ pub enum Command {
 pub struct KeyringArguments {
     /// The keyring
     keyring: Keyring,
-    /// The port's URL
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:3000")]
-    url: String,
-    /// A file with the administrator's token
-    #[arg(long, value_name = "FILE", default_value = "./data/secrets/admin_token")]
-    admin_token_file: PathBuf,
+    #[command(flatten)]
+    administrator: AdministratorArguments,
 }
 
 /// The keyrings of a port.
@@ -75,29 +71,22 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
         eprintln!("The keyring is empty: its first key is made when it is needed.");
     }
     for key in keys {
-        println!("{}", line(&key, now_s()));
+        output::line(&line(&key, now_s()))?;
     }
     Ok(())
 }
 
 impl KeyringArguments {
     fn ask<T: serde::de::DeserializeOwned>(&self, method: &Method, below: &str) -> anyhow::Result<T> {
-        let token = input::read_text(&self.admin_token_file)?;
         let path = format!("{}{below}", self.keyring.path());
-        Ok(Port::new(&self.url).json(method, &path, Some(&token), None)?)
+        Ok(self.administrator.port()?.json(method, &path, None)?)
     }
 }
 
 fn line(key: &KeyInfo, now_s: u64) -> String {
     let age_s = now_s.saturating_sub(key.created_at / 1000);
-    let (number, unit) = match age_s {
-        0..60 => (age_s, "s"),
-        60..3600 => (age_s / 60, "min"),
-        3600..86400 => (age_s / 3600, "h"),
-        _ => (age_s / 86400, "d"),
-    };
     let role = if key.active { "signs" } else { "verifies" };
-    format!("{}  {role:<8}  made {number} {unit} ago", key.kid)
+    format!("{}  {role:<8}  made {} ago", key.kid, span(age_s))
 }
 
 #[cfg(test)]

@@ -8,23 +8,25 @@
 //! - [`sign`]: signed statements, operators' assertions, and proofs of possession.
 //! - [`presentation`]: passports, presented by travellers and verified offline by worlds.
 //! - [`port`]: a small HTTP client for one port.
-//! - [`import`]: registering many worlds from a list.
+//! - [`world`]: worlds: registering, finding and following them, and whole lists of them.
+//! - [`zone`]: the DNS zone, for who runs the port: its keys, its secondaries, its contents.
 //! - [`keyring`]: the port's own signing keys, listed and rotated by an administrator.
+//! - [`exit`]: what a command's exit status says.
 
-pub mod import;
+pub mod connection;
+pub mod exit;
 pub mod input;
 pub mod key;
 pub mod keyring;
+pub mod output;
+mod patience;
 pub mod port;
 pub mod presentation;
 pub mod sign;
+pub mod world;
+pub mod zone;
 
 use clap::Subcommand;
-
-/// The exit status when a port refused something and everything else was done.
-pub const EXIT_REFUSED: u8 = 2;
-/// The exit status of every other failure.
-pub const EXIT_FAILED: u8 = 1;
 
 /// The subcommands of this crate.
 #[derive(Debug, Subcommand)]
@@ -42,8 +44,12 @@ pub enum Command {
     Present(presentation::PresentArguments),
     /// Verify a presentation offline, with the issuer's published keys
     Verify(presentation::VerifyArguments),
-    /// Register the worlds of a list
-    Import(import::ImportArguments),
+    /// Register worlds, find them and follow them
+    #[command(subcommand)]
+    World(world::Command),
+    /// Look after the DNS zone: its keys, its secondaries and its contents
+    #[command(subcommand)]
+    Zone(zone::Command),
     /// List or rotate the keys that the port itself signs with
     #[command(subcommand)]
     Keys(keyring::Command),
@@ -59,13 +65,8 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::Prove(arguments) => sign::run_prove(&arguments),
         Command::Present(arguments) => presentation::run_present(&arguments),
         Command::Verify(arguments) => presentation::run_verify(&arguments),
-        Command::Import(arguments) => import::run(&arguments),
+        Command::World(command) => world::run(&command),
+        Command::Zone(command) => zone::run(&command),
         Command::Keys(command) => keyring::run(&command),
     }
-}
-
-/// The exit status that an error of [`run`] deserves: [`EXIT_REFUSED`] if a port
-/// refused some of an import, [`EXIT_FAILED`] otherwise.
-pub fn exit_code(error: &anyhow::Error) -> u8 {
-    if error.is::<import::SomeRefused>() { EXIT_REFUSED } else { EXIT_FAILED }
 }

@@ -1,6 +1,7 @@
 //! A small HTTP client for one port. Every request has a time limit, every answer a
 //! bound, and a refusal is the problem document that the port sent (RFC 9457).
 
+use crate::output::plain;
 use serde::Deserialize;
 use serde_json::Value;
 use std::time::Duration;
@@ -18,9 +19,18 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// Why a request was not answered as asked.
 #[derive(Debug, thiserror::Error)]
 pub enum PortError {
-    /// There was no answer, so it is not known whether the request was carried out.
+    /// There was no answer, and nothing was changed: the request only reads, or it never
+    /// left.
     #[error("no answer from {url}: {cause}")]
     NoAnswer {
+        /// Where the request went.
+        url: String,
+        /// What went wrong.
+        cause: ureq::Error,
+    },
+    /// There was no answer, so it is not known whether the request was carried out.
+    #[error("no answer from {url}, which may have done what was asked: {cause}")]
+    Unknown {
         /// Where the request went.
         url: String,
         /// What went wrong.
@@ -54,6 +64,13 @@ pub struct Refusal {
     pub retry_after_s: Option<u64>,
 }
 
+impl Refusal {
+    /// Whether the port would answer the same request later.
+    pub fn is_busy(&self) -> bool {
+        matches!(self.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
+    }
+}
+
 impl std::fmt::Display for Refusal {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(formatter, "{}: {} ({})", self.title, self.detail, self.slug)
@@ -83,13 +100,26 @@ impl<'a> Body<'a> {
     pub fn jose(compact: &'a str) -> Self {
         Self { media_type: "application/jose", bytes: compact.as_bytes() }
     }
+
+    /// A JSON document.
+    pub fn json(document: &'a str) -> Self {
+        Self { media_type: "application/json", bytes: document.as_bytes() }
+    }
 }
 
 /// A port, by its URL.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Port {
     agent: Agent,
     url: String,
+    token: Option<String>,
+}
+
+impl std::fmt::Debug for Port {
+    /// Shows the URL alone, so that no log can hold the token.
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_tuple("Port").field(&self.url).finish()
+    }
 }
 
 /// What a port says about itself.
@@ -104,12 +134,24 @@ pub struct Index {
 impl Port {
     /// A port at a URL.
     pub fn new(url: &str) -> Self {
-        Self { agent: agent(), url: url.trim_end_matches('/').to_owned() }
+        Self { agent: agent(), url: url.trim_end_matches('/').to_owned(), token: None }
+    }
+
+    /// The same port, told with every request who asks (RFC 6750, section 2.1).
+    #[must_use]
+    pub fn with_token(mut self, token: String) -> Self {
+        self.token = Some(token);
+        self
     }
 
     /// What the port says about itself.
     pub fn index(&self) -> Result<Index, PortError> {
-        self.json(&Method::GET, "/", None, None)
+        self.json(&Method::GET, "/", None)
+    }
+
+    /// Reads JSON.
+    pub fn get<T: serde::de::DeserializeOwned>(&self, path: &str) -> Result<T, PortError> {
+        self.json(&Method::GET, path, None)
     }
 
     /// Sends a request and reads a JSON answer.
@@ -117,32 +159,34 @@ impl Port {
         &self,
         method: &Method,
         path: &str,
-        token: Option<&str>,
         body: Option<Body<'_>>,
     ) -> Result<T, PortError> {
-        let answer = self.send(method, path, token, body)?;
+        let answer = self.send(method, path, body)?;
         let not_a_port =
             |error| PortError::NotAPort { url: format!("{}{path}", self.url), what: format!("{error}") };
-        serde_json::from_slice(&answer.body).map_err(not_a_port)
+        // What has no content (RFC 9110, section 15.3.5) says nothing.
+        let body = if answer.body.is_empty() { b"null" } else { answer.body.as_slice() };
+        serde_json::from_slice(body).map_err(not_a_port)
     }
 
-    /// Sends a request. `token` goes into the `Authorization` header.
-    pub fn send(
-        &self,
-        method: &Method,
-        path: &str,
-        token: Option<&str>,
-        body: Option<Body<'_>>,
-    ) -> Result<Answer, PortError> {
+    /// Sends a request.
+    pub fn send(&self, method: &Method, path: &str, body: Option<Body<'_>>) -> Result<Answer, PortError> {
         let url = format!("{}{path}", self.url);
         let mut request = Request::builder().method(method).uri(&url);
-        if let Some(token) = token {
+        if let Some(token) = &self.token {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
         if let Some(body) = body {
             request = request.header(header::CONTENT_TYPE, body.media_type);
         }
-        let no_answer = |cause| PortError::NoAnswer { url: url.clone(), cause };
+        let no_answer = |cause| {
+            let url = url.clone();
+            if method.is_safe() || never_left(&cause) {
+                PortError::NoAnswer { url, cause }
+            } else {
+                PortError::Unknown { url, cause }
+            }
+        };
         let bytes = body.map_or(&[][..], |body| body.bytes);
         let request = request.body(bytes).map_err(|error| no_answer(error.into()))?;
         let (status, headers, body) =
@@ -154,6 +198,17 @@ impl Port {
             Some(refusal) => Err(PortError::Refused(refusal)),
             None => Err(PortError::NotAPort { url, what: format!("status {status}") }),
         }
+    }
+}
+
+/// Whether a request failed before any of it was sent.
+fn never_left(cause: &ureq::Error) -> bool {
+    use ureq::{Error, Timeout};
+    match cause {
+        Error::Io(error) => error.kind() == std::io::ErrorKind::ConnectionRefused,
+        Error::Timeout(timeout) => matches!(timeout, Timeout::Resolve | Timeout::Connect),
+        Error::Http(_) | Error::BadUri(_) | Error::HostNotFound | Error::ConnectionFailed => true,
+        _ => false,
     }
 }
 
@@ -198,7 +253,7 @@ fn refusal(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Option<Refus
         return None;
     }
     let document: Value = serde_json::from_slice(body).ok()?;
-    let member = |name: &str| document.get(name).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let member = |name: &str| plain(document.get(name).and_then(Value::as_str).unwrap_or_default());
     let kind = member("type");
     Some(Refusal {
         status,
@@ -240,7 +295,7 @@ mod tests {
         let body =
             r#"{"type":"urn:vwp:problem:name-taken","title":"The name is taken","detail":"by another"}"#;
         let url = answering(response("409 Conflict", "application/problem+json", body));
-        let error = Port::new(&url).send(&Method::GET, "/v1/worlds/arena", None, None).unwrap_err();
+        let error = Port::new(&url).send(&Method::GET, "/v1/worlds/arena", None).unwrap_err();
         assert_eq!(error.to_string(), "The name is taken: by another (name-taken)");
         let PortError::Refused(refusal) = error else { panic!("{error}") };
         assert_eq!(refusal.status, StatusCode::CONFLICT);
@@ -266,8 +321,39 @@ mod tests {
     fn a_token_does_not_follow_a_redirect() {
         let answer = "HTTP/1.1 307 Temporary Redirect\r\nlocation: http://127.0.0.1:1/\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
         let url = answering(answer.to_owned());
-        let error = Port::new(&url).send(&Method::GET, "/", Some("secret"), None).unwrap_err();
+        let port = Port::new(&url).with_token("secret".into());
+        assert!(!format!("{port:?}").contains("secret"));
+        let error = port.send(&Method::GET, "/", None).unwrap_err();
         assert!(matches!(error, PortError::NotAPort { .. }), "{error}");
+    }
+
+    #[test]
+    fn a_change_without_an_answer_is_said_to_be_unknown() {
+        let url = answering(String::new());
+        let error = Port::new(&url).send(&Method::POST, "/", Some(Body::json("{}"))).unwrap_err();
+        assert!(matches!(error, PortError::Unknown { .. }), "{error}");
+        assert_eq!(crate::exit::code(&error.into()), crate::exit::UNKNOWN);
+        let url = answering(String::new());
+        let error = Port::new(&url).send(&Method::GET, "/", None).unwrap_err();
+        assert_eq!(crate::exit::code(&error.into()), crate::exit::TRY_AGAIN);
+    }
+
+    #[test]
+    fn each_kind_of_refusal_has_an_exit_status() {
+        let cases = [
+            ("404 Not Found", "not-found", crate::exit::NOT_FOUND),
+            ("410 Gone", "world-withdrawn", crate::exit::NOT_FOUND),
+            ("409 Conflict", "name-taken", crate::exit::FAILED),
+            ("429 Too Many Requests", "busy", crate::exit::TRY_AGAIN),
+            ("503 Service Unavailable", "unavailable", crate::exit::TRY_AGAIN),
+            ("503 Service Unavailable", "outcome-unknown", crate::exit::UNKNOWN),
+        ];
+        for (status, slug, code) in cases {
+            let body = format!(r#"{{"type":"urn:vwp:problem:{slug}"}}"#);
+            let url = answering(response(status, "application/problem+json", &body));
+            let error = Port::new(&url).index().unwrap_err();
+            assert_eq!(crate::exit::code(&error.into()), code, "{status} {slug}");
+        }
     }
 
     #[test]

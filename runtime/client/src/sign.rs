@@ -181,7 +181,7 @@ pub(crate) fn run_prove(arguments: &ProveArguments) -> anyhow::Result<()> {
 }
 
 /// Reads `name=text` or `name:=JSON`. Text is the plain form, because amounts are texts.
-fn claim(text: &str) -> Result<(String, Value), String> {
+pub(crate) fn claim(text: &str) -> Result<(String, Value), String> {
     let (name, value) = text.split_once('=').ok_or("a claim is name=text or name:=JSON")?;
     let (name, value) = match name.strip_suffix(':') {
         Some(name) => (name, serde_json::from_str(value).map_err(|error| format!("{name}: {error}"))?),

@@ -82,7 +82,7 @@ fn fields_out_of_their_bounds_are_refused() {
     let base = || record("arena");
     let place = || endpoint("https", "play.example.com", 443);
     let with = |endpoint: Endpoint| Record { endpoints: vec![endpoint], ..base() };
-    let records = [
+    let records = vec![
         Record { title: Texts::default(), ..base() },
         Record { title: title(" "), ..base() },
         Record { title: title("a\u{7}b"), ..base() },

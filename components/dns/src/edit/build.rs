@@ -6,7 +6,7 @@ use super::view::View;
 use crate::error::DnsError;
 use crate::name::OrderedName;
 use crate::node::{Node, Set};
-use crate::sign;
+use crate::sign::{self, SignatureInfo};
 use domain::base::Rtype;
 use domain::base::iana::Rtype as Type;
 use std::ops::Bound::{Excluded, Unbounded};
@@ -68,7 +68,7 @@ fn node(change: &Change<'_>, view: &View, name: &OrderedName) -> Result<Node, Dn
         if is_cut && set.rtype == Type::NS {
             continue;
         }
-        match (before.and_then(|node| same(node, set)), change.signer) {
+        match (before.and_then(|node| same(change, node, set)), change.signer) {
             (Some(old), _) => set.signatures.clone_from(&old.signatures),
             (None, Some(signer)) if change.policy.is_signed => {
                 signer.sign(set, &owner, change.zone, change.policy, change.now_s);
@@ -91,11 +91,17 @@ fn is_own(set: &Set) -> bool {
     OWN.contains(&set.rtype)
 }
 
-/// The set of before, if it is the same records, whose signatures then stay.
-fn same<'a>(before: &'a Node, set: &Set) -> Option<&'a Set> {
+/// The set of before, if it is the same records, whose signatures then stay. If keys change they
+/// do not: a signature of a key that has left would stand in the zone.
+fn same<'a>(change: &Change<'_>, before: &'a Node, set: &Set) -> Option<&'a Set> {
     let old = before.set(set.rtype)?;
     let is_same = old.ttl_s == set.ttl_s && old.data == set.data && !old.signatures.is_empty();
-    is_same.then_some(old)
+    let tags = change.signer.filter(|_| change.apex.is_some()).map(|signer| signer.tags(set));
+    let is_of = |tags: Vec<u16>| {
+        let of = |data: &Vec<u8>| SignatureInfo::read(data).map(|info| info.tag);
+        old.signatures.iter().map(of).eq(tags.into_iter().map(Some))
+    };
+    (is_same && tags.is_none_or(is_of)).then_some(old)
 }
 
 /// The name after this one when the change is made: the nearer of the next one that stays, and

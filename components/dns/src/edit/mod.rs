@@ -27,7 +27,7 @@ use vwp_storage::{Kv, limits};
 pub const NAMES_MAX: usize = 64;
 /// How many bytes a name's node has at most, so that one journal record holds what was there
 /// and what is there now.
-pub const NODE_LENGTH_MAX: usize = 32_000;
+pub const NODE_LENGTH_MAX: usize = 30_000;
 /// How many bytes of a commit an edit takes at most; the caller has the rest.
 const BYTES_MAX: usize = 786_432;
 

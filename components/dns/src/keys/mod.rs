@@ -212,7 +212,7 @@ pub async fn ds_seen<S: Kv>(
     .await
 }
 
-/// Takes every step of the keys' lives that is due. Says whether the zone has to be signed anew.
+/// Takes every step of the keys' lives that is due, and makes the apex what keys and policy say.
 pub(crate) async fn advance<S: Kv>(
     store: &S,
     zone: &Zone,

@@ -115,6 +115,18 @@ impl Ring {
         zone || keys
     }
 
+    /// The tag of the key that signs the zone.
+    pub(crate) fn zone_tag(&self) -> Option<u16> {
+        self.zone_key().map(|key| key.tag)
+    }
+
+    /// Whether a step is due.
+    pub(crate) fn is_due(&self, policy: &Policy, now_s: u64) -> bool {
+        let mut after = self.clone();
+        let advance = after.advance(policy, now_s);
+        after != *self || !advance.wanted.is_empty()
+    }
+
     /// Whether a retired key may still have signatures in the zone.
     pub(crate) fn has_unclean(&self) -> bool {
         self.keys.iter().any(|key| key.retired_s.is_some() && key.clean_s.is_none())

@@ -1,15 +1,21 @@
-//! Registering the worlds of a list, one operator key each.
+//! `vwp world import`: registering the worlds of a list.
 //!
+//! Records that were exported are sent as they were signed. Lists of others are signed
+//! here, with one operator key each.
 //! An import can be stopped and repeated at any time: a world's key is kept in a file
 //! before its record is sent, and a record that is there already is replaced by a
 //! newer one.
 
+use super::records;
+use crate::connection::PortArguments;
 use crate::input::{self, now_s};
 use crate::key::Key;
+use crate::output;
+use crate::patience::{ATTEMPTS_MAX, patiently};
 use crate::port::{Body, Port, PortError, Refusal};
 use anyhow::Context;
 use clap::{Args, ValueEnum};
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{ProgressBar, ProgressFinish, ProgressStyle};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -20,29 +26,24 @@ use ureq::http::{Method, StatusCode};
 use vwp_discovery::minecraft_networks::{self, Draft};
 use vwp_discovery::record;
 
-/// How often a record is sent when the port is busy or out of reach.
-const ATTEMPTS_MAX: u32 = 4;
-/// The longest wait between two attempts.
-const WAIT_MAX: Duration = Duration::from_secs(10);
 /// How many worlds of one kind of refusal the summary names.
 const NAMES_SHOWN_MAX: usize = 8;
 
-/// What `vwp import` is given.
+/// What `vwp world import` is given.
 #[derive(Debug, Args)]
 pub struct ImportArguments {
     /// What kind of list it is
     #[arg(long)]
     format: Format,
-    /// The port's URL
-    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:3000")]
-    url: String,
+    #[command(flatten)]
+    port: PortArguments,
     /// Where the operators' keys are kept, one file per world
     #[arg(long, value_name = "DIR", default_value = "./operators")]
     keys_dir: PathBuf,
     /// How long the records hold
     #[arg(long, value_name = "TIME", default_value = "30d", value_parser = input::duration)]
     valid: Duration,
-    /// How many worlds are registered at the same time
+    /// How many worlds of others are registered at the same time
     #[arg(long, value_name = "COUNT", default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=64))]
     concurrency: u8,
     /// The list, or - for the standard input
@@ -54,6 +55,8 @@ pub struct ImportArguments {
 pub enum Format {
     /// A JSON array of Minecraft networks: id, name and addresses
     MinecraftNetworks,
+    /// What `vwp world export` wrote: records that their operators signed for this port
+    Records,
 }
 
 /// The port refused some of the worlds; the others were registered.
@@ -63,7 +66,7 @@ pub struct SomeRefused(pub usize);
 
 /// What became of a world.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Outcome {
+pub(super) enum Outcome {
     Registered,
     Updated,
     Refused(Refusal),
@@ -88,7 +91,7 @@ impl Summary {
         self.refused.values().map(Vec::len).sum()
     }
 
-    fn count(&mut self, name: &str, outcome: Outcome) {
+    pub(super) fn count(&mut self, name: &str, outcome: Outcome) {
         match outcome {
             Outcome::Registered => self.registered += 1,
             Outcome::Updated => self.updated += 1,
@@ -123,22 +126,35 @@ impl fmt::Display for Summary {
 }
 
 pub(crate) fn run(arguments: &ImportArguments) -> anyhow::Result<()> {
-    let list = input::read(&arguments.file, minecraft_networks::LIST_LENGTH_MAX)?;
-    let Format::MinecraftNetworks = arguments.format;
-    let entries = minecraft_networks::parse(&list)
-        .with_context(|| format!("{} cannot be imported", arguments.file.display()))?;
-    let importer = Importer::new(&arguments.url, &arguments.keys_dir, arguments.valid)?;
-    let bar = ProgressBar::new(entries.len() as u64);
-    let style = "{bar:30} {pos}/{len} {elapsed} {msg}";
-    bar.set_style(ProgressStyle::with_template(style).context("the progress bar's template")?);
-    let summary = importer.import(entries, arguments.concurrency, &bar);
-    bar.finish_and_clear();
-    let summary = summary?;
-    println!("{summary}");
+    let context = || format!("{} cannot be imported", arguments.file.display());
+    let summary = match arguments.format {
+        Format::MinecraftNetworks => {
+            let list = input::read(&arguments.file, minecraft_networks::LIST_LENGTH_MAX)?;
+            let entries = minecraft_networks::parse(&list).with_context(context)?;
+            let importer = Importer::new(&arguments.port.url, &arguments.keys_dir, arguments.valid)?;
+            let bar = progress_bar(entries.len())?;
+            importer.import(entries, arguments.concurrency, &bar)
+        }
+        Format::Records => {
+            let export = input::read(&arguments.file, records::EXPORT_LENGTH_MAX)?;
+            let records = records::parse(&export).with_context(context)?;
+            let bar = progress_bar(records.len())?;
+            records::send(&arguments.port.port(), &records, &bar)
+        }
+    }?;
+    output::line(&summary.to_string())?;
     match summary.refused_count() {
         0 => Ok(()),
         count => Err(SomeRefused(count).into()),
     }
+}
+
+/// A bar that goes away when it is dropped.
+fn progress_bar(length: usize) -> anyhow::Result<ProgressBar> {
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {elapsed} {msg}");
+    let bar = ProgressBar::new(length as u64).with_finish(ProgressFinish::AndClear);
+    bar.set_style(style.context("the progress bar's template")?);
+    Ok(bar)
 }
 
 /// Registers drafts at one port.
@@ -217,35 +233,27 @@ impl Importer {
 
     fn register(&self, draft: &Draft) -> anyhow::Result<Outcome> {
         let key = Key::load_or_create(&self.keys_dir.join(format!("{}.jwk", draft.name)))?;
-        let mut attempt = 1;
         let mut seq = self.next_seq(draft)?;
+        let mut attempt = 1;
         loop {
             let iat = now_s();
             let exp = iat.saturating_add(self.valid.as_secs());
             let record = draft.clone().into_record(&key.id(), self.audience.clone(), seq, iat, exp);
             let signed = record::sign(&record, key.as_ref());
-            let error = match self.port.send(&Method::POST, "/v1/worlds", None, Some(Body::jose(&signed))) {
+            // Sending the same number again is harmless, whether the first one arrived or not.
+            match patiently(|| self.port.send(&Method::POST, "/v1/worlds", Some(Body::jose(&signed)))) {
                 Ok(answer) if answer.status == StatusCode::CREATED => return Ok(Outcome::Registered),
                 Ok(_) => return Ok(Outcome::Updated),
-                Err(error) => error,
-            };
-            attempt += 1;
-            match error {
                 // A record that has ended is not shown any more, but its number still
                 // counts. The clock is ahead of every number that was counted.
-                PortError::Refused(refusal) if refusal.slug == "record-replayed" => {
-                    if attempt > ATTEMPTS_MAX {
-                        return Ok(Outcome::Refused(refusal));
-                    }
+                Err(PortError::Refused(refusal))
+                    if refusal.slug == "record-replayed" && attempt < ATTEMPTS_MAX =>
+                {
+                    attempt += 1;
                     seq = now_s().max(self.next_seq(draft)?);
                 }
-                PortError::Refused(refusal) if is_busy(&refusal) && attempt <= ATTEMPTS_MAX => {
-                    wait(attempt, refusal.retry_after_s);
-                }
-                PortError::Refused(refusal) => return Ok(Outcome::Refused(refusal)),
-                // Sending the same number again is harmless, whether the first one arrived or not.
-                PortError::NoAnswer { .. } if attempt <= ATTEMPTS_MAX => wait(attempt, None),
-                error => return Err(error.into()),
+                Err(PortError::Refused(refusal)) => return Ok(Outcome::Refused(refusal)),
+                Err(error) => return Err(error.into()),
             }
         }
     }
@@ -253,22 +261,12 @@ impl Importer {
     /// One more than the sequence number that is registered, or 1.
     fn next_seq(&self, draft: &Draft) -> anyhow::Result<u64> {
         let path = format!("/v1/worlds/{}", draft.name);
-        match self.port.json::<Value>(&Method::GET, &path, None, None) {
+        match self.port.get::<Value>(&path) {
             Ok(world) => Ok(world.get("seq").and_then(Value::as_u64).unwrap_or(0).saturating_add(1)),
             Err(PortError::Refused(refusal)) if refusal.status == StatusCode::NOT_FOUND => Ok(1),
             Err(error) => Err(error.into()),
         }
     }
-}
-
-fn is_busy(refusal: &Refusal) -> bool {
-    matches!(refusal.status, StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE)
-}
-
-/// Waits before an attempt: as long as the port asked for, or longer each time.
-fn wait(attempt: u32, retry_after_s: Option<u64>) {
-    let wait = retry_after_s.map_or(Duration::from_millis(100 << attempt.min(6)), Duration::from_secs);
-    std::thread::sleep(wait.min(WAIT_MAX));
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -314,8 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn a_refused_import_has_an_exit_status_of_its_own() {
-        assert_eq!(crate::exit_code(&SomeRefused(1).into()), crate::EXIT_REFUSED);
-        assert_eq!(crate::exit_code(&anyhow::anyhow!("no such file")), crate::EXIT_FAILED);
+    fn an_import_of_which_some_was_refused_fails() {
+        assert_eq!(crate::exit::code(&SomeRefused(1).into()), crate::exit::FAILED);
     }
 }

@@ -1,0 +1,119 @@
+//! The names of a master file.
+
+use crate::DnsError;
+use crate::canonical;
+use crate::edit::{Content, Edit};
+use crate::name::{OrderedName, OwnName, lowercase};
+use crate::node::{Glue, Set};
+use crate::update::state::is_of_zone;
+use crate::zone::Zone;
+use domain::base::iana::Class;
+use domain::base::name::FlattenInto;
+use domain::base::{Name, Rtype};
+use domain::zonefile::inplace::{Entry, ScannedRecord, Zonefile};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// The longest text that is read, in bytes.
+pub const LENGTH_MAX: usize = 1_048_576;
+/// The most records of one text.
+pub const RECORDS_MAX: usize = 10_000;
+
+/// What a master file holds.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Imported {
+    /// The names, with all that they shall hold.
+    pub edit: Edit,
+    /// What is left out, because the zone makes it itself or it lies below a delegation.
+    pub left_out: BTreeSet<(OwnName, Rtype)>,
+}
+
+type Sets = BTreeMap<Rtype, (u32, Vec<Vec<u8>>)>;
+
+/// Reads a master file. Relative names are relative to the zone.
+pub fn read(text: &str, zone: &Zone) -> Result<Imported, DnsError> {
+    if text.len() > LENGTH_MAX {
+        return Err(DnsError::Refused(format!("a master file has at most {LENGTH_MAX} bytes")));
+    }
+    let mut file = Zonefile::from(text);
+    file.set_origin(zone.apex().clone().flatten_into());
+    file.set_default_class(Class::IN);
+    let mut imported = Imported::default();
+    let mut names: BTreeMap<OrderedName, Sets> = BTreeMap::new();
+    let mut count = 0;
+    while let Some(entry) = file.next_entry().map_err(|error| DnsError::Refused(error.to_string()))? {
+        let Entry::Record(record) = entry else {
+            // A file on the machine of whoever sends this is not here.
+            return Err(DnsError::Refused("a master file that is sent includes no other one".to_owned()));
+        };
+        count += 1;
+        if count > RECORDS_MAX {
+            return Err(DnsError::Refused(format!("a master file has at most {RECORDS_MAX} records")));
+        }
+        add(&record, zone, &mut names, &mut imported)?;
+    }
+    imported.edit = contents(names, zone, &mut imported.left_out);
+    Ok(imported)
+}
+
+fn add(
+    record: &ScannedRecord,
+    zone: &Zone,
+    names: &mut BTreeMap<OrderedName, Sets>,
+    imported: &mut Imported,
+) -> Result<(), DnsError> {
+    let (owner, rtype) = (record.owner(), record.rtype());
+    let name = OrderedName::of(owner, zone.apex())
+        .ok_or_else(|| DnsError::Refused(format!("{owner} is not in {}", zone.apex())))?;
+    if record.class() != Class::IN {
+        return Err(DnsError::Refused(format!("{owner} has a record of class {}", record.class())));
+    }
+    // The zone is signed by its own keys, and its start of authority is its own.
+    let is_signing = matches!(rtype, Rtype::NSEC3 | Rtype::NSEC3PARAM | Rtype::SOA | Rtype::DNSKEY);
+    if is_of_zone(rtype, &name) || is_signing {
+        imported.left_out.insert((lowercase(owner), rtype));
+        return Ok(());
+    }
+    let data = canonical::data(record.data())?;
+    let ttl_s = record.ttl().as_secs();
+    // RFC 2181, section 5.2: where the times of a set differ, the lowest is the right one.
+    let set = names.entry(name).or_default().entry(rtype).or_insert((ttl_s, Vec::new()));
+    set.0 = set.0.min(ttl_s);
+    set.1.push(data);
+    Ok(())
+}
+
+/// The contents of names. Addresses below a delegation go with it, as glue.
+fn contents(
+    mut names: BTreeMap<OrderedName, Sets>,
+    zone: &Zone,
+    left_out: &mut BTreeSet<(OwnName, Rtype)>,
+) -> Edit {
+    let is_cut = |(name, sets): &(&OrderedName, &Sets)| !name.is_apex() && sets.contains_key(&Rtype::NS);
+    let mut cuts: Vec<OrderedName> = names.iter().filter(is_cut).map(|(name, _)| name.clone()).collect();
+    // A delegation below another one is nothing of this zone.
+    let all = cuts.clone();
+    cuts.retain(|cut| !all.iter().any(|other| other != cut && cut.is_in(other)));
+    let mut glue: BTreeMap<OrderedName, Vec<Glue>> = BTreeMap::new();
+    let below = |name: &OrderedName| cuts.iter().find(|cut| *cut != name && name.is_in(cut));
+    names.retain(|name, sets| {
+        let Some(cut) = below(name) else {
+            return true;
+        };
+        let owner = name.to_name(zone.apex()).unwrap_or_else(Name::root_vec);
+        for (&rtype, (ttl_s, data)) in sets.iter() {
+            if matches!(rtype, Rtype::A | Rtype::AAAA) {
+                let set = Set::new(rtype, *ttl_s, data.clone());
+                glue.entry(cut.clone()).or_default().push(Glue { name: owner.as_slice().to_vec(), set });
+            } else {
+                left_out.insert((owner.clone(), rtype));
+            }
+        }
+        false
+    });
+    let content = |(name, sets): (OrderedName, Sets)| {
+        let glue = glue.remove(&name).unwrap_or_default();
+        let set = |(rtype, (ttl_s, data))| Set::new(rtype, ttl_s, data);
+        (name, Some(Content { sets: sets.into_iter().map(set).collect(), glue }))
+    };
+    names.into_iter().map(content).collect()
+}

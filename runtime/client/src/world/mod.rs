@@ -1,0 +1,70 @@
+//! Worlds: registering, finding and following them, and whole lists of them.
+
+pub mod export;
+pub mod import;
+pub mod publish;
+mod records;
+mod search;
+mod show;
+mod watch;
+mod withdraw;
+
+use crate::exit;
+use clap::Subcommand;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
+
+/// The members of a world that are of no use to a person: the signed record, which is what
+/// the others are read from.
+const MACHINE_MEMBERS: &[&str] = &["record", "receipt"];
+
+/// What is done with worlds.
+#[derive(Debug, Subcommand)]
+#[command(after_help = exit::HELP)]
+pub enum Command {
+    /// Register a world: sign its record and send it
+    Register(publish::RegisterArguments),
+    /// Replace a world's record by a newer one, or only change some of it
+    Update(publish::UpdateArguments),
+    /// Withdraw a world: it is found no more, and its name stays yours for a time
+    Withdraw(withdraw::WithdrawArguments),
+    /// Show a world
+    Show(show::ShowArguments),
+    /// Find worlds
+    Search(search::SearchArguments),
+    /// Follow what changes, from now on or from where a watch ended
+    Watch(watch::WatchArguments),
+    /// Register the worlds of a list
+    Import(import::ImportArguments),
+    /// Write every world to a file, one JSON object per line
+    Export(export::ExportArguments),
+}
+
+pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
+    match command {
+        Command::Register(arguments) => publish::run_register(arguments),
+        Command::Update(arguments) => publish::run_update(arguments),
+        Command::Withdraw(arguments) => withdraw::run(arguments),
+        Command::Show(arguments) => show::run(arguments),
+        Command::Search(arguments) => search::run(arguments),
+        Command::Watch(arguments) => watch::run(arguments),
+        Command::Import(arguments) => import::run(arguments),
+        Command::Export(arguments) => export::run(arguments),
+    }
+}
+
+/// The path of a world.
+fn path(name: &str) -> String {
+    format!("/v1/worlds/{}", utf8_percent_encode(name, NON_ALPHANUMERIC))
+}
+
+/// A text that may be given in several languages (BCP 47): in one of them.
+fn in_a_language(text: &Value) -> String {
+    match text {
+        Value::Object(by_language) => {
+            let text = by_language.get("en").or_else(|| by_language.values().next());
+            text.map(crate::output::short).unwrap_or_default()
+        }
+        text => crate::output::short(text),
+    }
+}
