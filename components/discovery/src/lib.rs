@@ -47,12 +47,13 @@ mod component {
     #![allow(unsafe_code, reason = "the export macros generate it")]
 
     use crate::options::OPTIONS;
-    use crate::registry::{Registration, World};
-    use crate::{dns, http, names, registry, search};
+    use crate::registry::{Registration, Shown, World};
+    use crate::{actions, control, dns, http, lease, maintenance, operators, place, registry, search};
     use bindings::exports::vwp::discovery::registry as api;
     use bindings::exports::vwp::discovery::resolver;
     use bindings::exports::vwp::timer::scheduled;
     use bindings::vwp::discovery::types;
+    use vwp_core::jose::Jwk;
     use vwp_core::{Environment, Problem};
     use vwp_guest::http_types::{ErrorCode, Request, Response};
     use vwp_guest::{HttpHandler, Network, Store};
@@ -91,11 +92,42 @@ mod component {
 
         async fn lookup(name: String) -> Result<Option<types::RegisteredWorld>, types::Error> {
             let call = async |environment: &Environment<'_>| {
-                let name = names::world(&name)?;
+                let name = place::world(&name, environment.settings)?;
                 let world = registry::lookup(&Store, environment, &name).await?;
                 Ok(world.map(|world| describe(world, environment)))
             };
             Ok(vwp_guest::environment_with(OPTIONS, call).await?)
+        }
+
+        async fn standing(name: String) -> Result<Option<types::Standing>, types::Error> {
+            let call = async |environment: &Environment<'_>| {
+                let name = place::world(&name, environment.settings)?;
+                registry::show(&Store, environment, &name).await
+            };
+            Ok(vwp_guest::environment_with(OPTIONS, call).await?.map(Into::into))
+        }
+
+        async fn renew(name: String, signed: String) -> Result<types::Heartbeat, types::Error> {
+            let call = async |environment: &Environment<'_>| {
+                let name = place::world(&name, environment.settings)?;
+                lease::heartbeat(&Store, environment, &name, &signed).await
+            };
+            Ok(vwp_guest::environment_with(OPTIONS, call).await?.into())
+        }
+
+        async fn act(signed: String) -> Result<types::Done, types::Error> {
+            let call = async |environment: &Environment<'_>| actions::act(&Store, environment, &signed).await;
+            Ok(vwp_guest::environment_with(OPTIONS, call).await?.into())
+        }
+
+        async fn challenge(name: String, operator: String) -> Result<types::Challenge, types::Error> {
+            let call =
+                async |environment: &Environment<'_>| control::challenge_of(environment, &name, &operator);
+            Ok(vwp_guest::environment_with(OPTIONS, call).await?.into())
+        }
+
+        async fn operator(id: String) -> Result<Option<types::KnownOperator>, types::Error> {
+            Ok(operators::lookup(&Store, &id).await?.map(Into::into))
         }
 
         async fn search(
@@ -145,7 +177,9 @@ mod component {
 
     impl scheduled::Guest for Component {
         async fn run() -> Result<u32, String> {
-            Ok(1000)
+            let call = async |environment: &Environment<'_>| maintenance::run(&Store, environment).await;
+            let report = vwp_guest::environment_with(OPTIONS, call).await;
+            report.map(|report| report.next_ms).map_err(|problem| problem.detail)
         }
     }
 
@@ -186,6 +220,57 @@ mod component {
             issued_at: fields.iat,
             expires_at: fields.exp,
             signed: world.record,
+        }
+    }
+
+    impl From<Shown> for types::Standing {
+        fn from(shown: Shown) -> Self {
+            Self {
+                lease_ends_at: shown.lease_ends_at,
+                stale: shown.is_stale,
+                live: shown.live.map(|live| live.signed),
+                transferred_to: shown.transferred_to,
+            }
+        }
+    }
+
+    impl From<lease::Heartbeat> for types::Heartbeat {
+        fn from(made: lease::Heartbeat) -> Self {
+            let lease::Heartbeat { name, seq, lease_ends_at, is_revived, version } = made;
+            Self { name, seq, lease_ends_at, is_revived, version }
+        }
+    }
+
+    impl From<actions::Done> for types::Done {
+        fn from(done: actions::Done) -> Self {
+            let actions::Done { action, operator, name, seq, version } = done;
+            Self { action: action.as_str().to_owned(), operator, name, seq, version }
+        }
+    }
+
+    impl From<control::Challenge> for types::Challenge {
+        fn from(made: control::Challenge) -> Self {
+            let control::Challenge { text, txt_name, url, expires_at, .. } = made;
+            Self { text, txt_name, url, expires_at }
+        }
+    }
+
+    impl From<operators::OperatorView> for types::KnownOperator {
+        fn from(known: operators::OperatorView) -> Self {
+            // A key is a struct of texts, whose serialisation cannot fail.
+            let text = |key: &Jwk| serde_json::to_string(key).unwrap_or_default();
+            let pending = |pending: operators::Pending| types::Recovery {
+                key: text(&pending.key),
+                requested_at: pending.requested_at,
+                effective_at: pending.effective_at,
+            };
+            Self {
+                id: known.id,
+                keys: known.keys.iter().map(text).collect(),
+                seq: known.state.seq,
+                recovery: known.state.recovery,
+                pending: known.state.pending.map(pending),
+            }
         }
     }
 

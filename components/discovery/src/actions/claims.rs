@@ -41,6 +41,22 @@ pub enum Kind {
     Object,
 }
 
+impl Kind {
+    /// The action's name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Withdraw => "withdraw",
+            Self::Transfer => "transfer",
+            Self::Accept => "accept",
+            Self::AddKey => "add-key",
+            Self::RevokeKey => "revoke-key",
+            Self::SetRecovery => "set-recovery",
+            Self::Recover => "recover",
+            Self::Object => "object",
+        }
+    }
+}
+
 /// The claims of an action, as signed. Each action has the fields that it needs and no others.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]

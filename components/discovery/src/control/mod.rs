@@ -19,8 +19,8 @@
 pub mod addresses;
 mod resolver;
 
-use crate::options;
 use crate::registry::error::NamingError;
+use crate::{actions, options, place};
 use hmac::{Hmac, KeyInit, Mac};
 use http::{Request, StatusCode, Uri};
 use resolver::Resolver;
@@ -81,7 +81,7 @@ pub struct Proof {
 }
 
 /// What an operator has to show to prove that it controls a domain.
-pub fn challenge(environment: &Environment<'_>, name: &WorldName, operator: &str) -> Challenge {
+fn challenge(environment: &Environment<'_>, name: &WorldName, operator: &str) -> Challenge {
     let period = environment.now_seconds() / PERIOD_S;
     Challenge {
         name: name.to_string(),
@@ -91,6 +91,18 @@ pub fn challenge(environment: &Environment<'_>, name: &WorldName, operator: &str
         url: format!("https://{name}{WELL_KNOWN}"),
         expires_at: (period + 2) * PERIOD_S,
     }
+}
+
+/// The same for a name and an operator that somebody wrote.
+pub fn challenge_of(environment: &Environment<'_>, name: &str, operator: &str) -> Result<Challenge, Problem> {
+    let name = place::world(name, environment.settings)?;
+    if !name.is_domain() {
+        return Err(Problem::bad_request("a name in the port's zone needs no proof of control"));
+    }
+    if !actions::is_operator_id(operator) {
+        return Err(Problem::bad_request("an operator's id is a SHA-256 thumbprint in base64url"));
+    }
+    Ok(challenge(environment, &name, operator))
 }
 
 /// Looks whether an operator controls a domain now.

@@ -7,7 +7,7 @@ use crate::live::LIVE_LENGTH_MAX;
 use crate::place::{self, Place};
 use crate::registry::{self, Shown, World};
 use crate::search::{self, Question};
-use crate::{actions, control, delegation, names, record};
+use crate::{control, delegation, names, record};
 use http::{Method, Request, Response, StatusCode, header};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
@@ -157,16 +157,12 @@ fn challenge(
     request: &Request<Vec<u8>>,
     name: &str,
 ) -> Result<Response<Vec<u8>>, Problem> {
-    let name = place::world(&decoded(name)?, environment.settings)?;
-    if !name.is_domain() {
-        return Err(Problem::bad_request("a name in the port's zone needs no proof of control"));
-    }
     let mut parameters = form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes());
     let operator = match (parameters.next(), parameters.next()) {
-        (Some((key, value)), None) if key == "operator" && actions::is_operator_id(&value) => value,
+        (Some((key, value)), None) if key == "operator" => value,
         _ => return Err(Problem::bad_request("the parameter is operator, an operator's id")),
     };
-    Ok(reply::json(StatusCode::OK, &control::challenge(environment, &name, &operator)))
+    Ok(reply::json(StatusCode::OK, &control::challenge_of(environment, &decoded(name)?, &operator)?))
 }
 
 async fn renew<S: Kv>(
