@@ -29,6 +29,11 @@ impl Commit {
         Ok(())
     }
 
+    /// Adds a write, if there is one.
+    pub(crate) fn write(&mut self, write: Option<Write>) {
+        self.writes.extend(write);
+    }
+
     /// Makes a key that says something by being there.
     pub(crate) fn mark(&mut self, key: impl Into<Key>) {
         self.writes.push(Write::put(key, Vec::new()));

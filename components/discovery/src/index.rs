@@ -8,6 +8,7 @@ use vwp_storage::Kv;
 use vwp_storage::kv::Write;
 
 /// Plans.
+#[expect(clippy::unused_async, reason = "temporary")]
 pub async fn plan<S: Kv>(
     _store: &S,
     _environment: &Environment<'_>,
@@ -25,6 +26,7 @@ pub async fn plan<S: Kv>(
 }
 
 /// Observes.
+#[expect(clippy::unused_async, reason = "temporary")]
 pub async fn observe<S: Kv>(
     _store: &S,
     _environment: &Environment<'_>,

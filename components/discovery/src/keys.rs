@@ -21,7 +21,6 @@
 //! - `discovery/delegation/<label>`: a subtree that another port serves.
 //! - `discovery/count/...`: counters of leases.
 //! - `discovery/evict`: until when an administrator let leases lapse, whatever the guard says.
-//! - `discovery/zone/serial`: a counter of the registrations.
 //! - `discovery/keys/zone`: the keyring that signs receipts.
 //!
 //! A time in a key is in milliseconds, as eight big-endian bytes.
@@ -29,8 +28,6 @@
 use vwp_core::name::WorldName;
 use vwp_storage::kv::{Key, KeyRange};
 
-/// The counter that the zone's serial number is made of.
-pub const SERIAL: &str = "discovery/zone/serial";
 /// The keyring that signs receipts.
 pub const ZONE_KEYRING: &str = "discovery/keys/zone";
 /// The counter of the worlds that are served under a lease.

@@ -3,12 +3,18 @@
 //! - [`names`]: the names that worlds and hosts may have.
 //! - [`confusables`]: names that look alike.
 //! - [`record`]: the world record that an operator signs; [`live`]: what changes by the minute.
-//! - [`projection`] and [`parameters`]: what a record says in DNS.
+//! - [`projection`] and [`parameters`]: what a record says in DNS; [`browsing`]: the zone's list.
 //! - [`registry`]: registering a world in one commit, and looking it up.
 //! - [`terms`] and [`search`]: the words of a world, and finding worlds by them.
-//! - [`control`]: whether an operator controls a domain.
-//! - [`zone`] and [`dns`]: what the zone holds, and DNS messages about it.
-//! - [`doh`]: DNS messages over HTTP.
+//! - [`lease`]: how long a world is shown without being heard of.
+//! - [`actions`] and [`operators`]: what operators do besides, and their keys.
+//! - [`place`], [`control`] and [`delegation`]: names in the zone, domains of operators, and
+//!   subtrees of other ports.
+//! - [`maintenance`]: what falls due without anybody asking.
+//! - [`dns`] and [`doh`]: DNS messages, and DNS messages over HTTP.
+//! - [`designated`]: how the port is reached over encrypted transports.
+//! - [`secondaries`] and [`update`]: the service to other name servers, and changes by DNS.
+//! - [`zone_import`]: names from a master file.
 //! - [`http`]: the component's HTTP API.
 //! - [`minecraft_networks`]: worlds to import from a list of Minecraft networks.
 //! - [`error`]: every refusal, by name.
@@ -16,10 +22,12 @@
 //! - [`keys`]: where the component's state is in the store.
 
 pub mod actions;
+pub mod browsing;
 mod commit;
 pub mod confusables;
 pub mod control;
 pub mod delegation;
+pub mod designated;
 pub mod dns;
 pub mod doh;
 pub mod error;
@@ -39,8 +47,10 @@ pub mod projection;
 pub mod record;
 pub mod registry;
 pub mod search;
+pub mod secondaries;
 pub mod terms;
-pub mod zone;
+pub mod update;
+pub mod zone_import;
 
 #[cfg(target_family = "wasm")]
 mod component {
@@ -48,13 +58,17 @@ mod component {
 
     use crate::options::OPTIONS;
     use crate::registry::{Registration, Shown, World};
-    use crate::{actions, control, dns, http, lease, maintenance, operators, place, registry, search};
+    use crate::{
+        actions, control, dns, http, lease, maintenance, operators, place, registry, search, secondaries,
+    };
     use bindings::exports::vwp::discovery::registry as api;
     use bindings::exports::vwp::discovery::resolver;
     use bindings::exports::vwp::timer::scheduled;
     use bindings::vwp::discovery::types;
     use vwp_core::jose::Jwk;
     use vwp_core::{Environment, Problem};
+    use vwp_dns::edge::Transport;
+    use vwp_dns::secondaries::Notification;
     use vwp_guest::http_types::{ErrorCode, Request, Response};
     use vwp_guest::{HttpHandler, Network, Store};
 
@@ -151,27 +165,41 @@ mod component {
             transport: resolver::Transport,
         ) -> Result<resolver::Reply, types::Error> {
             let transport = match transport {
-                resolver::Transport::Udp => dns::Transport::Udp,
-                resolver::Transport::Tcp | resolver::Transport::Tls => dns::Transport::Tcp,
-                resolver::Transport::Https => dns::Transport::Https,
+                resolver::Transport::Udp => Transport::Udp,
+                resolver::Transport::Tcp => Transport::Tcp,
+                resolver::Transport::Tls => Transport::Tls,
+                resolver::Transport::Https => Transport::Https,
             };
             let call = async |environment: &Environment<'_>| {
                 let reply = dns::answer(&Store, environment, &query, transport).await;
                 if let Some(fault) = reply.fault {
                     eprintln!("a question was answered with SERVFAIL: {}", fault.detail);
                 }
-                let messages = if reply.message.is_empty() { Vec::new() } else { vec![reply.message] };
-                Ok(resolver::Reply { messages, more: None, sources: Vec::new(), kept_s: 0 })
+                let (messages, more) = (reply.messages, reply.more);
+                Ok(resolver::Reply { messages, more, sources: reply.sources, kept_s: reply.kept_s })
             };
             Ok(vwp_guest::environment_with(OPTIONS, call).await?)
         }
 
-        async fn resume(_: Vec<u8>) -> Result<resolver::Reply, types::Error> {
-            Err(types::Error::Internal)
+        async fn resume(more: Vec<u8>) -> Result<resolver::Reply, types::Error> {
+            let call = async |environment: &Environment<'_>| {
+                let reply = secondaries::resume(&Store, environment, &more).await?;
+                let (messages, more) = (reply.messages, reply.more);
+                Ok(resolver::Reply { messages, more, sources: Vec::new(), kept_s: 0 })
+            };
+            Ok(vwp_guest::environment_with(OPTIONS, call).await?)
         }
 
         async fn notifications() -> Result<Vec<resolver::Notification>, types::Error> {
-            Ok(Vec::new())
+            let call = async |environment: &Environment<'_>| {
+                let due = secondaries::notifications(&Store, environment).await?;
+                let told = |due: Notification| resolver::Notification {
+                    to: due.to.to_string(),
+                    message: due.message,
+                };
+                Ok(due.into_iter().map(told).collect())
+            };
+            Ok(vwp_guest::environment_with(OPTIONS, call).await?)
         }
     }
 

@@ -6,7 +6,7 @@
 
 use crate::lease::guard::Leases;
 use crate::lease::sweep;
-use crate::{operators, options};
+use crate::{browsing, operators, options};
 use domain::base::iana::Rtype as Type;
 use serde::Serialize;
 use std::net::IpAddr;
@@ -45,6 +45,7 @@ pub async fn run<S: Kv>(store: &S, environment: &Environment<'_>) -> Result<Repo
     let policy = options::policy(environment.settings)?;
     let mut next_ms = refresh::maintain(store, &zone, &policy, environment).await?.min(IDLE_MS);
     address_nameserver(store, environment, &zone, &policy).await?;
+    browsing::refresh(store, environment, &zone, &policy).await?;
     next_ms = next_ms.min(maintain_hosted(store, environment, &policy).await?);
     let swept = sweep::sweep(store, environment).await?;
     let is_more = operators::complete_recoveries(store, environment).await?

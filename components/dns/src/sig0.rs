@@ -65,8 +65,8 @@ impl Signature {
     }
 
     /// The signed request without its signature.
-    pub fn request(&self) -> &[u8] {
-        &self.covered
+    pub fn into_request(self) -> Vec<u8> {
+        self.covered
     }
 
     /// The signature's own bytes, which no other request has.

@@ -16,6 +16,16 @@
 //! | `/dns-query` | GET, POST | anybody |
 //! | `/v1/keys/zone` | GET | the administrator |
 //! | `/v1/keys/zone/rotate` | POST | the administrator |
+//! | `/v1/zone{?zone}` | GET | the administrator |
+//! | `/v1/zone/keys{?zone}` | GET | the administrator |
+//! | `/v1/zone/keys/roll{?zone}` | POST | the administrator |
+//! | `/v1/zone/keys/{tag}/ds-seen{?zone}` | POST | the administrator |
+//! | `/v1/zone/secondaries` | GET | the administrator |
+//! | `/v1/zone/secondaries/{name}` | GET, PUT, DELETE | the administrator |
+//! | `/v1/zone/tsig-keys` | GET, POST | the administrator |
+//! | `/v1/zone/tsig-keys/{name}` | DELETE | the administrator |
+//! | `/v1/zone/export{?format,zone,cursor}` | GET | the administrator |
+//! | `/v1/zone/import{?zone}` | POST | the administrator |
 
 mod actions;
 mod delegations;
@@ -62,6 +72,9 @@ async fn route<S: Kv, O: Outbound>(
     }
     if let Some(rest) = below(path, "/v1/delegations") {
         return delegations::route(store, environment, request, rest).await;
+    }
+    if let Some(rest) = below(path, "/v1/zone") {
+        return zone::route(store, environment, request, rest).await;
     }
     match path {
         "/v1/actions" => actions::act(store, environment, request).await,

@@ -100,9 +100,8 @@ pub(super) async fn route<S: Kv, O: Outbound>(
     }
     match part {
         None if is_get => show_world(store, environment, name).await,
-        None => method_not_allowed("GET, HEAD"),
         Some("challenge") if is_get => challenge(environment, request, name),
-        Some("challenge") => method_not_allowed("GET, HEAD"),
+        None | Some("challenge") => method_not_allowed("GET, HEAD"),
         Some("lease") if request.method() == Method::PUT => renew(store, environment, request, name).await,
         Some("lease") => method_not_allowed("PUT"),
         Some(_) => Err(Problem::not_found("no resource has this path")),

@@ -167,7 +167,9 @@ async fn forget_minutes<S: Kv>(store: &S, environment: &Environment<'_>) -> Resu
     let range = KeyRange { start: keys::evicted(0), end: keys::evicted(current.saturating_sub(1)) };
     let page = store.scan(&range, MINUTES_MAX, Direction::Forward).await?;
     let mut commit = Commit::default();
-    page.items.iter().for_each(|item| commit.delete(item.key.clone()));
+    for item in &page.items {
+        commit.delete(item.key.clone());
+    }
     if !commit.is_empty() {
         commit.apply(store).await?;
     }

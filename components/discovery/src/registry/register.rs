@@ -72,7 +72,7 @@ pub async fn register<S: Kv, O: Outbound>(
         let (name, fields) = Record::parse(&signed.payload, environment)?;
         let world = World { operator: signed.id.clone(), fields, record: compact.to_owned() };
         // The key is made before the commit, so that nothing can fail after it.
-        let signer = keyring::active(store, keys::ZONE_KEYRING, environment, |_| Vec::new()).await?;
+        let receipts = keyring::active(store, keys::ZONE_KEYRING, environment, |_| Vec::new()).await?;
         let mut claimed = Claimed::read(store, &name, &world).await?;
         let is_new = claimed.admit(store, &name, &world, environment).await?;
         if claimed.needs_proof(&name) && proof.is_none() {
@@ -94,7 +94,7 @@ pub async fn register<S: Kv, O: Outbound>(
                 version,
                 expires_at: world.fields.exp,
                 lease_ends_at,
-                receipt: receipt(&world, version, &signer, environment),
+                receipt: receipt(&world, version, &receipts, environment),
                 is_new,
             });
         }
@@ -218,7 +218,6 @@ impl Claimed {
                 commit.put(key.clone(), &claim)?;
             }
         }
-        commit.count(keys::SERIAL, 1);
         Ok(())
     }
 }

@@ -5,7 +5,7 @@ use crate::commit::{Commit, read};
 use crate::lease::Lease;
 use crate::projection::{self, Contents};
 use crate::registry::World;
-use crate::{index, keys, options};
+use crate::{browsing, index, keys, options};
 use domain::base::iana::Rtype as Type;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
@@ -18,7 +18,7 @@ use vwp_dns::node::{Node, Set};
 use vwp_dns::zone::Zone;
 use vwp_dns::zones;
 use vwp_storage::Kv;
-use vwp_storage::kv::{Direction, Entry, Version};
+use vwp_storage::kv::{Direction, Entry, Version, Write};
 
 /// How many names of a subtree are looked at when a world is withdrawn, and how many one
 /// commit removes.
@@ -133,6 +133,8 @@ pub(crate) async fn stage<S: Kv>(
     let is_gone = matches!(after, After::Gone);
     let after = served.map(|(world, _)| world);
     if before != after {
+        let wish = browsing::wish(before.map(|world| &world.fields), after.map(|world| &world.fields));
+        commit.write(wish);
         commit.extend(index::plan(store, environment, name.as_str(), before, after).await?);
     }
     if is_gone {
@@ -153,8 +155,8 @@ pub(crate) fn queue(name: &WorldName, before: Option<&Lease>, after: Option<&Lea
         if before == after {
             continue;
         }
-        before.into_iter().for_each(|key| commit.delete(key));
-        after.into_iter().for_each(|key| commit.mark(key));
+        commit.write(before.map(Write::delete));
+        commit.write(after.map(|key| Write::put(key, Vec::new())));
     }
     let is_leased = |lease: Option<&Lease>| i64::from(lease.is_some_and(|lease| lease.ends.is_some()));
     let is_lapsing = |lease: Option<&Lease>| i64::from(lease.is_some_and(|lease| lease.lapsing.is_some()));

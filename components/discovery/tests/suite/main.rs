@@ -3,12 +3,17 @@
 mod acting;
 mod actions;
 mod api;
+mod browsing;
 mod delegations;
 mod dns;
+mod document;
 mod domains;
+mod fields;
 mod leases;
+mod live;
 mod operators;
 mod packets;
+mod projection;
 mod refusals;
 mod registration;
 mod search;

@@ -6,8 +6,8 @@
 pub mod export;
 pub mod import;
 
-use crate::transfer::packer::Record;
-use domain::base::Rtype;
+pub use crate::transfer::packer::Record;
+
 use domain::base::name::ParsedName;
 use domain::base::rdata::{ParseRecordData, UnknownRecordData};
 use domain::base::zonefile_fmt::{DisplayKind, ZonefileFmt};
@@ -29,10 +29,6 @@ pub fn data_text(record: &Record) -> String {
 
 /// A record as a line of a master file.
 pub fn line(record: &Record) -> String {
-    format!("{}. {} IN {} {}\n", record.owner, record.ttl_s, type_text(record.rtype), data_text(record))
-}
-
-/// A type's name, or its number (RFC 3597, section 5).
-pub fn type_text(rtype: Rtype) -> String {
-    rtype.to_string()
+    // A type without a name is written as its number (RFC 3597, section 5).
+    format!("{}. {} IN {} {}\n", record.owner, record.ttl_s, record.rtype, data_text(record))
 }

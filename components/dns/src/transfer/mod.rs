@@ -54,11 +54,9 @@ pub struct Request<'a> {
     pub is_stream: bool,
 }
 
-/// Whether a signed request is one for this module: a transfer, or the question for the serial
-/// number that precedes one.
-pub fn is_for_secondaries(message: &Message<[u8]>) -> bool {
-    let rtype = message.sole_question().ok().map(|question| question.qtype());
-    matches!(rtype, Some(Rtype::AXFR | Rtype::IXFR | Rtype::SOA))
+/// Whether a request is one for a zone.
+pub fn is_transfer(message: &Message<[u8]>) -> bool {
+    matches!(message.qtype(), Some(Rtype::AXFR | Rtype::IXFR))
 }
 
 /// Answers a request for a zone or for its serial number.

@@ -58,13 +58,24 @@ fn path(name: &str) -> String {
     format!("/v1/worlds/{}", utf8_percent_encode(name, NON_ALPHANUMERIC))
 }
 
-/// A text that may be given in several languages (BCP 47): in one of them.
-fn in_a_language(text: &Value) -> String {
-    match text {
-        Value::Object(by_language) => {
-            let text = by_language.get("en").or_else(|| by_language.values().next());
-            text.map(crate::output::short).unwrap_or_default()
-        }
-        text => crate::output::short(text),
+/// A text of a world that is given by language (BCP 47): in the world's own language.
+fn text(world: &Value, name: &str) -> String {
+    let language = world.get("default_language").and_then(Value::as_str).unwrap_or_default();
+    let texts = world.get(name).and_then(Value::as_object);
+    let text = texts.and_then(|texts| texts.get(language).or_else(|| texts.values().next()));
+    text.map(crate::output::short).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_title_is_shown_in_the_worlds_own_language() {
+        let world = json!({"default_language": "de", "title": {"en": "Arena", "de": "Kampfbahn"}});
+        assert_eq!(text(&world, "title"), "Kampfbahn");
+        assert_eq!(text(&json!({"title": {"en": "Arena"}}), "title"), "Arena");
+        assert_eq!(text(&json!({}), "title"), "");
     }
 }

@@ -1,6 +1,6 @@
 //! `vwp world search`: finding worlds by words and properties.
 
-use super::in_a_language;
+use super::text;
 use crate::connection::PortArguments;
 use crate::output::{self, Column, OutputArguments, at};
 use crate::port::Port;
@@ -12,7 +12,7 @@ const PAGE_LENGTH: usize = 100;
 
 const COLUMNS: &[Column<'_>] = &[
     ("NAME", |world| at(world, "/name")),
-    ("TITLE", |world| world.get("title").map(in_a_language).unwrap_or_default()),
+    ("TITLE", |world| text(world, "title")),
     ("TAGS", |world| at(world, "/tags")),
     ("RATING", |world| at(world, "/rating/level")),
     ("USERS", |world| at(world, "/live/users")),

@@ -13,7 +13,7 @@ const SECONDARIES: &str = "/v1/zone/secondaries";
 const COLUMNS: &[Column<'_>] = &[
     ("NAME", |secondary| at(secondary, "/name")),
     ("ADDRESS", |secondary| at(secondary, "/address")),
-    ("KEY", |secondary| at(secondary, "/tsig_key")),
+    ("KEY", |secondary| at(secondary, "/key")),
     ("HAS SERIAL", |secondary| at(secondary, "/serial")),
 ];
 
@@ -58,7 +58,7 @@ pub(super) fn run(command: &Command) -> anyhow::Result<()> {
             arguments.output.rows(&items(answer, "secondaries"), COLUMNS)
         }
         Command::Set(arguments) => {
-            let body = json!({ "address": arguments.address, "tsig_key": arguments.tsig_key }).to_string();
+            let body = json!({ "address": arguments.address, "key": arguments.tsig_key }).to_string();
             let port = arguments.zone.administrator.port()?;
             let path = below(SECONDARIES, &arguments.name);
             let secondary: Value = port.json(&Method::PUT, &path, Some(Body::json(&body)))?;
