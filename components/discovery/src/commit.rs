@@ -1,5 +1,6 @@
 //! A commit in the making: what must still be true, and what is to be written.
 
+use crate::changes::{self, Change};
 use serde::Serialize;
 use vwp_core::Problem;
 use vwp_dns::edit::Plan;
@@ -32,6 +33,12 @@ impl Commit {
     /// Adds a write, if there is one.
     pub(crate) fn write(&mut self, write: Option<Write>) {
         self.writes.extend(write);
+    }
+
+    /// Says what the commit does, to those who watch.
+    pub(crate) fn tell(&mut self, change: &Change) -> Result<(), Problem> {
+        self.writes.extend(changes::writes(std::slice::from_ref(change))?);
+        Ok(())
     }
 
     /// Makes a key that says something by being there.

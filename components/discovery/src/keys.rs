@@ -11,7 +11,7 @@
 //! - `discovery/ended/<name>`: a world that ended by itself, so that it can come back.
 //! - `discovery/skeleton/<skeleton>`, `discovery/uuid/<uuid>`: who was the first to have a
 //!   look, and an id.
-//! - `discovery/term/<word> 0x00 <name>`: the search index; expires with the record.
+//! - `discovery/index/`: the search index; see `index::keys`.
 //!
 //! Of an operator:
 //! - `discovery/operator/<id>`: its last action and its recovery key.
@@ -38,7 +38,6 @@ pub const LAPSING: &str = "discovery/count/lapsing";
 pub const EVICT: &str = "discovery/evict";
 
 const WORLD: &str = "discovery/world/";
-const TERM: &str = "discovery/term/";
 const DUE: &str = "discovery/due/";
 const LAPSING_QUEUE: &str = "discovery/lapsing/";
 const RECOVERY: &str = "discovery/recovery/";
@@ -70,6 +69,11 @@ pub fn holder_text(name: &str) -> Key {
 
 /// The key of a world's lease and live state.
 pub fn lease(name: &WorldName) -> Key {
+    lease_text(name.as_str())
+}
+
+/// The key of the lease of the world whose name was read from its record.
+pub fn lease_text(name: &str) -> Key {
     format!("discovery/lease/{name}").into_bytes()
 }
 
@@ -144,29 +148,14 @@ pub fn evicted(minute: u64) -> Key {
     timed("discovery/count/evicted/", minute, "")
 }
 
-/// The key of one word of one world.
-pub fn term(word: &str, name: &str) -> Key {
-    format!("{TERM}{word}\0{name}").into_bytes()
-}
-
 /// All worlds, by name.
 pub fn worlds() -> KeyRange {
     KeyRange::prefix(WORLD)
 }
 
-/// All words that start with `prefix`.
-pub fn terms(prefix: &str) -> KeyRange {
-    KeyRange::prefix(format!("{TERM}{prefix}"))
-}
-
 /// The name in a world's key.
 pub fn name_of_world(key: &[u8]) -> Option<&str> {
     std::str::from_utf8(key).ok()?.strip_prefix(WORLD)
-}
-
-/// The word and the name in an index key.
-pub fn parts_of_term(key: &[u8]) -> Option<(&str, &str)> {
-    std::str::from_utf8(key).ok()?.strip_prefix(TERM)?.split_once('\0')
 }
 
 fn timed(prefix: &str, at: u64, rest: &str) -> Key {

@@ -5,7 +5,6 @@
 //! - [`record`]: the world record that an operator signs; [`live`]: what changes by the minute.
 //! - [`projection`] and [`parameters`]: what a record says in DNS; [`browsing`]: the zone's list.
 //! - [`registry`]: registering a world in one commit, and looking it up.
-//! - [`terms`] and [`search`]: the words of a world, and finding worlds by them.
 //! - [`lease`]: how long a world is shown without being heard of.
 //! - [`actions`] and [`operators`]: what operators do besides, and their keys.
 //! - [`place`], [`control`] and [`delegation`]: names in the zone, domains of operators, and
@@ -15,6 +14,9 @@
 //! - [`designated`]: how the port is reached over encrypted transports.
 //! - [`secondaries`] and [`update`]: the service to other name servers, and changes by DNS.
 //! - [`zone_import`]: names from a master file.
+//! - [`terms`] and [`index`]: what a world can be found by, and where that is kept.
+//! - [`search`]: finding worlds.
+//! - [`changes`]: what has changed, for those who watch.
 //! - [`http`]: the component's HTTP API.
 //! - [`minecraft_networks`]: worlds to import from a list of Minecraft networks.
 //! - [`error`]: every refusal, by name.
@@ -23,6 +25,7 @@
 
 pub mod actions;
 pub mod browsing;
+pub mod changes;
 mod commit;
 pub mod confusables;
 pub mod control;
@@ -70,13 +73,13 @@ mod component {
     use vwp_dns::edge::Transport;
     use vwp_dns::secondaries::Notification;
     use vwp_guest::http_types::{ErrorCode, Request, Response};
-    use vwp_guest::{HttpHandler, Network, Store};
+    use vwp_guest::{Answer, HttpHandler, Network, Parts, Store};
 
     mod bindings {
         #![allow(missing_docs, unreachable_pub, clippy::pedantic, reason = "generated")]
         spin_sdk::wit_bindgen::generate!({
             path: ["../../wit/timer", "../../wit/discovery"],
-            world: "discovery",
+            world: "vwp:discovery/discovery",
             runtime_path: "::spin_sdk::wit_bindgen::rt",
             generate_all,
         });
@@ -89,10 +92,26 @@ mod component {
 
     impl HttpHandler for Component {
         async fn handle(request: Request) -> Result<Response, ErrorCode> {
-            vwp_guest::serve_with(OPTIONS, request, async |environment, request| {
-                http::handle(&Store, &Network, environment, request).await
+            vwp_guest::serve_streaming(OPTIONS, request, async |environment, request| {
+                match http::EventStream::wanted(&Store, environment, &request).await {
+                    Some(Ok(stream)) => Answer::Stream(Events(stream)),
+                    Some(Err(problem)) => Answer::Whole(problem.into_response()),
+                    None => Answer::Whole(http::handle(&Store, &Network, environment, request).await),
+                }
             })
             .await
+        }
+    }
+
+    struct Events(http::EventStream);
+
+    impl Parts for Events {
+        fn head(&self) -> ::http::Response<()> {
+            self.0.head()
+        }
+
+        async fn next(&mut self, environment: &Environment<'_>) -> Option<Vec<u8>> {
+            self.0.next(&Store, environment).await
         }
     }
 
@@ -149,7 +168,7 @@ mod component {
             limit: Option<u32>,
             cursor: Option<String>,
         ) -> Result<types::Page, types::Error> {
-            let question = search::Question { text, limit, cursor };
+            let question = search::Question { text, limit, cursor, ..search::Question::default() };
             let call = async |environment: &Environment<'_>| {
                 let page = search::search(&Store, environment, &question).await?;
                 let worlds = page.worlds.into_iter().map(|world| describe(world, environment)).collect();

@@ -4,9 +4,11 @@
 //! Each call does a bounded amount of each kind of work and says when it wants to be called
 //! again. Two hosts that call at once only repeat each other's reading.
 
+use crate::index::compact::{self, Folded};
+use crate::index::decay;
 use crate::lease::guard::Leases;
 use crate::lease::sweep;
-use crate::{browsing, operators, options};
+use crate::{browsing, changes, operators, options};
 use domain::base::iana::Rtype as Type;
 use serde::Serialize;
 use std::net::IpAddr;
@@ -48,8 +50,12 @@ pub async fn run<S: Kv>(store: &S, environment: &Environment<'_>) -> Result<Repo
     browsing::refresh(store, environment, &zone, &policy).await?;
     next_ms = next_ms.min(maintain_hosted(store, environment, &policy).await?);
     let swept = sweep::sweep(store, environment).await?;
+    let folded = compact::run(store, compact::DELTAS_MIN).await?;
     let is_more = operators::complete_recoveries(store, environment).await?
         | zones::clear(store).await?
+        | decay::run(store, environment).await?
+        | changes::prune(store, environment).await?
+        | matches!(folded, Folded::Some(_))
         | swept.is_more;
     Ok(Report {
         next_ms: if is_more { SOON_MS } else { next_ms },

@@ -1,10 +1,11 @@
 //! A zone in a file: what others check, and what comes back in.
 
 use super::{administer, shared};
+use vwp_tests::dns::{Transport, answers, dig};
 use vwp_tests::http::Call;
 use vwp_tests::people::Operator;
 use vwp_tests::signed::require_valid;
-use vwp_tests::unique;
+use vwp_tests::{tools, unique};
 
 #[test]
 fn an_exported_zone_is_complete_and_correctly_signed_for_every_checker() {
@@ -33,11 +34,15 @@ fn an_imported_master_file_is_served_and_what_belongs_to_others_is_left_alone() 
         arena.world
     );
     std::fs::write(&file, text).expect("a master file");
-    administer(&host, &["zone", "import", &file.display().to_string()]);
-    let ask = |rtype: &str, name: &str| {
-        let printed = vwp_tests::dns::dig(server, vwp_tests::dns::Transport::Udp, rtype, name);
-        vwp_tests::dns::answers(&printed)
-    };
+    let imported = tools::output(&mut host.shell(&["zone", "import", &file.display().to_string()]));
+    // One of the names is an operator's, and the command says so.
+    assert_eq!(imported.status.code(), Some(1), "{}", tools::shown(&imported));
+    assert!(
+        tools::shown(&imported).contains(&format!("refused {}", arena.world)),
+        "{}",
+        tools::shown(&imported)
+    );
+    let ask = |rtype: &str, name: &str| answers(&dig(server, Transport::Udp, rtype, name));
     assert_eq!(ask("A", &format!("{name}.{zone}")), ["A 192.0.2.7"]);
     // A type that nobody knows survives (RFC 3597, section 5).
     assert_eq!(ask("TYPE65400", &format!("{name}.{zone}")), ["TYPE65400 \\# 3 010203"]);

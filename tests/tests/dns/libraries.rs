@@ -23,8 +23,8 @@ fn dnspython_validates_every_set_of_the_zone_and_the_chain_through_it() {
         let name = format!("_vw.{}.{}.", operator.world, host.zone);
         assert!(names.iter().any(|found| *found == name.as_str()), "{name} is not in the zone");
     }
-    let validated = found["validated"].as_u64().expect("a count");
-    assert!(validated as usize > names.len(), "every name has a set and its NSEC: {validated}");
+    let validated = found["validated"].as_u64().and_then(|count| usize::try_from(count).ok());
+    assert!(validated > Some(names.len()), "every name has a set and its NSEC: {validated:?}");
     assert_eq!(found["faults"], json!([]));
 }
 

@@ -4,7 +4,9 @@ use super::{shared, tsig_key};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Output};
+use vwp_client::key::Key;
 use vwp_tests::dns::{self, Transport, answers};
+use vwp_tests::http::Call;
 use vwp_tests::people::Operator;
 use vwp_tests::{tools, unique};
 
@@ -73,4 +75,29 @@ fn nsupdate_with_a_wrong_secret_changes_nothing() {
     let refused = nsupdate(server, &host.zone, &file, &format!("update add x.{own}. 60 TXT \"x\""));
     assert!(tools::shown(&refused).contains("BADSIG"), "{}", tools::shown(&refused));
     assert_eq!(texts(server, &format!("x.{own}")), Vec::<String>::new());
+}
+
+#[test]
+fn nsupdate_changes_an_operators_names_with_the_key_that_signs_its_records() {
+    let Some((host, server)) = shared() else { return };
+    if !tools::require("nsupdate", "bind9-dnsutils") {
+        return;
+    }
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("operator.jwk");
+    let arena = Operator { key: Key::create(&file).expect("a key"), world: unique("arena") };
+    let _ = host.http.send(&Call::jose("/v1/worlds", arena.record(&host, 1))).expect(201);
+    let other = Operator::registered(&host, "other");
+    let (zone, own) = (&host.zone, format!("{}.{}", arena.world, host.zone));
+    // SIG(0), RFC 2931: the world's name, and the operator's key.
+    let mut command = host.shell(&["key", "nsupdate", "--name", &own]);
+    let key = tools::run(command.arg(&file).arg(folder.path()));
+    let key = Path::new(key.trim());
+
+    let added = nsupdate(server, zone, key, &format!("update add motd.{own}. 60 TXT \"by its operator\""));
+    assert!(added.status.success(), "{}", tools::shown(&added));
+    assert_eq!(texts(server, &format!("motd.{own}")), ["TXT \"by its operator\""]);
+    let others = format!("update add motd.{}.{zone}. 60 TXT \"not mine\"", other.world);
+    let refused = nsupdate(server, zone, key, &others);
+    assert!(tools::shown(&refused).contains("REFUSED"), "{}", tools::shown(&refused));
 }

@@ -1,24 +1,21 @@
 //! `/v1/worlds`: registering, finding and showing worlds.
 
-use super::method_not_allowed;
+use super::condition::Condition;
+use super::{method_not_allowed, search};
 use crate::error::DiscoveryError;
 use crate::lease::{self, Statement};
 use crate::live::LIVE_LENGTH_MAX;
 use crate::place::{self, Place};
 use crate::registry::{self, Shown, World};
-use crate::search::{self, Question};
-use crate::{control, delegation, names, record};
+use crate::{control, delegation, keys, names, record};
 use http::{Method, Request, Response, StatusCode, header};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
-use serde_json::json;
 use std::borrow::Cow;
 use vwp_core::outbound::Outbound;
 use vwp_core::{Environment, Problem, reply};
 use vwp_storage::Kv;
 
-/// The longest query string, in bytes: the longest question and cursor, encoded.
-const QUERY_LENGTH_MAX: usize = 2048;
 /// A world as the API shows it: what its operator said, and the proof.
 #[derive(Debug, Serialize)]
 pub struct WorldView<'a> {
@@ -36,7 +33,7 @@ pub struct WorldView<'a> {
 }
 
 impl<'a> WorldView<'a> {
-    fn new(world: &'a World, environment: &Environment<'_>) -> Self {
+    pub(super) fn new(world: &'a World, environment: &Environment<'_>) -> Self {
         let name = &world.fields.name;
         Self {
             fqdn: registry::fqdn(name, environment),
@@ -90,7 +87,7 @@ pub(super) async fn route<S: Kv, O: Outbound>(
     let Some(rest) = rest.strip_prefix('/') else {
         return match *request.method() {
             Method::POST => register_world(store, outbound, environment, request).await,
-            _ if is_get => search_worlds(store, environment, request).await,
+            _ if is_get => search::find(store, environment, request).await,
             _ => method_not_allowed("GET, HEAD, POST"),
         };
     };
@@ -99,7 +96,7 @@ pub(super) async fn route<S: Kv, O: Outbound>(
         return Err(Problem::not_found("no resource has this path"));
     }
     match part {
-        None if is_get => show_world(store, environment, name).await,
+        None if is_get => show_world(store, environment, request, name).await,
         Some("challenge") if is_get => challenge(environment, request, name),
         None | Some("challenge") => method_not_allowed("GET, HEAD"),
         Some("lease") if request.method() == Method::PUT => renew(store, environment, request, name).await,
@@ -128,12 +125,16 @@ async fn register_world<S: Kv, O: Outbound>(
 async fn show_world<S: Kv>(
     store: &S,
     environment: &Environment<'_>,
+    request: &Request<Vec<u8>>,
     name: &str,
 ) -> Result<Response<Vec<u8>>, Problem> {
+    let condition = Condition::read(request.uri().query().unwrap_or_default())?;
     let (label, fqdn) = match place::of(&decoded(name)?, environment.settings)? {
         Place::World(name) => {
+            condition.wait(store, &keys::world(&name)).await?;
             if let Some(shown) = registry::show(store, environment, &name).await? {
-                return Ok(reply::json(StatusCode::OK, &ShownView::new(&shown, environment)));
+                let answer = reply::json(StatusCode::OK, &ShownView::new(&shown, environment));
+                return Ok(condition.apply(request, shown.version, shown.shown_version, answer));
             }
             let fqdn = registry::fqdn(name.as_str(), environment);
             (name, fqdn)
@@ -179,39 +180,4 @@ async fn renew<S: Kv>(
 fn decoded(name: &str) -> Result<Cow<'_, str>, DiscoveryError> {
     let name = percent_decode_str(name).decode_utf8();
     name.map_err(|_| DiscoveryError::BadName("the name is not UTF-8".to_owned()))
-}
-
-async fn search_worlds<S: Kv>(
-    store: &S,
-    environment: &Environment<'_>,
-    request: &Request<Vec<u8>>,
-) -> Result<Response<Vec<u8>>, Problem> {
-    let question = question(request.uri().query().unwrap_or_default())?;
-    let page = search::search(store, environment, &question).await?;
-    let worlds: Vec<_> = page.worlds.iter().map(|world| WorldView::new(world, environment)).collect();
-    Ok(reply::json(StatusCode::OK, &json!({ "worlds": worlds, "next": page.next })))
-}
-
-/// Reads the parameters. Those that are not known are refused, so that a misspelt one
-/// is not silently ignored.
-fn question(query: &str) -> Result<Question, Problem> {
-    if query.len() > QUERY_LENGTH_MAX {
-        return Err(Problem::bad_request(format!("the query string is at most {QUERY_LENGTH_MAX} bytes")));
-    }
-    let mut question = Question::default();
-    for (key, value) in form_urlencoded::parse(query.as_bytes()) {
-        let is_new = match &*key {
-            "q" => question.text.replace(value.into_owned()).is_none(),
-            "cursor" => question.cursor.replace(value.into_owned()).is_none(),
-            "limit" => {
-                let limit = value.parse().map_err(|_| Problem::bad_request("limit is 1 to 100"))?;
-                question.limit.replace(limit).is_none()
-            }
-            _ => return Err(Problem::bad_request("the parameters are q, limit and cursor")),
-        };
-        if !is_new {
-            return Err(Problem::bad_request("each parameter may be given once"));
-        }
-    }
-    Ok(question)
 }

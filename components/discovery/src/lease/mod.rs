@@ -10,6 +10,7 @@
 pub mod guard;
 pub mod sweep;
 
+use crate::changes::Kind;
 use crate::commit::{self, ATTEMPTS_MAX, Commit, contended, read};
 use crate::error::DiscoveryError;
 use crate::live::{LIVE_TYPE, Live};
@@ -25,7 +26,7 @@ use vwp_core::jose::{Jwk, Unverified};
 use vwp_core::name::WorldName;
 use vwp_core::{Environment, Problem};
 use vwp_storage::Kv;
-use vwp_storage::kv::Version;
+use vwp_storage::kv::{Entry, Version};
 
 /// How long a world is served and said to be stale after its lease has ended, in
 /// milliseconds, so that the guard sees how many end at once before the first is evicted.
@@ -135,6 +136,7 @@ pub async fn heartbeat<S: Kv>(
             transition::queue(name, Some(before), Some(&lease), &mut commit);
             commit.extend(index::observe(store, environment, world, users).await?);
         } else {
+            commit.tell(&transition::change(Kind::Revived, world, environment))?;
             let after = After::Served(world.clone(), lease.clone());
             transition::stage(store, environment, name, &seen, &after, &mut commit).await?;
         }
@@ -150,6 +152,24 @@ pub async fn heartbeat<S: Kv>(
         }
     }
     Err(contended())
+}
+
+/// Which of these worlds say that they take further users now.
+pub async fn accepting<S: Kv>(
+    store: &S,
+    environment: &Environment<'_>,
+    worlds: &[World],
+) -> Result<Vec<bool>, Problem> {
+    let wanted: Vec<_> = worlds.iter().map(|world| keys::lease_text(&world.fields.name)).collect();
+    if wanted.is_empty() {
+        return Ok(Vec::new());
+    }
+    let is_accepting = |entry: &Option<Entry>| {
+        let lease: Option<Lease> = read(entry.as_ref())?;
+        Ok(lease
+            .is_some_and(|lease| lease.live_at(environment.now).is_some_and(|live| live.fields.accepting)))
+    };
+    store.get_many(&wanted).await?.iter().map(is_accepting).collect()
 }
 
 /// The world that a heartbeat is about: one that is served, or one that has lapsed; in both

@@ -8,6 +8,7 @@
 
 use super::guard::{self, Leases};
 use super::{GRACE_MS, Lease, expiry};
+use crate::changes::Kind;
 use crate::commit::{ATTEMPTS_MAX, Commit, contended, read};
 use crate::keys;
 use crate::registry::transition::{self, After, Ended, Reason, Seen};
@@ -157,6 +158,11 @@ async fn end<S: Kv>(
     commit: &mut Commit,
 ) -> Result<(), Problem> {
     let world = seen.world.clone().ok_or_else(Problem::internal)?;
+    let kind = match reason {
+        Reason::Expired => Kind::Expired,
+        Reason::Lapsed => Kind::Lapsed,
+    };
+    commit.tell(&transition::change(kind, &world, environment))?;
     let after = After::Ended(Ended { reason, at: environment.now, seq: seen.live_seq(), world });
     transition::stage(store, environment, name, seen, &after, commit).await
 }

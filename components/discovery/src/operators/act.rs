@@ -2,6 +2,7 @@
 
 use super::{KEYS_MAX, Pending, RECOVERY_DELAY_S, State};
 use crate::actions::{Action, Claims};
+use crate::changes::{Change, Kind};
 use crate::commit::{self, Commit};
 use crate::keys;
 use crate::operators::error::OperatorError;
@@ -55,6 +56,13 @@ pub(crate) async fn act<S: Kv>(
             let now_s = environment.now_seconds();
             let effective_at = now_s + RECOVERY_DELAY_S;
             withdraw_pending(&mut commit, subject.id, &mut state);
+            commit.tell(&Change {
+                kind: Kind::Recovering,
+                name: String::new(),
+                operator: subject.id.to_owned(),
+                seq: None,
+                at: environment.now,
+            })?;
             commit.mark(keys::recovery(effective_at * 1000, subject.id));
             state.pending = Some(Pending { key: public(key)?, requested_at: now_s, effective_at });
         }

@@ -3,6 +3,7 @@
 use super::holder::{Claim, Holder, OFFER_S, Offer};
 use super::transition::{self, After, Seen};
 use crate::actions::Action;
+use crate::changes::{Change, Kind};
 use crate::commit::{Commit, read};
 use crate::lease::Lease;
 use crate::operators::Signed;
@@ -60,6 +61,7 @@ pub(crate) async fn act<S: Kv>(
         Action::Withdraw { .. } => {
             holder.withdrawn_at = Some(now_s);
             holder.offer = None;
+            commit.tell(&change(Kind::Withdrawn, acting, environment))?;
             transition::thin_out(store, environment, name).await?;
             let seen = Seen::read(store, name).await?;
             transition::stage(store, environment, name, &seen, &After::Gone, &mut commit).await?;
@@ -67,11 +69,19 @@ pub(crate) async fn act<S: Kv>(
         Action::Transfer { to, .. } => {
             holder.offer = Some(Offer { to: to.clone(), until: now_s + OFFER_S });
         }
-        Action::Accept { .. } => accept(store, name, signed, &mut holder, &mut commit).await?,
+        Action::Accept { .. } => {
+            commit.tell(&change(Kind::Transferred, acting, environment))?;
+            accept(store, name, signed, &mut holder, &mut commit).await?;
+        }
         _ => return Err(Problem::internal()),
     }
     commit.put(keys::holder(name), &holder)?;
     commit.apply(store).await
+}
+
+fn change(kind: Kind, acting: &Acting<'_>, environment: &Environment<'_>) -> Change {
+    let (name, operator) = (acting.name.to_string(), acting.signed.id.clone());
+    Change { kind, name, operator, seq: None, at: environment.now }
 }
 
 /// Makes an operator the holder of a name. The world is served on as it is; it is the new

@@ -55,6 +55,8 @@ pub struct Shown {
     pub world: World,
     /// The commit that registered its record.
     pub version: Version,
+    /// The last commit of all that is shown.
+    pub shown_version: Version,
     /// When its lease ends, in seconds, if it has one.
     pub lease_ends_at: Option<u64>,
     /// Whether its lease has ended, and it is served only for the time being.
@@ -88,11 +90,13 @@ pub async fn show<S: Kv>(
     let Some(world) = read_world(entry, environment)? else {
         return Ok(None);
     };
+    let shown_version = lease.as_ref().map_or(0, |lease| lease.version).max(entry.version);
     let lease: Option<Lease> = read(lease.as_ref())?;
     let lease = lease.as_ref();
     Ok(Some(Shown {
         world,
         version: entry.version,
+        shown_version,
         lease_ends_at: lease.and_then(|lease| lease.ends).map(|ms| ms / 1000),
         is_stale: lease.is_some_and(|lease| lease.is_stale(environment.now)),
         live: lease.and_then(|lease| lease.live_at(environment.now)).cloned(),

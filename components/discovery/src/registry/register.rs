@@ -4,6 +4,7 @@ use super::holder::{Claim, Holder};
 use super::receipt::receipt;
 use super::transition::{self, After, Seen};
 use super::{World, fqdn};
+use crate::changes::Kind;
 use crate::commit::{ATTEMPTS_MAX, Commit, contended, read};
 use crate::control::{self, Proof};
 use crate::delegation::Delegation;
@@ -83,6 +84,8 @@ pub async fn register<S: Kv, O: Outbound>(
         let lease_ends_at = lease.ends.map(|ms| ms / 1000);
         let mut commit = Commit::default();
         claimed.stage(&name, &world, &signed, proof, &mut commit)?;
+        let kind = if seen.world.is_none() { Kind::Registered } else { Kind::Updated };
+        commit.tell(&transition::change(kind, &world, environment))?;
         let after = After::Served(world.clone(), lease);
         transition::stage(store, environment, &name, &seen, &after, &mut commit).await?;
         if let Some(version) = commit.apply(store).await? {

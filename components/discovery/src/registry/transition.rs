@@ -1,6 +1,7 @@
 //! What a commit about a world has to contain so that everything that tells of it agrees:
 //! the world itself, its records in DNS, the search index, and its place in the sweep.
 
+use crate::changes::{Change, Kind};
 use crate::commit::{Commit, read};
 use crate::lease::Lease;
 use crate::projection::{self, Contents};
@@ -143,6 +144,17 @@ pub(crate) async fn stage<S: Kv>(
         stage_dns(store, environment, name, before, after, commit).await
     } else {
         Ok(())
+    }
+}
+
+/// What those who watch are told of a world.
+pub(crate) fn change(kind: Kind, world: &World, environment: &Environment<'_>) -> Change {
+    Change {
+        kind,
+        name: world.fields.name.clone(),
+        operator: world.operator.clone(),
+        seq: Some(world.fields.seq),
+        at: environment.now,
     }
 }
 

@@ -210,8 +210,10 @@ prop_compose! {
     ) -> Value {
         let mut value = json!({"transport": transport, "host": host, "port": port, "priority": priority,
             "weight": weight, "alpn": alpn, "hints": hints});
-        region.into_iter().for_each(|region| value["region"] = region.into());
-        path.into_iter().for_each(|path| value["path"] = path.into());
+        let optional = [("region", region), ("path", path)];
+        for (member, text) in optional.into_iter().filter_map(|(member, text)| Some((member, text?))) {
+            value[member] = text.into();
+        }
         value
     }
 }

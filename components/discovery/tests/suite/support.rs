@@ -200,8 +200,8 @@ pub(crate) fn examples() -> Vec<(String, String)> {
 
 /// The example of a record that has every field.
 pub(crate) fn full_record() -> Value {
-    let records = examples().into_iter().filter(|(kind, _)| kind == "json world-record");
-    serde_json::from_str(&records.last().expect("a record").1).expect("JSON")
+    let mut records = examples().into_iter().filter(|(kind, _)| kind == "json world-record");
+    serde_json::from_str(&records.next_back().expect("a record").1).expect("JSON")
 }
 
 /// Changes members of an object as RFC 7396 says.

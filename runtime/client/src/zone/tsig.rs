@@ -69,12 +69,12 @@ enum Algorithm {
 pub(super) fn run(command: &Command) -> anyhow::Result<()> {
     match command {
         Command::List(arguments) => {
-            let answer: Value = arguments.administrator.port()?.get(TSIG_KEYS)?;
-            arguments.output.rows(&items(answer, "tsig_keys"), COLUMNS)
+            let answer: Value = arguments.port()?.get(TSIG_KEYS)?;
+            arguments.output.rows(&items(answer, "keys"), COLUMNS)
         }
         Command::New(arguments) => make(arguments),
         Command::Remove(arguments) => {
-            let port = arguments.zone.administrator.port()?;
+            let port = arguments.zone.port()?;
             port.send(&Method::DELETE, &below(TSIG_KEYS, &arguments.name), None)?;
             Ok(())
         }
@@ -86,7 +86,7 @@ fn make(arguments: &NewArguments) -> anyhow::Result<()> {
     let algorithm = word(arguments.algorithm);
     let body = json!({ "name": name, "algorithm": algorithm, "transfer": transfer, "update": update });
     let body = body.to_string();
-    let port = arguments.zone.administrator.port()?;
+    let port = arguments.zone.port()?;
     let key: Value = port.json(&Method::POST, TSIG_KEYS, Some(Body::json(&body)))?;
     if arguments.zone.output.json {
         return output::line(&key.to_string());
