@@ -124,7 +124,8 @@ fn cell(text: &str) -> String {
 /// the screen or turn the direction of what follows.
 pub fn plain(text: &str) -> String {
     let is_shown = |character: char| {
-        let turns = matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
+        let turns =
+            matches!(character, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}');
         !character.is_control() && !turns
     };
     text.chars().map(|character| if is_shown(character) { character } else { '\u{fffd}' }).collect()

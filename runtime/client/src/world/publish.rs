@@ -114,8 +114,10 @@ fn read_claims(file: &Path) -> anyhow::Result<Claims> {
 /// have an operator sign what the operator never said.
 fn signed_claims(world: &Value, key: &Key) -> anyhow::Result<Claims> {
     let signed = world.get("record").and_then(Value::as_str).unwrap_or_default();
-    let verified = Unverified::parse(signed, RECORD_TYPE).and_then(|token| token.verify(key.as_ref().verifying_key()));
-    let payload = verified.context("the registered record is not one of this key: give the whole record with --from")?;
+    let verified =
+        Unverified::parse(signed, RECORD_TYPE).and_then(|token| token.verify(key.as_ref().verifying_key()));
+    let payload = verified
+        .context("the registered record is not one of this key: give the whole record with --from")?;
     let claims = serde_json::from_slice(&payload).context("the registered record is not a JSON object")?;
     Ok(untimed(claims))
 }
@@ -132,7 +134,9 @@ fn untimed(mut claims: Claims) -> Claims {
 fn registered(port: &Port, name: &str) -> Result<Option<Value>, PortError> {
     match port.get(&super::path(name)) {
         Ok(world) => Ok(Some(world)),
-        Err(PortError::Refused(refusal)) if matches!(refusal.status, StatusCode::NOT_FOUND | StatusCode::GONE) => {
+        Err(PortError::Refused(refusal))
+            if matches!(refusal.status, StatusCode::NOT_FOUND | StatusCode::GONE) =>
+        {
             Ok(None)
         }
         Err(error) => Err(error),

@@ -41,9 +41,7 @@ pub(super) fn send(port: &Port, records: &[Signed], bar: &ProgressBar) -> anyhow
     let mut summary = Summary::default();
     for signed in records {
         bar.set_message(signed.name.clone());
-        let sent = patiently(|| {
-            port.send(&Method::POST, "/v1/worlds", Some(Body::jose(&signed.record)))
-        });
+        let sent = patiently(|| port.send(&Method::POST, "/v1/worlds", Some(Body::jose(&signed.record))));
         let outcome = match sent {
             Ok(answer) if answer.status == StatusCode::CREATED => Outcome::Registered,
             Ok(_) => Outcome::Updated,
@@ -62,7 +60,8 @@ mod tests {
 
     #[test]
     fn an_export_is_read_line_by_line_and_a_bad_line_is_named() {
-        let export = b"{\"name\":\"a\",\"record\":\"x.y.z\",\"seq\":1}\n\n{\"name\":\"b\",\"record\":\"u.v.w\"}\n";
+        let export =
+            b"{\"name\":\"a\",\"record\":\"x.y.z\",\"seq\":1}\n\n{\"name\":\"b\",\"record\":\"u.v.w\"}\n";
         let names: Vec<String> = parse(export).unwrap().into_iter().map(|signed| signed.name).collect();
         assert_eq!(names, ["a", "b"]);
         for (export, expected) in [("{}\n", "line 1"), ("\n{\"name\":\"a\"}", "line 2"), ("x", "line 1")] {

@@ -211,7 +211,9 @@ mod tests {
 
     #[test]
     fn options_that_contradict_each_other_are_refused() {
-        for line in ["search --within-km 5", "search --all --cursor c", "search --limit 0", "search --limit 101"] {
+        for line in
+            ["search --within-km 5", "search --all --cursor c", "search --limit 0", "search --limit 101"]
+        {
             assert!(Line::try_parse_from(line.split(' ')).is_err(), "{line} was accepted");
         }
     }

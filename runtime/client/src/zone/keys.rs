@@ -9,11 +9,8 @@ use ureq::http::Method;
 
 const KEYS: &str = "/v1/zone/keys";
 
-const COLUMNS: &[Column<'_>] = &[
-    ("TAG", |key| at(key, "/tag")),
-    ("ROLE", |key| at(key, "/role")),
-    ("STATE", |key| at(key, "/state")),
-];
+const COLUMNS: &[Column<'_>] =
+    &[("TAG", |key| at(key, "/tag")), ("ROLE", |key| at(key, "/role")), ("STATE", |key| at(key, "/state"))];
 
 /// What `vwp zone roll` is given.
 #[derive(Debug, Args)]

@@ -88,7 +88,8 @@ pub(super) fn run(command: &Command) -> anyhow::Result<()> {
 
 fn make(arguments: &NewArguments) -> anyhow::Result<()> {
     let may: Vec<String> = arguments.may.iter().map(word).collect();
-    let body = json!({ "name": arguments.name, "algorithm": word(&arguments.algorithm), "may": may }).to_string();
+    let body =
+        json!({ "name": arguments.name, "algorithm": word(&arguments.algorithm), "may": may }).to_string();
     let port = arguments.zone.administrator.port()?;
     let key: Value = port.json(&Method::POST, TSIG_KEYS, Some(Body::json(&body)))?;
     if arguments.zone.output.json {
