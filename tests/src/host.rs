@@ -6,8 +6,8 @@ use crate::tools;
 use crate::{build_folder, project};
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
-use std::path::PathBuf;
-use std::process::{Child, ExitStatus, Stdio};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::thread::JoinHandle;
@@ -34,6 +34,8 @@ pub struct Host {
     pub zone: String,
     /// Where it answers DNS, if known.
     pub dns: Option<SocketAddr>,
+    /// Where it answers DNS over TLS, if known.
+    pub dns_tls: Option<SocketAddr>,
     /// Its administrator's token, if known.
     pub admin_token: Option<String>,
     process: Option<Process>,
@@ -45,6 +47,15 @@ struct Process {
     state: TempDir,
     log: Arc<Mutex<Vec<String>>>,
     readers: Vec<JoinHandle<()>>,
+    arguments: Vec<String>,
+}
+
+/// What a process says when it serves.
+#[derive(Debug, Default)]
+struct Served {
+    url: String,
+    dns: Option<SocketAddr>,
+    dns_tls: Option<SocketAddr>,
 }
 
 static SHARED: Mutex<Weak<Host>> = Mutex::new(Weak::new());
@@ -68,7 +79,8 @@ impl Host {
             Some(url) => {
                 let dns =
                     variable("VWP_DNS").map(|address| address.parse().expect("VWP_DNS is ADDRESS:PORT"));
-                Self::describe(url, dns, variable("VWP_ADMIN_TOKEN"), None)
+                let served = Served { url, dns, dns_tls: None };
+                Self::describe(served, variable("VWP_ADMIN_TOKEN"), None)
             }
             None => Self::start_own(),
         }
@@ -76,10 +88,22 @@ impl Host {
 
     /// A new deployment with an empty state.
     pub fn start_own() -> Self {
-        let state = TempDir::with_prefix("vwp-test-").expect("a folder for the state");
-        // Compiled code is worth keeping between runs; the state is not.
-        std::os::unix::fs::symlink(build_folder("cache"), state.path().join("cache")).expect("a link");
-        Self::launch(state, "127.0.0.1:0", "127.0.0.1:0")
+        Self::launch(new_state(), "127.0.0.1:0", "127.0.0.1:0", &[])
+    }
+
+    /// A new deployment with an empty state, on our runtime with more arguments than usual.
+    pub fn start_with(arguments: &[&str]) -> Self {
+        let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        Self::launch(new_state(), "127.0.0.1:0", "127.0.0.1:0", &arguments)
+    }
+
+    /// A command of operators or the administrator, about this deployment.
+    pub fn shell(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(Self::program());
+        command.args(arguments).env("VWP_URL", &self.url);
+        // The administrator's token is never an argument, because others could read it there.
+        command.env("VWP_ADMIN_TOKEN", self.admin_token.as_deref().unwrap_or_default());
+        command
     }
 
     /// The program that serves, and does what operators and travellers do from a shell.
@@ -87,8 +111,9 @@ impl Host {
         std::env::var_os("VWP_BIN").map_or_else(|| project().join("target/release/vwp"), PathBuf::from)
     }
 
-    fn launch(state: TempDir, listen: &str, dns_listen: &str) -> Self {
+    fn launch(state: TempDir, listen: &str, dns_listen: &str, arguments: &[String]) -> Self {
         let mut command = Kind::chosen().serve(state.path(), listen, dns_listen);
+        command.args(arguments);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = match command.spawn() {
             Ok(child) => child,
@@ -101,22 +126,27 @@ impl Host {
             readers.push(follow(stdout, log.clone(), Some(lines)));
             readers.push(follow(stderr, log.clone(), None));
         }
-        let process = Process { child, state, log, readers };
-        let (url, dns) = process.await_serving(&printed);
+        let process = Process { child, state, log, readers, arguments: arguments.to_vec() };
+        let served = process.await_serving(&printed);
         let token = std::fs::read_to_string(process.state.path().join("secrets/admin_token"));
         let token = token.ok().map(|token| token.trim().to_owned());
-        Self::describe(url, dns, token, Some(process))
+        Self::describe(served, token, Some(process))
     }
 
-    fn describe(
-        url: String,
-        dns: Option<SocketAddr>,
-        admin_token: Option<String>,
-        process: Option<Process>,
-    ) -> Self {
-        let http = Http::new(&url);
-        let mut host =
-            Self { http, url, issuer: String::new(), zone: String::new(), dns, admin_token, process };
+    fn describe(served: Served, admin_token: Option<String>, process: Option<Process>) -> Self {
+        let Served { url, dns, dns_tls } = served;
+        let certificate = process.as_ref().and_then(Process::certificate);
+        let http = certificate.map_or_else(|| Http::new(&url), |file| Http::trusting(&url, file));
+        let mut host = Self {
+            http,
+            url,
+            issuer: String::new(),
+            zone: String::new(),
+            dns,
+            dns_tls,
+            admin_token,
+            process,
+        };
         let index = host.http.send(&Call::get("/")).expect(200);
         host.issuer = index.text("issuer");
         host.zone = index.text("zone");
@@ -163,11 +193,11 @@ impl Host {
         let listen = self.url.trim_start_matches("http://").to_owned();
         let dns = self.dns.map(|address| address.to_string()).unwrap_or_default();
         process.require_sound();
-        Self::launch(process.state, &listen, &dns)
+        Self::launch(process.state, &listen, &dns, &process.arguments)
     }
 
     /// Where the process keeps its state, if the test started it.
-    pub fn state_folder(&self) -> Option<&std::path::Path> {
+    pub fn state_folder(&self) -> Option<&Path> {
         self.process.as_ref().map(|process| process.state.path())
     }
 
@@ -178,6 +208,12 @@ impl Host {
 }
 
 impl Process {
+    /// The certificate that it was told to serve with.
+    fn certificate(&self) -> Option<&Path> {
+        let option = self.arguments.iter().position(|argument| argument == "--tls-cert")?;
+        self.arguments.get(option + 1).map(Path::new)
+    }
+
     fn id(&self) -> Option<rustix::process::Pid> {
         i32::try_from(self.child.id()).ok().and_then(rustix::process::Pid::from_raw)
     }
@@ -187,19 +223,24 @@ impl Process {
     }
 
     /// Waits until the addresses are printed.
-    fn await_serving(&self, printed: &Receiver<String>) -> (String, Option<SocketAddr>) {
+    fn await_serving(&self, printed: &Receiver<String>) -> Served {
         let deadline = Instant::now() + START_MAX;
-        let mut dns = None;
+        let mut served = Served::default();
         loop {
             let left = deadline.saturating_duration_since(Instant::now());
             let Ok(line) = printed.recv_timeout(left) else {
                 panic!("the host did not start:\n{}", self.tail());
             };
-            if let Some(address) = line.strip_prefix("DNS on ") {
-                dns = address.split(' ').next().and_then(|address| address.parse().ok());
+            let address = |text: &str| text.split(' ').next().and_then(|address| address.parse().ok());
+            if let Some(text) = line.strip_prefix("DNS on ") {
+                served.dns = address(text);
+            }
+            if let Some(text) = line.strip_prefix("DNS over TLS on ") {
+                served.dns_tls = address(text);
             }
             if let Some(url) = line.strip_prefix("Serving ") {
-                return (url.trim().to_owned(), dns);
+                url.trim().clone_into(&mut served.url);
+                return served;
             }
         }
     }
@@ -254,6 +295,13 @@ impl Drop for Host {
             process.require_sound();
         }
     }
+}
+
+fn new_state() -> TempDir {
+    let state = TempDir::with_prefix("vwp-test-").expect("a folder for the state");
+    // Compiled code is worth keeping between runs; the state is not.
+    std::os::unix::fs::symlink(build_folder("cache"), state.path().join("cache")).expect("a link");
+    state
 }
 
 /// Reads lines until the process ends.

@@ -2,12 +2,17 @@
 //! nothing is added but what a test asks for.
 
 use serde_json::Value;
+use std::path::Path;
 use std::time::Duration;
 use ureq::http::{HeaderMap, Request};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, SendBody};
 
 /// The longest answer that is read, in bytes.
 const ANSWER_LENGTH_MAX: u64 = 16 * 1024 * 1024;
+
+/// How long a request may take.
+const TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A client. Connections are kept, as clients do.
 #[derive(Debug, Clone)]
@@ -109,17 +114,30 @@ impl Call {
 impl Http {
     /// A client of the deployment at a URL.
     pub fn new(url: &str) -> Self {
-        Self::with_timeout(url, Duration::from_secs(30))
+        Self::with_timeout(url, TIMEOUT)
     }
 
     /// A client that gives up after some time.
     pub fn with_timeout(url: &str, timeout: Duration) -> Self {
+        Self::with(url, timeout, TlsConfig::default())
+    }
+
+    /// A client that trusts the certificate in a file, in PEM, and no other.
+    pub fn trusting(url: &str, certificate: &Path) -> Self {
+        let pem = std::fs::read(certificate).expect("the certificate's file");
+        let certificate = Certificate::from_pem(&pem).expect("a certificate");
+        let roots = RootCerts::new_with_certs(&[certificate]);
+        Self::with(url, TIMEOUT, TlsConfig::builder().root_certs(roots).build())
+    }
+
+    fn with(url: &str, timeout: Duration, tls: TlsConfig) -> Self {
         let config = Agent::config_builder()
             .timeout_global(Some(timeout))
             .max_redirects(0)
             .max_redirects_will_error(false)
             .http_status_as_error(false)
             .allow_non_standard_methods(true)
+            .tls_config(tls)
             .max_idle_connections_per_host(128)
             // The deployment is on this machine; a proxy of the environment is not meant.
             .proxy(None);

@@ -11,17 +11,23 @@
 //! - [`http`]: requests as the suites need them, with nothing done behind their back.
 //! - [`people`]: operators and travellers.
 //! - [`dns`]: questions asked with `dig`, and raw messages.
+//! - [`signed`]: a signed zone as those see it who validate.
+//! - [`certificate`]: a certificate for this machine.
+//! - [`libraries`]: clients made of libraries that this project did not write.
 //! - [`tools`]: programs that the tests need and this project does not ship.
 //! - [`foreign`]: servers that others wrote: [`secondaries`], which copy zones, and [`resolvers`].
 
+pub mod certificate;
 pub mod dns;
 pub mod foreign;
 pub mod host;
 pub mod http;
 pub mod kind;
+pub mod libraries;
 pub mod people;
 pub mod resolvers;
 pub mod secondaries;
+pub mod signed;
 pub mod tools;
 
 use std::path::PathBuf;

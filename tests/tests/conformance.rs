@@ -1,18 +1,14 @@
 //! Clients that this project did not write: what we sign others believe, and what others
 //! sign we believe.
-//!
-//! Libraries are installed from their lock files into the build folder, never into the
-//! tree.
 
 use serde_json::{Value, json};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use vwp_auth::keys::KeySet;
 use vwp_client::presentation;
 use vwp_tests::host::Host;
 use vwp_tests::http::Call;
 use vwp_tests::people::{Operator, Traveller};
-use vwp_tests::{build_folder, dns, project, tools, unique};
+use vwp_tests::{dns, libraries, tools, unique};
 
 const AUDIENCE: &str = "https://world-b.example";
 
@@ -28,45 +24,14 @@ fn task(host: &Host, ada: &Traveller, nonce: &str) -> Value {
     })
 }
 
-/// Copies a folder of this crate to the build folder, where libraries may be installed.
-fn copied(name: &str, files: &[&str]) -> PathBuf {
-    let folder = build_folder(name);
-    for file in files {
-        let from = project().join("tests/conformance").join(name).join(file);
-        std::fs::copy(&from, folder.join(file)).unwrap();
-    }
-    folder
-}
-
-fn installed(what: &str, command: &mut Command) -> bool {
-    let output = tools::output(command);
-    if !output.status.success() {
-        tools::skip(what, &format!("its libraries cannot be installed: {}", tools::shown(&output)));
-    }
-    output.status.success()
-}
-
-fn answer(command: &mut Command, task: &Value) -> Value {
-    let printed = tools::run(command.arg(task.to_string()).stderr(Stdio::inherit()));
-    serde_json::from_str(printed.lines().last().unwrap_or_default()).expect("the client prints JSON")
-}
-
 #[test]
 fn javascript_libraries_believe_our_signatures_and_are_believed() {
-    if !tools::require("node", "nodejs") || !tools::require("npm", "npm") {
-        return;
-    }
-    let folder = copied("node", &["client.mjs", "package.json", "package-lock.json"]);
-    let mut install = Command::new("npm");
-    install.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(&folder);
-    if !installed("the JavaScript client", &mut install) {
-        return;
-    }
+    let Some(folder) = libraries::node(&["client.mjs"]) else { return };
     let host = Host::shared();
     let ada = Traveller::signed_in(&host);
     let nonce = unique("nonce");
     let mut client = Command::new("node");
-    let found = answer(client.arg("client.mjs").current_dir(&folder), &task(&host, &ada, &nonce));
+    let found = libraries::answer(client.arg("client.mjs").current_dir(&folder), &task(&host, &ada, &nonce));
 
     assert_eq!(found["subject"], ada.id.as_str(), "the access token");
     assert_eq!(found["believed"]["handle"], ada.handle.as_str(), "our presentation");
@@ -87,19 +52,12 @@ fn javascript_libraries_believe_our_signatures_and_are_believed() {
 
 #[test]
 fn python_libraries_register_resolve_and_verify() {
-    if !tools::require("python3", "python3-venv") {
-        return;
-    }
-    let folder = copied("python", &["client.py", "requirements.txt"]);
-    let python = folder.join("venv/bin/python");
-    if !has_libraries(&python, &folder) {
-        return;
-    }
+    let Some((python, folder)) = libraries::python(&["client.py"]) else { return };
     let host = Host::shared();
     let ada = Traveller::signed_in(&host);
     let task = task(&host, &ada, &unique("nonce"));
     let mut client = Command::new(&python);
-    let found = answer(client.arg("client.py").current_dir(&folder), &task);
+    let found = libraries::answer(client.arg("client.py").current_dir(&folder), &task);
 
     let registered = &found["registered"];
     assert_eq!(registered["status"], 201);
@@ -115,34 +73,6 @@ fn python_libraries_register_resolve_and_verify() {
     for (way, targets) in resolved {
         assert_eq!(*targets, json!(["python.example."]), "{way}");
     }
-}
-
-/// Whether the libraries are there, after installing them if they were not.
-fn has_libraries(python: &Path, folder: &Path) -> bool {
-    let imports = "import dns, jwcrypto, sd_jwt";
-    let is_there = || {
-        let check = Command::new(python).args(["-c", imports]).stderr(Stdio::null()).status();
-        check.is_ok_and(|status| status.success())
-    };
-    if is_there() {
-        return true;
-    }
-    let mut environment = Command::new("python3");
-    environment.args(["-m", "venv", "--clear"]).arg(folder.join("venv"));
-    if !installed("the Python client", &mut environment) {
-        return false;
-    }
-    let mut install = Command::new(python);
-    install.args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "-r",
-        "requirements.txt",
-    ]);
-    installed("the Python client", install.current_dir(folder)) && is_there()
 }
 
 #[test]

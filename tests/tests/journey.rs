@@ -56,7 +56,7 @@ fn import_real_networks(host: &Host) {
 
 fn import(host: &Host, list: &Path, keys: &Path) -> String {
     let mut command = Command::new(Host::program());
-    command.args(["import", "--format", "minecraft-networks", "--url", &host.url, "--keys-dir"]);
+    command.args(["world", "import", "--format", "minecraft-networks", "--url", &host.url, "--keys-dir"]);
     tools::run(command.arg(keys).arg(list))
 }
 

@@ -22,7 +22,7 @@ const RUNTIME: &str = "--release -p vwp-runtime";
 const OTHERS: &str = "--release --workspace --exclude vwp-runtime";
 
 /// The suites that any host of the application must pass; the others are about ours.
-const BLACK_BOX: [&str; 6] = ["bad_input", "callers", "conformance", "journey", "kill_loop", "readme"];
+const BLACK_BOX: [&str; 7] = ["bad_input", "callers", "cli", "conformance", "journey", "kill_loop", "readme"];
 
 /// Runs the steps. A step that fails does not keep the others from running, except those
 /// that need what it was to build. Fails if any did.

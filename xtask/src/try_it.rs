@@ -69,7 +69,7 @@ fn commands(project: &Project, http: SocketAddr, dns: SocketAddr, zone: &str, ha
         .unwrap_or_else(|| "hypixel".to_owned());
     [
         format!(
-            "{} import --format minecraft-networks --url http://{http} {}",
+            "{} world import --format minecraft-networks --url http://{http} {}",
             runtime.display(),
             fixture.display()
         ),

@@ -49,6 +49,12 @@ pub enum DiscoveryError {
     /// The cursor is not one that this search gave out.
     #[error("the cursor is not one that this search gave out")]
     BadCursor,
+    /// The changes after the cursor are no longer all kept.
+    #[error(
+        "changes this old are no longer kept: ask for the changes without since, which tells where they are now, and \
+         then for all worlds"
+    )]
+    ChangesGone,
 }
 
 impl From<DiscoveryError> for Problem {
@@ -73,6 +79,7 @@ impl From<DiscoveryError> for Problem {
             E::OperatorMismatch => {
                 (StatusCode::UNAUTHORIZED, "operator-mismatch", "The key is not the operator's")
             }
+            E::ChangesGone => (StatusCode::GONE, "changes-gone", "The changes are no longer kept"),
             E::BadCursor => (StatusCode::BAD_REQUEST, "bad-cursor", "The cursor is not acceptable"),
         };
         Self::new(status, slug, title, detail)

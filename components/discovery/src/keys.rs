@@ -4,7 +4,7 @@
 //! - `discovery/world/<name>`: the world as registered; expires with its record.
 //! - `discovery/holder/<name>`: who holds the name and the last sequence number;
 //!   never expires.
-//! - `discovery/term/<word> 0x00 <name>`: the search index; expires with the record.
+//! - `discovery/index/`: the search index; see `index::keys`.
 //! - `discovery/zone/serial`: a counter of the registrations.
 //! - `discovery/keys/zone`: the keyring that signs receipts.
 
@@ -17,7 +17,6 @@ pub const SERIAL: &str = "discovery/zone/serial";
 pub const ZONE_KEYRING: &str = "discovery/keys/zone";
 
 const WORLD: &str = "discovery/world/";
-const TERM: &str = "discovery/term/";
 
 /// The key of a world as registered.
 pub fn world(name: &WorldName) -> Key {
@@ -34,27 +33,12 @@ pub fn holder(name: &WorldName) -> Key {
     format!("discovery/holder/{name}").into_bytes()
 }
 
-/// The key of one word of one world.
-pub fn term(word: &str, name: &str) -> Key {
-    format!("{TERM}{word}\0{name}").into_bytes()
-}
-
 /// All worlds, by name.
 pub fn worlds() -> KeyRange {
     KeyRange::prefix(WORLD)
 }
 
-/// All words that start with `prefix`.
-pub fn terms(prefix: &str) -> KeyRange {
-    KeyRange::prefix(format!("{TERM}{prefix}"))
-}
-
 /// The name in a world's key.
 pub fn name_of_world(key: &[u8]) -> Option<&str> {
     std::str::from_utf8(key).ok()?.strip_prefix(WORLD)
-}
-
-/// The word and the name in an index key.
-pub fn parts_of_term(key: &[u8]) -> Option<(&str, &str)> {
-    std::str::from_utf8(key).ok()?.strip_prefix(TERM)?.split_once('\0')
 }

@@ -3,24 +3,30 @@
 //! - [`names`]: the names that worlds and hosts may have.
 //! - [`confusables`]: names that look alike.
 //! - [`record`]: the world record that an operator signs; [`live`]: what changes by the minute.
-//! - [`projection`] and [`parameters`]: what a record says in DNS.
+//! - [`projection`] and [`parameters`]: what a record says in DNS; [`browsing`]: the zone's list.
 //! - [`registry`]: registering a world in one commit, and looking it up.
-//! - [`terms`] and [`search`]: the words of a world, and finding worlds by them.
-//! - [`zone`] and [`dns`]: what the zone holds, and DNS messages about it.
+//! - [`dns`] and [`doh`]: DNS messages, and DNS messages over HTTP.
+//! - [`designated`]: how the port is reached over encrypted transports.
 //! - [`secondaries`] and [`update`]: the service to other name servers, and changes by DNS.
 //! - [`zone_import`]: names from a master file.
-//! - [`doh`]: DNS messages over HTTP.
+//! - [`terms`] and [`index`]: what a world can be found by, and where that is kept.
+//! - [`search`]: finding worlds.
+//! - [`changes`]: what has changed, for those who watch.
 //! - [`http`]: the component's HTTP API.
 //! - [`minecraft_networks`]: worlds to import from a list of Minecraft networks.
 //! - [`error`]: every refusal, by name.
 //! - [`options`]: the component's own variables.
 //! - [`keys`]: where the component's state is in the store.
 
+pub mod browsing;
+pub mod changes;
 pub mod confusables;
+pub mod designated;
 pub mod dns;
 pub mod doh;
 pub mod error;
 pub mod http;
+pub mod index;
 pub mod keys;
 pub mod live;
 pub mod minecraft_networks;
@@ -34,7 +40,6 @@ pub mod search;
 pub mod secondaries;
 pub mod terms;
 pub mod update;
-pub mod zone;
 pub mod zone_import;
 
 #[cfg(target_family = "wasm")]
@@ -43,20 +48,22 @@ mod component {
 
     use crate::options::OPTIONS;
     use crate::registry::{Registration, World};
-    use crate::{dns, http, names, registry, search};
+    use crate::{dns, http, names, registry, search, secondaries};
     use bindings::exports::vwp::discovery::registry as api;
     use bindings::exports::vwp::discovery::resolver;
     use bindings::exports::vwp::timer::scheduled;
     use bindings::vwp::discovery::types;
     use vwp_core::{Environment, Problem};
+    use vwp_dns::edge::Transport;
+    use vwp_dns::secondaries::Notification;
     use vwp_guest::http_types::{ErrorCode, Request, Response};
-    use vwp_guest::{HttpHandler, Store};
+    use vwp_guest::{Answer, HttpHandler, Parts, Store};
 
     mod bindings {
         #![allow(missing_docs, unreachable_pub, clippy::pedantic, reason = "generated")]
         spin_sdk::wit_bindgen::generate!({
             path: ["../../wit/timer", "../../wit/discovery"],
-            world: "discovery",
+            world: "vwp:discovery/discovery",
             runtime_path: "::spin_sdk::wit_bindgen::rt",
             generate_all,
         });
@@ -69,10 +76,26 @@ mod component {
 
     impl HttpHandler for Component {
         async fn handle(request: Request) -> Result<Response, ErrorCode> {
-            vwp_guest::serve_with(OPTIONS, request, async |environment, request| {
-                http::handle(&Store, environment, request).await
+            vwp_guest::serve_streaming(OPTIONS, request, async |environment, request| {
+                match http::EventStream::wanted(&Store, environment, &request).await {
+                    Some(Ok(stream)) => Answer::Stream(Events(stream)),
+                    Some(Err(problem)) => Answer::Whole(problem.into_response()),
+                    None => Answer::Whole(http::handle(&Store, environment, request).await),
+                }
             })
             .await
+        }
+    }
+
+    struct Events(http::EventStream);
+
+    impl Parts for Events {
+        fn head(&self) -> ::http::Response<()> {
+            self.0.head()
+        }
+
+        async fn next(&mut self, environment: &Environment<'_>) -> Option<Vec<u8>> {
+            self.0.next(&Store, environment).await
         }
     }
 
@@ -97,7 +120,7 @@ mod component {
             limit: Option<u32>,
             cursor: Option<String>,
         ) -> Result<types::Page, types::Error> {
-            let question = search::Question { text, limit, cursor };
+            let question = search::Question { text, limit, cursor, ..search::Question::default() };
             let call = async |environment: &Environment<'_>| {
                 let page = search::search(&Store, environment, &question).await?;
                 let worlds = page.worlds.into_iter().map(|world| describe(world, environment)).collect();
@@ -113,27 +136,41 @@ mod component {
             transport: resolver::Transport,
         ) -> Result<resolver::Reply, types::Error> {
             let transport = match transport {
-                resolver::Transport::Udp => dns::Transport::Udp,
-                resolver::Transport::Tcp | resolver::Transport::Tls => dns::Transport::Tcp,
-                resolver::Transport::Https => dns::Transport::Https,
+                resolver::Transport::Udp => Transport::Udp,
+                resolver::Transport::Tcp => Transport::Tcp,
+                resolver::Transport::Tls => Transport::Tls,
+                resolver::Transport::Https => Transport::Https,
             };
             let call = async |environment: &Environment<'_>| {
                 let reply = dns::answer(&Store, environment, &query, transport).await;
                 if let Some(fault) = reply.fault {
                     eprintln!("a question was answered with SERVFAIL: {}", fault.detail);
                 }
-                let messages = if reply.message.is_empty() { Vec::new() } else { vec![reply.message] };
-                Ok(resolver::Reply { messages, more: None, sources: Vec::new(), kept_s: 0 })
+                let (messages, more) = (reply.messages, reply.more);
+                Ok(resolver::Reply { messages, more, sources: reply.sources, kept_s: reply.kept_s })
             };
             Ok(vwp_guest::environment_with(OPTIONS, call).await?)
         }
 
-        async fn resume(_: Vec<u8>) -> Result<resolver::Reply, types::Error> {
-            Err(types::Error::Internal)
+        async fn resume(more: Vec<u8>) -> Result<resolver::Reply, types::Error> {
+            let call = async |environment: &Environment<'_>| {
+                let reply = secondaries::resume(&Store, environment, &more).await?;
+                let (messages, more) = (reply.messages, reply.more);
+                Ok(resolver::Reply { messages, more, sources: Vec::new(), kept_s: 0 })
+            };
+            Ok(vwp_guest::environment_with(OPTIONS, call).await?)
         }
 
         async fn notifications() -> Result<Vec<resolver::Notification>, types::Error> {
-            Ok(Vec::new())
+            let call = async |environment: &Environment<'_>| {
+                let due = secondaries::notifications(&Store, environment).await?;
+                let told = |due: Notification| resolver::Notification {
+                    to: due.to.to_string(),
+                    message: due.message,
+                };
+                Ok(due.into_iter().map(told).collect())
+            };
+            Ok(vwp_guest::environment_with(OPTIONS, call).await?)
         }
     }
 

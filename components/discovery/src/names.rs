@@ -19,13 +19,14 @@ pub const HOST_LENGTH_MAX: usize = 253;
 
 /// Labels that software or people take for part of the port itself: a world of this
 /// name could pass for the port, receive its mail, or configure its users' software
-/// (RFC 2142 for the mailboxes' counterparts, `wpad` and `autoconfig` by convention).
-const RESERVED: [&str; 19] = [
+/// (`changes` is a path of the API; RFC 2142 for the mailboxes' counterparts, `wpad` and `autoconfig` by convention).
+const RESERVED: [&str; 20] = [
     "admin",
     "api",
     "auth",
     "autoconfig",
     "autodiscover",
+    "changes",
     "dns",
     "hostmaster",
     "localhost",

@@ -18,6 +18,7 @@ pub const OPTIONS: &[&str] = &[
     DNS_SIGNATURE_LIFETIME,
     DNS_SIGNATURE_RENEW,
     DNS_APEX_TTL,
+    DNS_RECORD_TTL,
     DNS_OVER_TLS,
     DNS_RESOLVER_URL,
 ];
@@ -39,6 +40,8 @@ pub const DNS_SIGNATURE_LIFETIME: &str = "dns_signature_lifetime";
 pub const DNS_SIGNATURE_RENEW: &str = "dns_signature_renew";
 /// How long the apex's records may be cached, as `1h`.
 pub const DNS_APEX_TTL: &str = "dns_apex_ttl";
+/// How long any record may be cached at most, as `1d`.
+pub const DNS_RECORD_TTL: &str = "dns_record_ttl";
 /// Where the zone is answered over TLS, as `name` or `name:port`, to be announced (RFC 9462).
 pub const DNS_OVER_TLS: &str = "dns_over_tls";
 /// The URL of a resolver that is asked over HTTP (RFC 8484) who controls a domain.
@@ -71,6 +74,7 @@ pub fn policy(settings: &Settings) -> Result<Policy, Problem> {
     };
     let long = |name| Ok::<_, Problem>(duration(settings, name)?.map(|time| time.as_secs()));
     policy.apex_ttl_s = short(DNS_APEX_TTL)?.unwrap_or(policy.apex_ttl_s);
+    policy.record_ttl_max_s = short(DNS_RECORD_TTL)?.unwrap_or(policy.record_ttl_max_s);
     policy.signature_s = short(DNS_SIGNATURE_LIFETIME)?.unwrap_or(policy.signature_s);
     policy.renew_before_s = short(DNS_SIGNATURE_RENEW)?.unwrap_or(policy.renew_before_s);
     policy.key_lifetime_s = long(DNS_KEY_LIFETIME)?.unwrap_or(policy.key_lifetime_s);

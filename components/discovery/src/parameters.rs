@@ -21,6 +21,8 @@ use vwp_dns::name::OwnName;
 pub const TRANSPORT: u16 = 65280;
 /// The versions of the transport's protocol, separated by commas.
 pub const PROTOCOL: u16 = 65281;
+/// The most bytes of [`PROTOCOL`]: it is in the record of every endpoint, all of which are one set.
+const PROTOCOL_LENGTH_MAX: usize = 128;
 /// The age from which the content is suitable.
 pub const RATING: u16 = 65282;
 /// The endpoint's region.
@@ -68,17 +70,12 @@ pub(crate) fn svcb(world: &World, endpoint: &Endpoint, own: &OwnName) -> Option<
 
 fn private(world: &World, endpoint: &Endpoint) -> Option<Vec<UnknownSvcParam<Vec<u8>>>> {
     let record = &world.fields;
-    let versions: Vec<&str> = record
-        .protocols
-        .iter()
-        .filter_map(|protocol| protocol.split_once('/'))
-        .filter_map(|(name, version)| (name == endpoint.transport).then_some(version))
-        .collect();
+    let versions = versions(world, endpoint);
     let rating = record.rating.as_ref().map(|rating| rating.level.to_string());
     let hash = jose::encode(Sha256::digest(world.record.as_bytes()));
     let params = [
         (TRANSPORT, Some(endpoint.transport.clone())),
-        (PROTOCOL, (!versions.is_empty()).then(|| versions.join(","))),
+        (PROTOCOL, (!versions.is_empty()).then_some(versions)),
         (RATING, rating),
         (REGION, endpoint.region.clone()),
         (RECORD, Some(hash)),
@@ -90,6 +87,20 @@ fn private(world: &World, endpoint: &Endpoint) -> Option<Vec<UnknownSvcParam<Vec
         Some(UnknownSvcParam::new(SvcParamKey::from_int(key), value.into_bytes()).ok())
     };
     params.into_iter().filter_map(param).collect()
+}
+
+/// The versions of the endpoint's transport, as many as there is room for: a client that needs
+/// the others has the record.
+fn versions(world: &World, endpoint: &Endpoint) -> String {
+    let protocols = world.fields.protocols.iter().filter_map(|protocol| protocol.split_once('/'));
+    let mut list = String::new();
+    for (_, version) in protocols.filter(|(name, _)| *name == endpoint.transport) {
+        if list.len() + version.len() < PROTOCOL_LENGTH_MAX {
+            list.push_str(if list.is_empty() { "" } else { "," });
+            list.push_str(version);
+        }
+    }
+    list
 }
 
 /// RFC 9460, section 7.3: the addresses of the target, where the record knows them.

@@ -7,9 +7,9 @@
 //! means must not change hands), and an old record stays a replay for ever.
 
 use crate::error::DiscoveryError;
+use crate::index;
 use crate::keys;
 use crate::record::{RECORD_LENGTH_MAX, RECORD_TYPE, Record};
-use crate::terms;
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -104,7 +104,11 @@ pub async fn register<S: Kv>(
         let signer = keyring::active(store, keys::ZONE_KEYRING, environment, |_| Vec::new()).await?;
         let seen = Seen::read(store, &name, known).await?;
         seen.require_newer(&world)?;
-        let (checks, writes) = seen.commit(&name, &world, &keys, environment)?;
+        let (mut checks, mut writes) = seen.commit(&name, &world, &keys)?;
+        let before = seen.world.as_ref().map_or(Ok(None), |entry| read_world(entry, environment))?;
+        let plan = index::plan(store, environment, name.as_str(), before.as_ref(), Some(&world)).await?;
+        checks.extend(plan.checks);
+        writes.extend(plan.writes);
         match store.commit(&checks, &writes).await? {
             Outcome::Committed(version) => {
                 let receipt = receipt(&world, version, &signer, environment);
@@ -197,7 +201,6 @@ impl Seen {
         name: &WorldName,
         world: &World,
         keys: &Operator,
-        environment: &Environment<'_>,
     ) -> Result<(Vec<Check>, Vec<Write>), Problem> {
         let operator_key = directory::operator_key(&world.operator);
         let checks = vec![
@@ -216,32 +219,9 @@ impl Seen {
         if self.operator.is_none() {
             writes.push(Write::put(operator_key, json(keys)?));
         }
-        self.write_world(name, world, environment, &mut writes)?;
-        Ok((checks, writes))
-    }
-
-    /// Puts the world and its words, and removes the words that it no longer has.
-    fn write_world(
-        &self,
-        name: &WorldName,
-        world: &World,
-        environment: &Environment<'_>,
-        writes: &mut Vec<Write>,
-    ) -> Result<(), Problem> {
         let expires_at = Some(world.fields.exp.saturating_mul(1000));
-        let put = |key, value| Write::Put { key, value, expires_at };
-        writes.push(put(keys::world(name), json(world)?));
-        let words = terms::of_record(&world.fields);
-        // The words of a world that has ended ended with it.
-        let before = match &self.world {
-            Some(entry) => read_world(entry, environment)?,
-            None => None,
-        };
-        let before = before.map(|world| terms::of_record(&world.fields)).unwrap_or_default();
-        let gone = before.difference(&words).map(|word| Write::delete(keys::term(word, name.as_str())));
-        writes.extend(gone);
-        writes.extend(words.iter().map(|word| put(keys::term(word, name.as_str()), Vec::new())));
-        Ok(())
+        writes.push(Write::Put { key: keys::world(name), value: json(world)?, expires_at });
+        Ok((checks, writes))
     }
 }
 

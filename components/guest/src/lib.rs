@@ -18,7 +18,7 @@ mod convert;
 mod serve;
 mod settings;
 
-pub use serve::{environment, environment_with, serve, serve_with};
+pub use serve::{Answer, Parts, environment, environment_with, serve, serve_streaming, serve_with};
 pub use spin_sdk::wasip3::exports::http::handler::Guest as HttpHandler;
 pub use spin_sdk::wasip3::http::types as http_types;
 

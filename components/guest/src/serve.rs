@@ -10,7 +10,7 @@ use spin_sdk::wasip3::{wit_bindgen, wit_future, wit_stream};
 use std::time::{SystemTime, UNIX_EPOCH};
 use vwp_core::environment::{Environment, Random, Timestamp};
 use vwp_core::{Problem, reply};
-use wit_bindgen::StreamResult;
+use wit_bindgen::{FutureReader, StreamReader, StreamResult};
 
 /// The longest body that any handler reads. Handlers have tighter bounds of their own.
 const BODY_LENGTH_MAX: usize = 1_048_576;
@@ -72,6 +72,70 @@ where
         Err(problem) => Err(problem),
     };
     write(answer.unwrap_or_else(Problem::into_response))
+}
+
+/// An answer whose body comes in parts, one after the other.
+#[allow(async_fn_in_trait, reason = "a guest has one thread")]
+pub trait Parts {
+    /// What the answer begins with.
+    fn head(&self) -> Response<()>;
+    /// The next part, when there is one; none at the end.
+    async fn next(&mut self, environment: &Environment<'_>) -> Option<Vec<u8>>;
+}
+
+/// What a handler answers with.
+#[derive(Debug)]
+pub enum Answer<P> {
+    /// All at once.
+    Whole(Response<Vec<u8>>),
+    /// Part by part.
+    Stream(P),
+}
+
+/// The same with a handler that may answer part by part. Whoever reads such an answer holds
+/// the instance until its end.
+pub async fn serve_streaming<H, P>(
+    options: &'static [&'static str],
+    request: WasiRequest,
+    handler: H,
+) -> Result<WasiResponse, ErrorCode>
+where
+    H: AsyncFnOnce(&Environment<'_>, Request<Vec<u8>>) -> Answer<P>,
+    P: Parts + 'static,
+{
+    let answer = match read(request).await {
+        Ok(request) => {
+            environment_with(options, async |environment| Ok(handler(environment, request).await)).await
+        }
+        Err(problem) => Err(problem),
+    };
+    match answer {
+        Ok(Answer::Whole(answer)) => write(answer),
+        Ok(Answer::Stream(parts)) => stream(options, parts),
+        Err(problem) => write(problem.into_response()),
+    }
+}
+
+/// Gives an answer to the host part by part.
+fn stream<P: Parts + 'static>(
+    options: &'static [&'static str],
+    mut parts: P,
+) -> Result<WasiResponse, ErrorCode> {
+    let (head, ()) = parts.head().into_parts();
+    let (end, trailers) = wit_future::new(|| Ok(None));
+    let (mut writer, contents) = wit_stream::new();
+    wit_bindgen::spawn(async move {
+        while let Ok(Some(part)) =
+            environment_with(options, async |environment| Ok(parts.next(environment).await)).await
+        {
+            // Whoever does not read it all has gone away.
+            if !writer.write_all(part).await.is_empty() {
+                break;
+            }
+        }
+        drop((writer, end));
+    });
+    respond(&head, &[], Some(contents), trailers)
 }
 
 /// Takes a request out of the host's types. Straight from them, because each question to
@@ -143,12 +207,10 @@ async fn body(request: WasiRequest) -> Result<Vec<u8>, Problem> {
 /// end to know it.
 fn write(answer: Response<Vec<u8>>) -> Result<WasiResponse, ErrorCode> {
     let (parts, body) = answer.into_parts();
-    let pair =
-        |(name, value): (&HeaderName, &HeaderValue)| (name.as_str().to_owned(), value.as_bytes().to_owned());
-    let mut headers: Vec<_> = parts.headers.iter().map(pair).collect();
     let (end, trailers) = wit_future::new(|| Ok(None));
+    let length =
+        (!body.is_empty()).then(|| ("content-length".to_owned(), body.len().to_string().into_bytes()));
     let contents = (!body.is_empty()).then(|| {
-        headers.push(("content-length".to_owned(), body.len().to_string().into_bytes()));
         let (mut writer, contents) = wit_stream::new();
         wit_bindgen::spawn(async move {
             // Whoever does not read it all has gone away.
@@ -158,11 +220,24 @@ fn write(answer: Response<Vec<u8>>) -> Result<WasiResponse, ErrorCode> {
         });
         contents
     });
+    respond(&parts, length.as_slice(), contents, trailers)
+}
+
+/// An answer of the host's type.
+fn respond(
+    head: &http::response::Parts,
+    more: &[(String, Vec<u8>)],
+    contents: Option<StreamReader<u8>>,
+    trailers: FutureReader<Result<Option<Fields>, ErrorCode>>,
+) -> Result<WasiResponse, ErrorCode> {
+    let pair =
+        |(name, value): (&HeaderName, &HeaderValue)| (name.as_str().to_owned(), value.as_bytes().to_owned());
+    let headers: Vec<_> = head.headers.iter().map(pair).chain(more.iter().cloned()).collect();
     let headers = Fields::from_list(&headers)
         .map_err(|error| ErrorCode::InternalError(Some(format!("the answer's headers: {error:?}"))))?;
     let (response, _) = WasiResponse::new(headers, contents, trailers);
     response
-        .set_status_code(parts.status.as_u16())
+        .set_status_code(head.status.as_u16())
         .map_err(|()| ErrorCode::InternalError(Some("the answer's status".to_owned())))?;
     Ok(response)
 }

@@ -1,8 +1,8 @@
 //! Measures the runtime, and prints one table: each row beside a yardstick that was
 //! measured in the same run, in turns.
 //!
-//! `cargo bench -p vwp-runtime [-- [--quick] [--networks FILE] [GROUP]...]`. The groups
-//! are http, peers, kv, machine, dns, curve and start; all are measured unless some are named. `SPIN`
+//! `cargo bench -p vwp-runtime [-- [--quick] [--networks FILE] [--worlds N] [GROUP]...]`. The groups
+//! are http, peers, kv, machine, dns, curve, search and start; all are measured unless some are named. `SPIN`
 //! and `WASMTIME` in the environment name programs that `peers` measures beside ours. A list of
 //! networks gives the worlds that are looked up; otherwise they are made up. The
 //! components have to be built before: `cargo xtask bench` does that too.
@@ -23,8 +23,10 @@ mod progress;
 mod raw;
 mod registry;
 mod report;
+mod search;
 mod start;
 mod tools;
+mod worlds;
 
 use anyhow::{Context, Result, bail};
 use measure::Effort;
@@ -38,13 +40,14 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 /// What can be measured, in the table's order.
-const GROUPS: [(&str, Measure); 7] = [
+const GROUPS: [(&str, Measure); 8] = [
     ("http", http::rows),
     ("peers", peers::rows),
     ("kv", kv::rows),
     ("machine", machine::rows),
     ("dns", dns::rows),
     ("curve", curve::rows),
+    ("search", search::rows),
     ("start", start::rows),
 ];
 
@@ -59,6 +62,8 @@ pub(crate) struct Bench {
     pub(crate) scratch: TempDir,
     /// As `vwp up` makes its own.
     pub(crate) runtime: Runtime,
+    /// How many worlds are searched.
+    pub(crate) worlds: usize,
     networks: Option<PathBuf>,
     has_worlds: Cell<bool>,
 }
@@ -82,6 +87,7 @@ impl Bench {
 
 fn main() -> Result<ExitCode> {
     let (mut effort, mut networks, mut wanted) = (Effort::FULL, None, Vec::new());
+    let mut worlds = None;
     let mut arguments = std::env::args().skip(1);
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
@@ -91,9 +97,16 @@ fn main() -> Result<ExitCode> {
             "--networks" => {
                 networks = Some(PathBuf::from(arguments.next().context("--networks takes a file")?));
             }
+            "--worlds" => {
+                let number = arguments.next().context("--worlds takes a number")?;
+                worlds = Some(number.parse().context("--worlds takes a number")?);
+            }
             group if GROUPS.iter().any(|(name, _)| *name == group) => wanted.push(group.to_owned()),
             other => {
-                bail!("{other} is none of --quick, --networks, {}", GROUPS.map(|(name, _)| name).join(", "))
+                bail!(
+                    "{other} is none of --quick, --networks, --worlds, {}",
+                    GROUPS.map(|(name, _)| name).join(", ")
+                )
             }
         }
     }
@@ -102,6 +115,7 @@ fn main() -> Result<ExitCode> {
         progress: Progress::new(),
         scratch: TempDir::with_prefix_in("bench-", env!("CARGO_TARGET_TMPDIR"))?,
         runtime: tokio::runtime::Builder::new_multi_thread().enable_all().build()?,
+        worlds: worlds.unwrap_or(effort.worlds).max(1),
         networks,
         has_worlds: Cell::new(false),
     };

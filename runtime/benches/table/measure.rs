@@ -11,13 +11,15 @@ pub(crate) struct Effort {
     pub(crate) rounds: usize,
     /// How long a turn is.
     pub(crate) turn: Duration,
+    /// How many worlds are searched.
+    pub(crate) worlds: usize,
 }
 
 impl Effort {
     /// Figures to publish.
-    pub(crate) const FULL: Self = Self { rounds: 5, turn: Duration::from_secs(3) };
+    pub(crate) const FULL: Self = Self { rounds: 5, turn: Duration::from_secs(3), worlds: 1_000_000 };
     /// Figures to look at while working on something.
-    pub(crate) const QUICK: Self = Self { rounds: 3, turn: Duration::from_secs(1) };
+    pub(crate) const QUICK: Self = Self { rounds: 3, turn: Duration::from_secs(1), worlds: 50_000 };
 }
 
 /// One side of a comparison: has a turn of this length and says how much it did, per

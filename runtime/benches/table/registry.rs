@@ -31,10 +31,17 @@ impl Registry {
             &made_up
         };
         let mut command = Command::new(env!("CARGO_BIN_EXE_vwp"));
-        command.args(["import", "--format", "minecraft-networks", "--url", &format!("http://{}", self.http)]);
+        command.args([
+            "world",
+            "import",
+            "--format",
+            "minecraft-networks",
+            "--url",
+            &format!("http://{}", self.http),
+        ]);
         command.arg("--keys-dir").arg(scratch.join("operators")).arg(list);
         // Worlds of a given list may be refused; how many there are is seen afterwards.
-        let output = command.stdin(Stdio::null()).output().context("cannot start vwp import")?;
+        let output = command.stdin(Stdio::null()).output().context("cannot start vwp world import")?;
         ensure!(!self.worlds()?.is_empty(), "no world: {}", String::from_utf8_lossy(&output.stderr));
         Ok(())
     }

@@ -1,6 +1,7 @@
 //! Private P-256 keys, kept as JSON Web Keys (RFC 7517) in files that only their owner
 //! may read. An operator's id is the thumbprint of its first key (RFC 7638).
 
+use crate::nsupdate;
 use anyhow::{Context, bail};
 use clap::Subcommand;
 use p256::ecdsa::SigningKey;
@@ -26,12 +27,15 @@ pub enum Command {
         /// The key's file
         file: PathBuf,
     },
+    /// Write an operator's key as nsupdate reads it, and print the file that nsupdate -k takes
+    Nsupdate(nsupdate::NsupdateArguments),
 }
 
 pub(crate) fn run(command: Command) -> anyhow::Result<()> {
     let key = match command {
         Command::New { file } => Key::create(&file)?,
         Command::Id { file } => Key::load(&file)?,
+        Command::Nsupdate(arguments) => return nsupdate::run(&arguments),
     };
     println!("{}", key.id());
     Ok(())

@@ -5,19 +5,24 @@
 //! (or a test) does the same without a process in between:
 //!
 //! - [`key`]: private keys in owner-only files.
+//! - [`nsupdate`]: such a key for dynamic updates of the DNS.
 //! - [`sign`]: signed statements, operators' assertions, and proofs of possession.
 //! - [`presentation`]: passports, presented by travellers and verified offline by worlds.
 //! - [`port`]: a small HTTP client for one port.
 //! - [`world`]: worlds: registering, finding and following them, and whole lists of them.
+//! - [`operator`]: an operator's keys at a port.
 //! - [`zone`]: the DNS zone, for who runs the port: its keys, its secondaries, its contents.
 //! - [`keyring`]: the port's own signing keys, listed and rotated by an administrator.
 //! - [`exit`]: what a command's exit status says.
 
+pub mod action;
 pub mod connection;
 pub mod exit;
 pub mod input;
 pub mod key;
 pub mod keyring;
+pub mod nsupdate;
+pub mod operator;
 pub mod output;
 mod patience;
 pub mod port;
@@ -47,6 +52,9 @@ pub enum Command {
     /// Register worlds, find them and follow them
     #[command(subcommand)]
     World(world::Command),
+    /// Manage an operator's keys at a port
+    #[command(subcommand)]
+    Operator(operator::Command),
     /// Look after the DNS zone: its keys, its secondaries and its contents
     #[command(subcommand)]
     Zone(zone::Command),
@@ -66,6 +74,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::Present(arguments) => presentation::run_present(&arguments),
         Command::Verify(arguments) => presentation::run_verify(&arguments),
         Command::World(command) => world::run(&command),
+        Command::Operator(command) => operator::run(&command),
         Command::Zone(command) => zone::run(&command),
         Command::Keys(command) => keyring::run(&command),
     }

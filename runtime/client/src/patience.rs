@@ -17,7 +17,7 @@ pub(crate) fn patiently<T>(mut send: impl FnMut() -> Result<T, PortError>) -> Re
                 refusal.retry_after_s
             }
             Err(PortError::NoAnswer { .. } | PortError::Unknown { .. }) if attempt < ATTEMPTS_MAX => None,
-            sent => return sent,
+            answer => return answer,
         };
         std::thread::sleep(wait(attempt, retry_after_s));
         attempt += 1;

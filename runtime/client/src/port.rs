@@ -2,6 +2,7 @@
 //! bound, and a refusal is the problem document that the port sent (RFC 9457).
 
 use crate::output::plain;
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
 use serde_json::Value;
 use std::time::Duration;
@@ -82,8 +83,28 @@ impl std::fmt::Display for Refusal {
 pub struct Answer {
     /// The status.
     pub status: StatusCode,
+    /// The headers.
+    pub headers: HeaderMap,
     /// The body.
     pub body: Vec<u8>,
+}
+
+impl Answer {
+    /// Where the next part of something long is (RFC 8288), if it is at the same port.
+    pub fn next(&self) -> Option<String> {
+        let link = self.headers.get(header::LINK)?.to_str().ok()?;
+        let (target, parameters) = link.strip_prefix('<')?.split_once('>')?;
+        let is_next = parameters.split(';').any(|parameter| parameter.trim() == "rel=\"next\"");
+        // A path, and not the name of another host.
+        let is_here = target.starts_with('/') && !target.starts_with("//");
+        (is_next && is_here).then(|| target.to_owned())
+    }
+}
+
+/// A name as one segment of a path (RFC 3986, section 2.3).
+pub fn segment(name: &str) -> impl std::fmt::Display + '_ {
+    const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    utf8_percent_encode(name, RESERVED)
 }
 
 /// What a request carries.
@@ -192,7 +213,7 @@ impl Port {
         let (status, headers, body) =
             self.agent.run(request).and_then(|answer| read(answer, ANSWER_LENGTH_MAX)).map_err(no_answer)?;
         if status.is_success() {
-            return Ok(Answer { status, body });
+            return Ok(Answer { status, headers, body });
         }
         match refusal(status, &headers, &body) {
             Some(refusal) => Err(PortError::Refused(refusal)),
@@ -336,6 +357,29 @@ mod tests {
         let url = answering(String::new());
         let error = Port::new(&url).send(&Method::GET, "/", None).unwrap_err();
         assert_eq!(crate::exit::code(&error.into()), crate::exit::TRY_AGAIN);
+    }
+
+    #[test]
+    fn the_next_part_is_followed_only_at_the_same_port() {
+        let cases = [
+            ("</v1/zone/export?cursor=a>; rel=\"next\"", Some("/v1/zone/export?cursor=a")),
+            ("</v1/zone>; rel=\"prev\"", None),
+            ("<https://elsewhere.example/>; rel=\"next\"", None),
+            ("<//elsewhere.example/>; rel=\"next\"", None),
+            ("next", None),
+        ];
+        for (link, expected) in cases {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::LINK, link.parse().unwrap());
+            let answer = Answer { status: StatusCode::OK, headers, body: Vec::new() };
+            assert_eq!(answer.next().as_deref(), expected, "{link}");
+        }
+    }
+
+    #[test]
+    fn a_name_is_one_segment_of_a_path() {
+        assert_eq!(segment("arena-1.example").to_string(), "arena-1.example");
+        assert_eq!(segment("a/../b?c").to_string(), "a%2F..%2Fb%3Fc");
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! | `/` | GET | anybody |
 //! | `/v1/worlds` | GET | anybody |
 //! | `/v1/worlds` | POST | the operator who signed the record |
+//! | `/v1/worlds/changes` | GET | anybody |
 //! | `/v1/worlds/{name}` | GET | anybody |
 //! | `/dns-query` | GET, POST | anybody |
 //! | `/v1/keys/zone` | GET | the administrator |
@@ -20,9 +21,12 @@
 //! | `/v1/zone/export{?format,zone,cursor}` | GET | the administrator |
 //! | `/v1/zone/import{?zone}` | POST | the administrator |
 
+mod changes;
+mod search;
 mod worlds;
 mod zone;
 
+pub use changes::EventStream;
 pub use worlds::WorldView;
 
 use crate::{doh, keys};
@@ -31,6 +35,9 @@ use serde_json::json;
 use vwp_core::caller::{self, Caller};
 use vwp_core::{Environment, Problem, keyring, reply};
 use vwp_storage::Kv;
+
+/// Where the registry is watched. No world has this name.
+const CHANGES: &str = "/v1/worlds/changes";
 
 /// Answers a request.
 pub async fn handle<S: Kv>(
@@ -48,6 +55,9 @@ async fn route<S: Kv>(
 ) -> Result<Response<Vec<u8>>, Problem> {
     let path = request.uri().path();
     let is_get = matches!(*request.method(), Method::GET | Method::HEAD);
+    if path == CHANGES {
+        return if is_get { changes::list(store, request).await } else { method_not_allowed("GET, HEAD") };
+    }
     if let Some(rest) = below(path, "/v1/worlds") {
         return worlds::route(store, environment, request, rest).await;
     }
@@ -86,8 +96,9 @@ async fn index<S: Kv>(store: &S, environment: &Environment<'_>) -> Result<Respon
         "issuer": settings.issuer,
         "zone": settings.zone,
         "resources": {
-            "worlds": "/v1/worlds{?q,limit,cursor}",
-            "world": "/v1/worlds/{name}",
+            "worlds": "/v1/worlds{?q,tag*,language*,region*,software*,protocol*,rating,accepting,near,within_km,sort,facets,limit,cursor}",
+            "world": "/v1/worlds/{name}{?after,wait}",
+            "changes": "/v1/worlds/changes{?since,limit,wait}",
             "dns": "/dns-query{?dns}",
         },
         "receipt_keys": { "keys": keys },

@@ -1,19 +1,15 @@
 //! `/v1/worlds`: registering, finding and showing worlds.
 
-use super::method_not_allowed;
+use super::{method_not_allowed, search};
 use crate::error::DiscoveryError;
 use crate::registry::{self, World};
-use crate::search::{self, Question};
 use crate::{names, record};
 use http::{Method, Request, Response, StatusCode, header};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
-use serde_json::json;
 use vwp_core::{Environment, Problem, reply};
 use vwp_storage::Kv;
 
-/// The longest query string, in bytes: the longest question and cursor, encoded.
-const QUERY_LENGTH_MAX: usize = 2048;
 /// The media type of a compact JWS (RFC 7515, section 9.2.1).
 const JOSE_MEDIA_TYPE: &str = "application/jose";
 
@@ -34,7 +30,7 @@ pub struct WorldView<'a> {
 }
 
 impl<'a> WorldView<'a> {
-    fn new(world: &'a World, environment: &Environment<'_>) -> Self {
+    pub(super) fn new(world: &'a World, environment: &Environment<'_>) -> Self {
         let name = &world.fields.name;
         Self {
             fqdn: registry::fqdn(name, environment),
@@ -56,7 +52,7 @@ pub(super) async fn route<S: Kv>(
     let is_get = matches!(*request.method(), Method::GET | Method::HEAD);
     let is_post = request.method() == Method::POST;
     match rest.strip_prefix('/') {
-        None if is_get => search_worlds(store, environment, request).await,
+        None if is_get => search::find(store, environment, request).await,
         None if is_post => register_world(store, environment, request).await,
         None => method_not_allowed("GET, HEAD, POST"),
         Some(name) if name.is_empty() || name.contains('/') => {
@@ -102,39 +98,4 @@ async fn show_world<S: Kv>(
         .await?
         .ok_or_else(|| Problem::not_found(format!("no world is registered as {name}")))?;
     Ok(reply::json(StatusCode::OK, &WorldView::new(&world, environment)))
-}
-
-async fn search_worlds<S: Kv>(
-    store: &S,
-    environment: &Environment<'_>,
-    request: &Request<Vec<u8>>,
-) -> Result<Response<Vec<u8>>, Problem> {
-    let question = question(request.uri().query().unwrap_or_default())?;
-    let page = search::search(store, environment, &question).await?;
-    let worlds: Vec<_> = page.worlds.iter().map(|world| WorldView::new(world, environment)).collect();
-    Ok(reply::json(StatusCode::OK, &json!({ "worlds": worlds, "next": page.next })))
-}
-
-/// Reads the parameters. Those that are not known are refused, so that a misspelt one
-/// is not silently ignored.
-fn question(query: &str) -> Result<Question, Problem> {
-    if query.len() > QUERY_LENGTH_MAX {
-        return Err(Problem::bad_request(format!("the query string is at most {QUERY_LENGTH_MAX} bytes")));
-    }
-    let mut question = Question::default();
-    for (key, value) in form_urlencoded::parse(query.as_bytes()) {
-        let is_new = match &*key {
-            "q" => question.text.replace(value.into_owned()).is_none(),
-            "cursor" => question.cursor.replace(value.into_owned()).is_none(),
-            "limit" => {
-                let limit = value.parse().map_err(|_| Problem::bad_request("limit is 1 to 100"))?;
-                question.limit.replace(limit).is_none()
-            }
-            _ => return Err(Problem::bad_request("the parameters are q, limit and cursor")),
-        };
-        if !is_new {
-            return Err(Problem::bad_request("each parameter may be given once"));
-        }
-    }
-    Ok(question)
 }

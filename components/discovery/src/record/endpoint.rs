@@ -16,7 +16,7 @@ pub const TRANSPORT_LENGTH_MAX: usize = 15;
 /// The most addresses of a world's name, and of an endpoint.
 pub const ADDRESSES_MAX: usize = 8;
 /// The most ALPN ids of an endpoint.
-pub const ALPN_MAX: usize = 8;
+pub const ALPN_MAX: usize = 4;
 /// The longest ALPN id, in bytes; none that is registered is longer.
 pub const ALPN_LENGTH_MAX: usize = 32;
 /// The longest path of an endpoint, in bytes.

@@ -62,7 +62,7 @@ fn the_index_names_the_resources() {
     let index = Port::new().get("/");
     assert_eq!(index.status, StatusCode::OK);
     assert_eq!(index.json()["zone"], "vwp.test");
-    assert_eq!(index.json()["resources"]["world"], "/v1/worlds/{name}");
+    assert_eq!(index.json()["resources"]["world"], "/v1/worlds/{name}{?after,wait}");
 }
 
 #[test]

@@ -46,7 +46,7 @@ fn a_world_is_found_by_words_of_its_name_title_description_and_tags() {
     for word in ["golden", "GOLD", "harb", "royal", "port", "storms", "trade", "role", "play", "gold+storm"] {
         assert_eq!(found(&port, word), ["port-royal"], "{word}");
     }
-    for word in ["olden", "golden+elsewhere", "goldenn", "!!!", "%00"] {
+    for word in ["olden", "golden+elsewhere", "gild", "!!!", "%00"] {
         assert_eq!(found(&port, word), Vec::<String>::new(), "{word}");
     }
 }
@@ -132,7 +132,8 @@ fn pages_have_every_world_once() {
     let expected: Vec<String> = (0..57).map(|n| format!("world{n:02}")).collect();
     for limit in [1, 19, 56, 57, 58, 100] {
         assert_eq!(all_pages(&port, &format!("limit={limit}"), |_| ()), expected, "limit {limit}");
-        let found = all_pages(&port, &format!("q=common&limit={limit}"), |_| ());
+        let mut found = all_pages(&port, &format!("q=common&limit={limit}"), |_| ());
+        found.sort();
         assert_eq!(found, expected, "limit {limit}");
     }
     assert_eq!(names(&port, "").0.len(), 20);
@@ -176,6 +177,7 @@ fn a_word_that_many_worlds_have_does_not_hide_the_few_that_have_both() {
 fn questions_out_of_their_bounds_are_refused() {
     let port = port_with(&[record("a"), record("b")]);
     let next = names(&port, "?limit=1").1.unwrap();
+    let found = names(&port, "?q=world&limit=1").1.unwrap();
     let long = "a".repeat(257);
     let cases = [
         ("limit=0", "bad-request"),
@@ -184,13 +186,27 @@ fn questions_out_of_their_bounds_are_refused() {
         ("limit=x", "bad-request"),
         ("limit=1&limit=2", "bad-request"),
         ("page=2", "bad-request"),
+        ("near=91,0", "bad-request"),
+        ("near=1", "bad-request"),
+        ("within_km=5", "bad-request"),
+        ("near=1,1&within_km=-5", "bad-request"),
+        ("near=1,1&within_km=NaN", "bad-request"),
+        ("sort=best", "bad-request"),
+        ("sort=distance", "bad-request"),
+        ("sort=relevance", "bad-request"),
+        ("q=a&sort=name", "bad-request"),
+        ("rating=999", "bad-request"),
+        ("accepting=perhaps", "bad-request"),
+        ("tag=", "bad-request"),
+        (&"tag=a&".repeat(9), "bad-request"),
         ("q=a+b+c+d+e+f+g+h+i", "bad-request"),
         (&format!("q={long}"), "bad-request"),
-        (&format!("x={}", "a".repeat(3000)), "bad-request"),
+        (&format!("x={}", "a".repeat(5000)), "bad-request"),
         ("cursor=!", "bad-cursor"),
         ("cursor=AAAA", "bad-cursor"),
         (&format!("cursor={long}"), "bad-cursor"),
         (&format!("q=a&cursor={next}"), "bad-cursor"),
+        (&format!("q=b&cursor={found}"), "bad-cursor"),
     ];
     for (query, slug) in cases {
         assert_eq!(port.get(&format!("/v1/worlds?{query}")).slug(), slug, "{query}");

@@ -163,3 +163,59 @@ pub(crate) fn record(name: &str) -> Record {
 pub(crate) fn title(text: &str) -> Texts {
     Texts::one("en", text)
 }
+
+/// The fenced blocks of the protocol's description: what stands behind the fence, and the text.
+pub(crate) fn examples() -> Vec<(String, String)> {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/protocol/discovery.md");
+    let document = std::fs::read_to_string(path).expect("the protocol's description");
+    let mut blocks: Vec<(String, String)> = Vec::new();
+    let mut is_inside = false;
+    for line in document.lines() {
+        match (line.strip_prefix("```"), blocks.last_mut()) {
+            (Some(kind), _) => {
+                is_inside = !is_inside;
+                if is_inside {
+                    blocks.push((kind.to_owned(), String::new()));
+                }
+            }
+            (None, Some((_, text))) if is_inside => {
+                text.push_str(line);
+                text.push('\n');
+            }
+            _ => {}
+        }
+    }
+    blocks
+}
+
+/// The example of a record that has every field.
+pub(crate) fn full_record() -> Value {
+    let mut records = examples().into_iter().filter(|(kind, _)| kind == "json world-record");
+    serde_json::from_str(&records.next_back().expect("a record").1).expect("JSON")
+}
+
+/// Changes members of an object as RFC 7396 says.
+pub(crate) fn merge(target: &mut Value, patch: &Value) {
+    let Value::Object(patch) = patch else {
+        *target = patch.clone();
+        return;
+    };
+    if !target.is_object() {
+        *target = Value::Object(serde_json::Map::new());
+    }
+    let target = target.as_object_mut().expect("an object");
+    for (name, value) in patch {
+        if value.is_null() {
+            target.remove(name);
+        } else {
+            merge(target.entry(name.clone()).or_insert(Value::Null), value);
+        }
+    }
+}
+
+/// Signs anything as somebody's statement of a type, with the key in the header.
+pub(crate) fn sign_as(key: &SigningKey, typ: &str, payload: &[u8]) -> String {
+    let jwk = Jwk::from_key(key.verifying_key());
+    let header = jose::Header::new(typ).with_kid(jwk.thumbprint()).with_jwk(jwk);
+    jose::sign(&header, payload, key)
+}

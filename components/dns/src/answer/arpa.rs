@@ -23,8 +23,8 @@ pub struct DesignatedResolver {
     pub priority: u16,
     /// The server's name, which its certificate has.
     pub target: OwnName,
-    /// What is spoken there: `dot` (RFC 7858), or HTTP's `h2`.
-    pub alpn: &'static str,
+    /// What is spoken there (RFC 7301): `dot` (RFC 7858), or versions of HTTP.
+    pub alpn: &'static [&'static str],
     /// The port; none: that of the protocol.
     pub port: Option<u16>,
     /// Over HTTP: where messages are sent, a URI template (RFC 9461, section 5).
@@ -35,7 +35,9 @@ impl DesignatedResolver {
     /// The data of its SVCB record; none if it is not one.
     fn data(&self) -> Option<Vec<u8>> {
         let mut alpn = AlpnBuilder::<Vec<u8>>::empty();
-        alpn.push(self.alpn.as_bytes()).ok()?;
+        for id in self.alpn {
+            alpn.push(id.as_bytes()).ok()?;
+        }
         let alpn = alpn.freeze();
         let path = self.path.map(|path| DohPath::from_octets(path.as_bytes())).transpose().ok()?;
         let params: SvcParams<Vec<u8>> = SvcParams::from_values(|params| {

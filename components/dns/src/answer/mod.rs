@@ -19,6 +19,7 @@
 //!   there, or is removed at its end, changes the next name, and so the node of the name before
 //!   it, in the same commit (see [`crate::edit`]). That node is a source.
 //! - The start of authority. Its key is a source.
+//! - A zone is hosted, or none is, at a name and those above it. Their keys are sources.
 //!
 //! What was read is of more than one moment. Who keeps an answer has to drop it if a source was
 //! written since before the question was handed over, and not only since it was answered.
@@ -31,10 +32,10 @@ mod sections;
 
 pub use arpa::DesignatedResolver;
 
-use crate::DnsError;
 use crate::edge::{ExtendedErrorCode, OptRcode, Query, refuse};
-use crate::name::{OwnName, lowercase};
+use crate::name::lowercase;
 use crate::zone::{Policy, Zone};
+use crate::{DnsError, zones};
 use lookup::Lookup;
 use vwp_core::Environment;
 use vwp_storage::kv::Key;
@@ -111,9 +112,11 @@ async fn try_answer<S: Kv>(
         return Ok(Answer::unkept(sections.encode(query).ok_or(DnsError::Corrupt("an answer that fits"))?));
     }
     for _ in 0..ATTEMPTS_MAX {
-        let Some(zone) = find(answering.zone, &name) else {
-            let why = Some(ExtendedErrorCode::NOT_AUTHORITATIVE);
-            return Ok(Answer::unkept(refuse(query, OptRcode::REFUSED, why)));
+        let found = zones::find(store, answering.zone, &name).await?;
+        let Some(zone) = found.zone else {
+            let message = refuse(query, OptRcode::REFUSED, Some(ExtendedErrorCode::NOT_AUTHORITATIVE));
+            let kept_s = answering.policy.negative_ttl_s;
+            return Ok(Answer { message, sources: found.read, kept_s, fault: None });
         };
         let mut lookup = Lookup::new(store, &zone, answering.policy, environment, query);
         // The zone changed between two reads where that matters: what was read is of no moment.
@@ -121,13 +124,11 @@ async fn try_answer<S: Kv>(
             continue;
         };
         let message = sections.encode(query).ok_or(DnsError::Corrupt("an answer that fits"))?;
-        let sources = lookup.into_sources();
+        let mut sources = lookup.into_sources();
+        if !sources.is_empty() {
+            sources.extend(found.read);
+        }
         return Ok(Answer { message, sources, kept_s: sections.least_ttl_s(), fault: None });
     }
     Err(DnsError::Conflict)
-}
-
-/// The zone that a name is in.
-fn find(main: &Zone, name: &OwnName) -> Option<Zone> {
-    name.ends_with(main.apex()).then(|| main.clone())
 }

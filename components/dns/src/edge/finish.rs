@@ -60,7 +60,7 @@ fn splice(query: &Query, plain: &[u8], transport: Transport, service: &Service<'
     let edns = query.edns.as_ref();
     let mut options = edns.map(|edns| options(query, edns, opt.as_ref(), rcode, transport, service));
     let opt_length = options.as_ref().map_or(0, |options| OPT_LENGTH + options.len());
-    let length_max = length_max(edns, transport);
+    let length_max = length_max(edns, transport).saturating_sub(service.reserved);
     if message.len() + opt_length > length_max {
         truncate(&mut message, question_end);
     }

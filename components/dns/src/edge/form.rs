@@ -43,7 +43,7 @@ impl Query {
         if self.class != Class::IN {
             return ready(OptRcode::REFUSED, Some(ExtendedErrorCode::NOT_AUTHORITATIVE));
         }
-        if self.is_signed || matches!(self.rtype, Rtype::AXFR | Rtype::IXFR) {
+        if self.is_signed || self.is_transfer() {
             return Form::Whole;
         }
         Form::Plain(self.plain())

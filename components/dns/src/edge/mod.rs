@@ -81,4 +81,6 @@ pub struct Service<'a> {
     pub ede: Option<ExtendedErrorCode>,
     /// Whether the answer is older than it should be (RFC 8767).
     pub is_stale: bool,
+    /// How many bytes are put on the answer afterwards: those of a signature.
+    pub reserved: usize,
 }

@@ -107,6 +107,11 @@ impl Query {
         self.edns.as_ref().is_some_and(|edns| edns.flags & COMPACT_OK != 0)
     }
 
+    /// Whether a transfer of a zone is asked for (RFC 5936, RFC 1995).
+    pub fn is_transfer(&self) -> bool {
+        self.opcode == Opcode::QUERY && matches!(self.rtype, Rtype::AXFR | Rtype::IXFR)
+    }
+
     /// Whether the message says that it is signed, with TSIG (RFC 8945) or SIG(0) (RFC 2931).
     pub fn is_signed(&self) -> bool {
         self.is_signed

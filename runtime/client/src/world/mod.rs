@@ -1,17 +1,17 @@
 //! Worlds: registering, finding and following them, and whole lists of them.
 
 pub mod export;
+mod holder;
 pub mod import;
 pub mod publish;
 mod records;
 mod search;
 mod show;
 mod watch;
-mod withdraw;
 
 use crate::exit;
+use crate::port::segment;
 use clap::Subcommand;
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 /// The members of a world that are of no use to a person: the signed record, which is what
@@ -27,7 +27,11 @@ pub enum Command {
     /// Replace a world's record by a newer one, or only change some of it
     Update(publish::UpdateArguments),
     /// Withdraw a world: it is found no more, and its name stays yours for a time
-    Withdraw(withdraw::WithdrawArguments),
+    Withdraw(holder::NameArguments),
+    /// Offer a world's name to another operator
+    Transfer(holder::TransferArguments),
+    /// Take a world's name that its operator offers
+    Accept(holder::NameArguments),
     /// Show a world
     Show(show::ShowArguments),
     /// Find worlds
@@ -44,7 +48,9 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
     match command {
         Command::Register(arguments) => publish::run_register(arguments),
         Command::Update(arguments) => publish::run_update(arguments),
-        Command::Withdraw(arguments) => withdraw::run(arguments),
+        Command::Withdraw(arguments) => holder::run_withdraw(arguments),
+        Command::Transfer(arguments) => holder::run_transfer(arguments),
+        Command::Accept(arguments) => holder::run_accept(arguments),
         Command::Show(arguments) => show::run(arguments),
         Command::Search(arguments) => search::run(arguments),
         Command::Watch(arguments) => watch::run(arguments),
@@ -55,16 +61,27 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
 
 /// The path of a world.
 fn path(name: &str) -> String {
-    format!("/v1/worlds/{}", utf8_percent_encode(name, NON_ALPHANUMERIC))
+    format!("/v1/worlds/{}", segment(name))
 }
 
-/// A text that may be given in several languages (BCP 47): in one of them.
-fn in_a_language(text: &Value) -> String {
-    match text {
-        Value::Object(by_language) => {
-            let text = by_language.get("en").or_else(|| by_language.values().next());
-            text.map(crate::output::short).unwrap_or_default()
-        }
-        text => crate::output::short(text),
+/// A text of a world that is given by language (BCP 47): in the world's own language.
+fn text(world: &Value, name: &str) -> String {
+    let language = world.get("default_language").and_then(Value::as_str).unwrap_or_default();
+    let texts = world.get(name).and_then(Value::as_object);
+    let text = texts.and_then(|texts| texts.get(language).or_else(|| texts.values().next()));
+    text.map(crate::output::short).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_title_is_shown_in_the_worlds_own_language() {
+        let world = json!({"default_language": "de", "title": {"en": "Arena", "de": "Kampfbahn"}});
+        assert_eq!(text(&world, "title"), "Kampfbahn");
+        assert_eq!(text(&json!({"title": {"en": "Arena"}}), "title"), "Arena");
+        assert_eq!(text(&json!({}), "title"), "");
     }
 }

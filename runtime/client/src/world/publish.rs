@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use ureq::http::{Method, StatusCode};
 use vwp_core::jose::Unverified;
-use vwp_discovery::record::RECORD_TYPE;
+use vwp_discovery::record::{RECORD_TYPE, SCHEMA_VERSION};
 
 /// Who signs, and for how long.
 #[derive(Debug, Args)]
@@ -73,6 +73,10 @@ pub(crate) fn run_register(arguments: &RegisterArguments) -> anyhow::Result<()> 
     let key = Key::load(&arguments.signer.key)?;
     let mut claims = read_claims(&arguments.record)?;
     claims.extend(arguments.set.iter().cloned());
+    claims.entry("v").or_insert_with(|| SCHEMA_VERSION.into());
+    if !claims.contains_key("uuid") {
+        claims.insert("uuid".into(), new_uuid()?.into());
+    }
     let Some(name) = claims.get("name").and_then(Value::as_str).map(str::to_owned) else {
         bail!("the record has no name");
     };
@@ -101,6 +105,13 @@ pub(crate) fn run_update(arguments: &UpdateArguments) -> anyhow::Result<()> {
     claims.entry("name").or_insert_with(|| arguments.name.clone().into());
     let registration = publish(&port, &arguments.signer, &key, claims, seq.saturating_add(1))?;
     arguments.output.thing(&registration, super::MACHINE_MEMBERS)
+}
+
+/// What identifies the world for as long as it exists: a random UUID (RFC 9562, section 5.4).
+fn new_uuid() -> anyhow::Result<String> {
+    let mut random = [0; 16];
+    getrandom::fill(&mut random).context("the system gives no randomness")?;
+    Ok(uuid::Builder::from_random_bytes(random).into_uuid().to_string())
 }
 
 fn read_claims(file: &Path) -> anyhow::Result<Claims> {

@@ -1,22 +1,28 @@
 //! `vwp world search`: finding worlds by words and properties.
 
-use super::in_a_language;
+use super::text;
 use crate::connection::PortArguments;
-use crate::output::{self, Column, OutputArguments, at};
+use crate::output::{Column, OutputArguments, at};
 use crate::port::Port;
-use clap::Args;
-use serde_json::Value;
+use clap::{Args, ValueEnum};
+use serde_json::{Value, json};
 
 /// How many worlds a page holds when all pages are read.
 const PAGE_LENGTH: usize = 100;
 
 const COLUMNS: &[Column<'_>] = &[
     ("NAME", |world| at(world, "/name")),
-    ("TITLE", |world| world.get("title").map(in_a_language).unwrap_or_default()),
+    ("TITLE", |world| text(world, "title")),
     ("TAGS", |world| at(world, "/tags")),
     ("RATING", |world| at(world, "/rating/level")),
+    ("LANGUAGES", |world| at(world, "/languages")),
     ("USERS", |world| at(world, "/live/users")),
-    ("KM", |world| at(world, "/distance_km")),
+];
+
+const FACET_COLUMNS: &[Column<'_>] = &[
+    ("FILTER", |facet| at(facet, "/filter")),
+    ("VALUE", |facet| at(facet, "/value")),
+    ("WORLDS", |facet| at(facet, "/worlds")),
 ];
 
 /// What `vwp world search` is given.
@@ -50,24 +56,24 @@ pub struct SearchArguments {
 struct Filters {
     /// Words of the name, the title, the description or the tags
     words: Vec<String>,
-    /// A tag
+    /// A tag that it has; may be repeated, and so may the next four
     #[arg(long, value_name = "TAG")]
     tag: Vec<String>,
-    /// The highest content rating
-    #[arg(long, value_name = "LEVEL")]
-    rating: Option<String>,
     /// A language that is spoken there, such as pt-BR
     #[arg(long, value_name = "LANGUAGE")]
-    language: Option<String>,
-    /// A region
+    language: Vec<String>,
+    /// A region where it can be entered
     #[arg(long, value_name = "REGION")]
-    region: Option<String>,
-    /// The software it runs
+    region: Vec<String>,
+    /// The software that it runs
     #[arg(long, value_name = "SOFTWARE")]
-    software: Option<String>,
+    software: Vec<String>,
     /// A protocol that it speaks
     #[arg(long, value_name = "PROTOCOL")]
-    protocol: Option<String>,
+    protocol: Vec<String>,
+    /// The highest content rating, an age in years
+    #[arg(long, value_name = "YEARS")]
+    rating: Option<String>,
     /// Only worlds that say that they let people in now
     #[arg(long)]
     accepting: bool,
@@ -77,9 +83,33 @@ struct Filters {
     /// With --near: not farther than this
     #[arg(long, value_name = "KM", requires = "near")]
     within_km: Option<String>,
-    /// The order: relevance, popularity, distance or name
+    /// The order
     #[arg(long, value_name = "ORDER")]
-    sort: Option<String>,
+    sort: Option<Sort>,
+}
+
+/// The orders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Sort {
+    /// The best matches first
+    Relevance,
+    /// The most visited first
+    Popularity,
+    /// The nearest first
+    Distance,
+    /// By name
+    Name,
+}
+
+impl Sort {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Relevance => "relevance",
+            Self::Popularity => "popularity",
+            Self::Distance => "distance",
+            Self::Name => "name",
+        }
+    }
 }
 
 impl Filters {
@@ -88,23 +118,22 @@ impl Filters {
         if !self.words.is_empty() {
             query.append_pair("q", &self.words.join(" "));
         }
-        for tag in &self.tag {
-            query.append_pair("tag", tag);
-        }
-        let single = [
-            ("rating", &self.rating),
+        let repeated = [
+            ("tag", &self.tag),
             ("language", &self.language),
             ("region", &self.region),
             ("software", &self.software),
             ("protocol", &self.protocol),
-            ("near", &self.near),
-            ("within_km", &self.within_km),
-            ("sort", &self.sort),
         ];
+        for (name, values) in repeated {
+            query.extend_pairs(values.iter().map(|value| (name, value)));
+        }
+        let single = [("rating", &self.rating), ("near", &self.near), ("within_km", &self.within_km)];
         for (name, value) in single {
-            if let Some(value) = value {
-                query.append_pair(name, value);
-            }
+            query.extend_pairs(value.iter().map(|value| (name, value)));
+        }
+        if let Some(sort) = self.sort {
+            query.append_pair("sort", sort.word());
         }
         if self.accepting {
             query.append_pair("accepting", "true");
@@ -178,10 +207,18 @@ fn facets(port: &Port, arguments: &SearchArguments) -> anyhow::Result<()> {
     let mut query = arguments.filters.query();
     query.append_pair("facets", "true");
     let page = page(port, query, 1, None)?;
-    if arguments.output.json {
-        return output::line(&page.facets.to_string());
+    let mut rows = Vec::new();
+    for (filter, counts) in page.facets.get("counts").and_then(Value::as_object).into_iter().flatten() {
+        for count in counts.as_array().into_iter().flatten() {
+            rows.push(
+                json!({ "filter": filter, "value": count.get("value"), "worlds": count.get("worlds") }),
+            );
+        }
     }
-    arguments.output.thing(&page.facets, &[])
+    if page.facets.get("is_complete") == Some(&false.into()) {
+        eprintln!("There are many worlds: some were left out, and every count is a share of a sample.");
+    }
+    arguments.output.rows(&rows, FACET_COLUMNS)
 }
 
 #[cfg(test)]

@@ -32,6 +32,12 @@ pub(super) fn run(arguments: &WatchArguments) -> anyhow::Result<()> {
     let port = arguments.port.port();
     let mut since = arguments.since.clone();
     let mut left = arguments.count.unwrap_or(usize::MAX);
+    if since.is_none() {
+        // Without a cursor the port says where the list ends now, and waits for nothing.
+        let now = patiently(|| changes(&port, None))?.next;
+        eprintln!("Watching from --since {} on", plain(&now));
+        since = Some(now);
+    }
     while left > 0 {
         let page = patiently(|| changes(&port, since.as_deref()))?;
         for change in page.changes.iter().take(left) {

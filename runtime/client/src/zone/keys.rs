@@ -1,7 +1,8 @@
 //! `vwp zone keys`, `roll` and `ds-seen`: the keys that sign the zone.
 
 use super::{ZoneArguments, items};
-use crate::output::{self, Column, at};
+use crate::input::now_s;
+use crate::output::{self, Column, OutputArguments, at, span};
 use crate::port::Body;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
@@ -9,8 +10,14 @@ use ureq::http::Method;
 
 const KEYS: &str = "/v1/zone/keys";
 
-const COLUMNS: &[Column<'_>] =
-    &[("TAG", |key| at(key, "/tag")), ("ROLE", |key| at(key, "/role")), ("STATE", |key| at(key, "/state"))];
+const COLUMNS: &[Column<'_>] = &[
+    ("TAG", |key| at(key, "/tag")),
+    ("ROLE", |key| at(key, "/role")),
+    ("STATE", |key| at(key, "/state")),
+    ("PUBLISHED", |key| age(key, "/published_at")),
+    ("SIGNS SINCE", |key| age(key, "/active_at")),
+    ("RETIRED", |key| age(key, "/retired_at")),
+];
 
 /// What `vwp zone roll` is given.
 #[derive(Debug, Args)]
@@ -42,17 +49,8 @@ enum Role {
 }
 
 pub(super) fn run_list(arguments: &ZoneArguments) -> anyhow::Result<()> {
-    let answer: Value = arguments.administrator.port()?.get(KEYS)?;
-    let keys = items(answer, "keys");
-    arguments.output.rows(&keys, COLUMNS)?;
-    if arguments.output.json {
-        return Ok(());
-    }
-    let ds: Vec<&str> = keys.iter().filter_map(|key| key.get("ds").and_then(Value::as_str)).collect();
-    if !ds.is_empty() {
-        output::line("\nFor the parent zone:")?;
-    }
-    ds.into_iter().try_for_each(|ds| output::line(&output::plain(ds)))
+    let answer: Value = arguments.port()?.get(&arguments.target(KEYS, &[]))?;
+    show(arguments.output, answer)
 }
 
 pub(super) fn run_roll(arguments: &RollArguments) -> anyhow::Result<()> {
@@ -62,14 +60,33 @@ pub(super) fn run_roll(arguments: &RollArguments) -> anyhow::Result<()> {
         Role::Csk => "csk",
     };
     let body = json!({ "role": role }).to_string();
-    let port = arguments.zone.administrator.port()?;
-    let key: Value = port.json(&Method::POST, &format!("{KEYS}/roll"), Some(Body::json(&body)))?;
-    arguments.zone.output.thing(&key, &[])
+    let zone = &arguments.zone;
+    let target = zone.target(&format!("{KEYS}/roll"), &[]);
+    let key: Value = zone.port()?.json(&Method::POST, &target, Some(Body::json(&body)))?;
+    zone.output.thing(&key, &[])
 }
 
 pub(super) fn run_ds_seen(arguments: &DsSeenArguments) -> anyhow::Result<()> {
-    let path = format!("{KEYS}/{}/ds-seen", arguments.tag);
-    let port = arguments.zone.administrator.port()?;
-    let key: Value = port.json(&Method::POST, &path, Some(Body::json("{}")))?;
-    arguments.zone.output.thing(&key, &[])
+    let zone = &arguments.zone;
+    let target = zone.target(&format!("{KEYS}/{}/ds-seen", arguments.tag), &[]);
+    let answer: Value = zone.port()?.json(&Method::POST, &target, None)?;
+    show(zone.output, answer)
+}
+
+fn show(output: OutputArguments, answer: Value) -> anyhow::Result<()> {
+    let zone = at(&answer, "/zone");
+    let keys = items(answer, "keys");
+    output.rows(&keys, COLUMNS)?;
+    let ds: Vec<&str> = keys.iter().filter_map(|key| key.get("ds").and_then(Value::as_str)).collect();
+    if output.json || ds.is_empty() {
+        return Ok(());
+    }
+    output::line("\nFor the parent zone:")?;
+    ds.into_iter().try_for_each(|ds| output::line(&output::plain(&format!("{zone}. IN DS {ds}"))))
+}
+
+/// How long ago something was.
+fn age(key: &Value, path: &str) -> String {
+    let since = key.pointer(path).and_then(Value::as_u64);
+    since.map_or_else(|| at(key, path), |since| format!("{} ago", span(now_s().saturating_sub(since))))
 }

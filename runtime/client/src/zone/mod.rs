@@ -8,8 +8,8 @@ mod tsig;
 use crate::connection::AdministratorArguments;
 use crate::exit;
 use crate::output::OutputArguments;
+use crate::port::{Port, segment};
 use clap::{Args, Subcommand};
-use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
 /// What is done with the zone.
@@ -43,12 +43,29 @@ pub struct ZoneArguments {
     administrator: AdministratorArguments,
     #[command(flatten)]
     output: OutputArguments,
+    /// The zone, if it is not the one of the port's own worlds
+    #[arg(long, value_name = "NAME")]
+    zone: Option<String>,
+}
+
+impl ZoneArguments {
+    fn port(&self) -> anyhow::Result<Port> {
+        self.administrator.port()
+    }
+
+    /// The target of a request about the zone, with more parameters.
+    fn target(&self, path: &str, parameters: &[(&str, &str)]) -> String {
+        let zone = self.zone.iter().map(|zone| ("zone", zone.as_str()));
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        let query = query.extend_pairs(zone.chain(parameters.iter().copied())).finish();
+        if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+    }
 }
 
 pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
     match command {
         Command::Status(arguments) => {
-            let status: Value = arguments.administrator.port()?.get("/v1/zone")?;
+            let status: Value = arguments.port()?.get(&arguments.target("/v1/zone", &[]))?;
             arguments.output.thing(&status, &[])
         }
         Command::Keys(arguments) => keys::run_list(arguments),
@@ -63,7 +80,7 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
 
 /// The path of something below another, by its name.
 fn below(resource: &str, name: &str) -> String {
-    format!("{resource}/{}", utf8_percent_encode(name, NON_ALPHANUMERIC))
+    format!("{resource}/{}", segment(name))
 }
 
 /// The items of a list that an answer carries under a name.
@@ -71,5 +88,31 @@ fn items(mut answer: Value, name: &str) -> Vec<Value> {
     match answer.get_mut(name).map(Value::take) {
         Some(Value::Array(items)) => items,
         _ => Vec::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Line {
+        #[command(flatten)]
+        arguments: ZoneArguments,
+    }
+
+    fn target(line: &str, parameters: &[(&str, &str)]) -> String {
+        Line::parse_from(line.split(' ')).arguments.target("/v1/zone", parameters)
+    }
+
+    #[test]
+    fn a_zone_is_named_where_it_is_not_the_ports_own() {
+        assert_eq!(target("zone", &[]), "/v1/zone");
+        assert_eq!(target("zone --zone a.example", &[]), "/v1/zone?zone=a.example");
+        assert_eq!(
+            target("zone --zone a.example", &[("format", "json")]),
+            "/v1/zone?zone=a.example&format=json"
+        );
     }
 }

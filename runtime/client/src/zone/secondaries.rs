@@ -13,7 +13,7 @@ const SECONDARIES: &str = "/v1/zone/secondaries";
 const COLUMNS: &[Column<'_>] = &[
     ("NAME", |secondary| at(secondary, "/name")),
     ("ADDRESS", |secondary| at(secondary, "/address")),
-    ("KEY", |secondary| at(secondary, "/tsig_key")),
+    ("KEY", |secondary| at(secondary, "/key")),
     ("HAS SERIAL", |secondary| at(secondary, "/serial")),
 ];
 
@@ -54,18 +54,18 @@ pub struct RemoveArguments {
 pub(super) fn run(command: &Command) -> anyhow::Result<()> {
     match command {
         Command::List(arguments) => {
-            let answer: Value = arguments.administrator.port()?.get(SECONDARIES)?;
+            let answer: Value = arguments.port()?.get(&arguments.target(SECONDARIES, &[]))?;
             arguments.output.rows(&items(answer, "secondaries"), COLUMNS)
         }
         Command::Set(arguments) => {
-            let body = json!({ "address": arguments.address, "tsig_key": arguments.tsig_key }).to_string();
-            let port = arguments.zone.administrator.port()?;
+            let body = json!({ "address": arguments.address, "key": arguments.tsig_key }).to_string();
+            let port = arguments.zone.port()?;
             let path = below(SECONDARIES, &arguments.name);
             let secondary: Value = port.json(&Method::PUT, &path, Some(Body::json(&body)))?;
             arguments.zone.output.thing(&secondary, &[])
         }
         Command::Remove(arguments) => {
-            let port = arguments.zone.administrator.port()?;
+            let port = arguments.zone.port()?;
             port.send(&Method::DELETE, &below(SECONDARIES, &arguments.name), None)?;
             Ok(())
         }

@@ -12,7 +12,8 @@ const TSIG_KEYS: &str = "/v1/zone/tsig-keys";
 const COLUMNS: &[Column<'_>] = &[
     ("NAME", |key| at(key, "/name")),
     ("ALGORITHM", |key| at(key, "/algorithm")),
-    ("MAY", |key| at(key, "/may")),
+    ("TRANSFER", |key| at(key, "/transfer")),
+    ("UPDATE", |key| at(key, "/update")),
 ];
 
 /// What is done with the keys.
@@ -34,9 +35,12 @@ pub struct NewArguments {
     zone: ZoneArguments,
     /// The key's name, which is a domain name
     name: String,
-    /// What it may do; may be repeated
-    #[arg(long, required = true)]
-    may: Vec<Permission>,
+    /// It may copy the zones
+    #[arg(long)]
+    transfer: bool,
+    /// It may update this name and all names under it, or * for all; may be repeated
+    #[arg(long, value_name = "NAME", required_unless_present = "transfer")]
+    update: Vec<String>,
     /// How it signs
     #[arg(long, default_value = "hmac-sha256")]
     algorithm: Algorithm,
@@ -49,15 +53,6 @@ pub struct RemoveArguments {
     zone: ZoneArguments,
     /// The key's name
     name: String,
-}
-
-/// What a key may do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Permission {
-    /// Copy the zones
-    Transfer,
-    /// Change what is not the registry's
-    Update,
 }
 
 /// How a key signs (RFC 8945, section 6).
@@ -74,12 +69,12 @@ enum Algorithm {
 pub(super) fn run(command: &Command) -> anyhow::Result<()> {
     match command {
         Command::List(arguments) => {
-            let answer: Value = arguments.administrator.port()?.get(TSIG_KEYS)?;
-            arguments.output.rows(&items(answer, "tsig_keys"), COLUMNS)
+            let answer: Value = arguments.port()?.get(TSIG_KEYS)?;
+            arguments.output.rows(&items(answer, "keys"), COLUMNS)
         }
         Command::New(arguments) => make(arguments),
         Command::Remove(arguments) => {
-            let port = arguments.zone.administrator.port()?;
+            let port = arguments.zone.port()?;
             port.send(&Method::DELETE, &below(TSIG_KEYS, &arguments.name), None)?;
             Ok(())
         }
@@ -87,10 +82,11 @@ pub(super) fn run(command: &Command) -> anyhow::Result<()> {
 }
 
 fn make(arguments: &NewArguments) -> anyhow::Result<()> {
-    let may: Vec<String> = arguments.may.iter().map(word).collect();
-    let body =
-        json!({ "name": arguments.name, "algorithm": word(&arguments.algorithm), "may": may }).to_string();
-    let port = arguments.zone.administrator.port()?;
+    let NewArguments { name, transfer, update, .. } = arguments;
+    let algorithm = word(arguments.algorithm);
+    let body = json!({ "name": name, "algorithm": algorithm, "transfer": transfer, "update": update });
+    let body = body.to_string();
+    let port = arguments.zone.port()?;
     let key: Value = port.json(&Method::POST, TSIG_KEYS, Some(Body::json(&body)))?;
     if arguments.zone.output.json {
         return output::line(&key.to_string());
@@ -108,9 +104,9 @@ fn clause(key: &Value) -> String {
     )
 }
 
-/// The word for a value, as on the command line and in the API.
-fn word(value: &impl ValueEnum) -> String {
-    value.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
+/// The word for an algorithm, on the command line and in the API.
+fn word(algorithm: Algorithm) -> String {
+    algorithm.to_possible_value().map(|value| value.get_name().to_owned()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -126,7 +122,6 @@ mod tests {
 
     #[test]
     fn algorithms_have_their_registered_names() {
-        assert_eq!(word(&Algorithm::HmacSha256), "hmac-sha256");
-        assert_eq!(word(&Permission::Transfer), "transfer");
+        assert_eq!(word(Algorithm::HmacSha256), "hmac-sha256");
     }
 }

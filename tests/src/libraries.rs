@@ -1,0 +1,88 @@
+//! Clients made of libraries that this project did not write. They are installed from their
+//! lock files into the build folder, never into the tree.
+
+use crate::tools;
+use crate::{build_folder, project};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+
+/// Two tests of a suite may need the same libraries at the same time.
+static INSTALLING: Mutex<()> = Mutex::new(());
+
+/// The folder with clients in JavaScript and their libraries, if those can be had.
+pub fn node(clients: &[&str]) -> Option<PathBuf> {
+    if !tools::require("node", "nodejs") || !tools::require("npm", "npm") {
+        return None;
+    }
+    let _guard = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = copied("node", &[clients, &["package.json", "package-lock.json"]].concat());
+    let mut install = Command::new("npm");
+    install.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(&folder);
+    installed("the JavaScript client", &mut install).then_some(folder)
+}
+
+/// A Python with libraries, and the folder with clients in Python, if those can be had.
+pub fn python(clients: &[&str]) -> Option<(PathBuf, PathBuf)> {
+    if !tools::require("python3", "python3-venv") {
+        return None;
+    }
+    let _guard = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
+    let folder = copied("python", &[clients, &["requirements.txt"]].concat());
+    let python = folder.join("venv/bin/python");
+    has_libraries(&python, &folder).then_some((python, folder))
+}
+
+/// What a client prints last, as JSON, when it is told what to do as JSON.
+#[track_caller]
+pub fn answer(command: &mut Command, task: &Value) -> Value {
+    let printed = tools::run(command.arg(task.to_string()).stderr(Stdio::inherit()));
+    serde_json::from_str(printed.lines().last().unwrap_or_default()).expect("the client prints JSON")
+}
+
+/// Copies files of a folder to the build folder, where libraries may be installed.
+fn copied(name: &str, files: &[&str]) -> PathBuf {
+    let folder = build_folder(name);
+    for file in files {
+        let from = project().join("tests/conformance").join(name).join(file);
+        std::fs::copy(&from, folder.join(file)).expect("a client is copied");
+    }
+    folder
+}
+
+fn installed(what: &str, command: &mut Command) -> bool {
+    let output = tools::output(command);
+    if !output.status.success() {
+        tools::skip(what, &format!("its libraries cannot be installed: {}", tools::shown(&output)));
+    }
+    output.status.success()
+}
+
+/// Whether the libraries are there, after installing them if they were not.
+fn has_libraries(python: &Path, folder: &Path) -> bool {
+    let imports = "import dns, jwcrypto, sd_jwt";
+    let is_there = || {
+        let check = Command::new(python).args(["-c", imports]).stderr(Stdio::null()).status();
+        check.is_ok_and(|status| status.success())
+    };
+    if is_there() {
+        return true;
+    }
+    let mut environment = Command::new("python3");
+    environment.args(["-m", "venv", "--clear"]).arg(folder.join("venv"));
+    if !installed("the Python client", &mut environment) {
+        return false;
+    }
+    let mut install = Command::new(python);
+    install.args([
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "-r",
+        "requirements.txt",
+    ]);
+    installed("the Python client", install.current_dir(folder)) && is_there()
+}
