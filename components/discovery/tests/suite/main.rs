@@ -15,3 +15,5 @@ mod registration;
 mod search;
 mod search_model;
 mod support;
+mod updates;
+mod zone;
