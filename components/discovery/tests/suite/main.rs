@@ -21,3 +21,5 @@ mod registration;
 mod search;
 mod search_model;
 mod support;
+mod updates;
+mod zone;
