@@ -222,12 +222,11 @@ fn due_note(
     now: u64,
 ) -> Result<Option<Note>, DnsError> {
     let taken: Option<Note> = taken.map(decode).transpose()?;
-    if taken.is_some_and(|taken| taken.serial == serial) {
-        return Ok(None);
-    }
     let told: Option<Note> = told.map(decode).transpose()?;
     let again = match told.filter(|told| told.serial == serial) {
+        // Whoever came already is told once all the same: several may have one key.
         None => Some(1),
+        Some(_) if taken.is_some_and(|taken| taken.serial == serial) => None,
         Some(told) => {
             let wait = AGAIN_MS << told.times.saturating_sub(1).min(TIMES_MAX);
             let is_due = told.times < TIMES_MAX && now.saturating_sub(told.at) >= wait;
