@@ -2,7 +2,7 @@
 //! the world itself, its records in DNS, the search index, and its place in the sweep.
 
 use crate::changes::{Change, Kind};
-use crate::commit::{Commit, read};
+use crate::commit::{Commit, contended, read};
 use crate::lease::Lease;
 use crate::projection::{self, Contents};
 use crate::registry::World;
@@ -24,6 +24,8 @@ use vwp_storage::kv::{Direction, Entry, Version, Write};
 /// How many names of a subtree are looked at when a world is withdrawn, and how many one
 /// commit removes.
 const NAMES_PER_COMMIT: u32 = 16;
+/// How many commits a withdrawal makes at the most before its own.
+const PORTIONS_MAX: usize = 256;
 
 /// A world that ended by itself. It is kept so that it can come back as it was.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -231,7 +233,7 @@ pub(crate) async fn thin_out<S: Kv>(
         // What a zone of its own held is removed once the zone is gone.
         return Ok(());
     }
-    loop {
+    for _ in 0..PORTIONS_MAX {
         let names = subtree(store, &zone, name).await?;
         let surplus = names.get(NAMES_PER_COMMIT as usize..).unwrap_or_default();
         if surplus.is_empty() {
@@ -242,6 +244,7 @@ pub(crate) async fn thin_out<S: Kv>(
         commit.extend(plan(store, environment, &zone, &edit).await?);
         commit.apply(store).await?;
     }
+    Err(contended())
 }
 
 /// Adds to a commit what removes all that is left of a world in DNS, whoever gave it.

@@ -64,7 +64,8 @@ fn a_delegation_is_shown_listed_changed_and_ended() {
 fn a_name_that_an_operator_holds_is_not_delegated() {
     let port = Port::new();
     port.register(&Operator::new(1), &record("arena"));
-    assert_eq!(delegate(&port, "arena", &delegation()).slug(), "name-taken");
+    let plain = json!({"nameservers": ["ns.other.example"], "url": "https://other.example"});
+    assert_eq!(delegate(&port, "arena", &plain).slug(), "name-taken");
 }
 
 #[test]

@@ -91,8 +91,8 @@ fn has(port: &Port, owner: &str, rtype: Rtype, data: &[u8]) -> bool {
     let zone = Zone::new("vwp.test").expect("a zone");
     let place = OrderedName::of(&name(owner), zone.apex()).expect("a name in the zone");
     let entry = block_on(port.store.get(&zone.node(&place))).expect("a read");
-    let node = entry.map(|entry| Node::decode(&entry.value).expect("a node")).unwrap_or_default();
-    node.set(rtype).is_some_and(|set| set.data.iter().any(|held| held == data))
+    let node = entry.map(|entry| Node::decode(&entry.value).expect("a node"));
+    node.is_some_and(|node| node.set(rtype).is_some_and(|set| set.data.iter().any(|known| known == data)))
 }
 
 /// A port with two operators: the first one has the worlds `arena` and `hall`, the second one
@@ -151,7 +151,7 @@ fn each_may_change_what_is_its_own_beside_the_signed_record() {
             assert_eq!(answer.header().rcode(), expected, "{who} {owner} {rtype}");
             assert_eq!(answer.header().opcode(), Opcode::UPDATE);
         }
-        assert_eq!(has(&port, owner, rtype, data), by_all == yes, "{owner} {rtype}");
+        assert_eq!(has(&port, owner, rtype, data), by_all == yes);
         // Each case starts from nothing.
         port.advance_s(1);
         send(&port, &with_tsig(change(owner, rtype, data, false), &all, &port));
@@ -208,7 +208,7 @@ fn a_message_that_comes_again_is_answered_as_before_and_changes_nothing() {
     let text = with_sig0(text, &operator.key, "arena.vwp.test", START_S, START_S + 300);
     let other = with_tsig(change(owner, Rtype::TXT, b"\x01x", false), &key, &port);
     for (first, second, rtype, data) in
-        [(&added, &removed, Rtype::A, ADDRESS), (&text, &other, Rtype::TXT, b"\x01x")]
+        [(&added, &removed, Rtype::A, ADDRESS), (&text, &other, Rtype::TXT, &b"\x01x"[..])]
     {
         assert_eq!(send(&port, first).header().rcode(), Rcode::NOERROR);
         assert!(has(&port, owner, rtype, data));
