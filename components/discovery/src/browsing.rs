@@ -39,6 +39,9 @@ const EVERY_MS: u64 = 60_000;
 const DAY_MS: u64 = 24 * 60 * 60 * 1000;
 /// How many names are changed in one commit.
 const PORTION: usize = 32;
+/// How often a portion is tried when others change the zone beside it; what was left out then
+/// is in the next list.
+const ATTEMPTS_MAX: usize = 4;
 
 /// What the list was made of last.
 const STATE: &str = "discovery/browsing";
@@ -120,8 +123,18 @@ async fn write<S: Kv>(
     let mut left = edit.into_iter().peekable();
     while left.peek().is_some() {
         let portion: Edit = left.by_ref().take(PORTION).collect();
-        let now_s = environment.now_seconds();
-        edit::plan(store, zone, policy, signer.as_ref(), &portion, now_s).await?.commit(store).await?;
+        for _ in 0..ATTEMPTS_MAX {
+            let plan =
+                edit::plan(store, zone, policy, signer.as_ref(), &portion, environment.now_seconds()).await?;
+            match plan.commit(store).await {
+                // Somebody registered a name next to the list.
+                Err(DnsError::Conflict) => {}
+                outcome => {
+                    outcome?;
+                    break;
+                }
+            }
+        }
     }
     Ok(())
 }
