@@ -10,13 +10,9 @@ use crate::{designated, options};
 use vwp_core::{Environment, Problem};
 use vwp_dns::answer::{self, Answering};
 use vwp_dns::edge::{ExtendedErrorCode, Form, OptRcode, Query, Refusal, Service, Transport, finish, refuse};
-use vwp_dns::tsig::Signer;
+use vwp_dns::tsig::{self, Signer};
 use vwp_storage::Kv;
 use vwp_storage::kv::Key;
-
-/// What a signature takes of an answer at most (RFC 8945, section 4.2): a name, the fixed part of
-/// a record, and its data with another name and the longest hash.
-const SIGNATURE_LENGTH_MAX: usize = 400;
 
 /// The answer to a message.
 #[derive(Debug, Default)]
@@ -117,7 +113,7 @@ async fn signed<S: Kv>(
     let Ok(query) = Query::read(request) else {
         return Reply::default();
     };
-    let service = Service { reserved: SIGNATURE_LENGTH_MAX, ..Service::default() };
+    let service = Service { reserved: tsig::length_max(signer.key()), ..Service::default() };
     let mut reply = match query.form() {
         Form::Plain(_) => question(store, environment, &query, transport, &service).await,
         Form::Ready(plain) => Reply::of(finish(&query, &plain, transport, &service)),

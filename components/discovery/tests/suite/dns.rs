@@ -1,6 +1,7 @@
 //! What resolvers get, read by a DNS library that the component does not use.
 
 use crate::support::{Operator, Port, endpoint, record, title};
+use domain::base::Name as DomainName;
 use futures::executor::block_on;
 use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
 use hickory_proto::rr::rdata::svcb::{SvcParamKey, SvcParamValue};
@@ -9,6 +10,8 @@ use http::{Request, header};
 use vwp_discovery::dns::{Reply, answer};
 use vwp_discovery::record::{Endpoint, Record};
 use vwp_dns::edge::Transport;
+use vwp_dns::tsig::keys::NewKey;
+use vwp_dns::tsig::{self, Signer};
 use vwp_storage::StorageError;
 use vwp_storage::kv::{Change, Check, Direction, Entry, Key, KeyRange, Kv, Outcome, Page, Version, Write};
 
@@ -322,4 +325,41 @@ fn encrypted_transports_are_announced_where_the_settings_name_them() {
     port.settings.issuer = "https://127.0.0.1:3000".into();
     port.settings.options.clear();
     assert_eq!(announced(&port), []);
+}
+
+/// A question signed with a key that may do nothing in particular.
+fn signed(port: &Port, message: &Message) -> Message {
+    let environment = port.environment();
+    let new = NewKey {
+        name: "a-resolver.example".into(),
+        algorithm: None,
+        secret: None,
+        transfer: false,
+        update: Vec::new(),
+    };
+    let name = DomainName::vec_from_str(&new.name).unwrap();
+    let mut bytes = message.to_vec().unwrap();
+    block_on(async {
+        tsig::keys::create(&port.store, &environment, new).await.unwrap();
+        let found = tsig::keys::find(&port.store, &environment, &name).await.unwrap().unwrap();
+        Signer::sign_request(&found.key, &mut bytes, environment.now_seconds());
+    });
+    let answer = reply(port, &bytes, Transport::Udp);
+    assert_eq!((answer.fault, answer.sources.len(), answer.kept_s), (None, 0, 0));
+    assert!(answer.messages[0].len() <= 512);
+    Message::from_vec(&answer.messages[0]).unwrap()
+}
+
+#[test]
+fn a_signed_question_is_answered_with_a_signature_that_fits_into_the_datagram() {
+    const TSIG: RecordType = RecordType::TSIG;
+    let (port, operator) = (Port::new(), Operator::new(1));
+    for count in [1, 3, 16] {
+        let place = |n: u16| endpoint("minecraft", &format!("a-rather-long-host-{n}.example.com"), 1000 + n);
+        let endpoints = (0..count).map(place).collect();
+        port.register(&operator, &Record { endpoints, seq: u64::from(count), ..record("arena") });
+        let answer = signed(&port, &query("_minecraft._tcp.arena.vwp.test.", RecordType::SRV));
+        assert_eq!(answer.signature().last().map(DnsRecord::record_type), Some(TSIG));
+        assert_eq!(answer.truncated(), count == 16);
+    }
 }
