@@ -297,8 +297,7 @@ impl Service {
             now_s: now.unix_s,
             client_address: Some(asker.address),
             keepalive: Some(IDLE),
-            ede: None,
-            is_stale: false,
+            ..edge::Service::default()
         }
     }
 }
