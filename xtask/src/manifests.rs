@@ -13,7 +13,12 @@ const REPLACEMENTS: &[(&str, &str, usize)] = &[
     ("\"components/", "\"../../components/", 12),
     ("\"wit/", "\"../../wit/", 5),
     ("vwp:storage over SQLite", "vwp:storage over PostgreSQL", 1),
-    ("sqlite_databases = [\"default\"]", "allowed_outbound_hosts = [\"postgres://{{ postgres_host }}\"]", 4),
+    (
+        "sqlite_databases = [\"default\"]\nallowed_outbound_hosts = [",
+        "allowed_outbound_hosts = [\"postgres://{{ postgres_host }}\", ",
+        1,
+    ),
+    ("sqlite_databases = [\"default\"]", "allowed_outbound_hosts = [\"postgres://{{ postgres_host }}\"]", 3),
     ("[\"sqlite_databases\"]", "[\"allowed_outbound_hosts\", \"variables\"]", 4),
     (
         "admin_token = \"{{ admin_token }}\" }",

@@ -132,7 +132,7 @@ mod component {
             Ok(vwp_guest::environment_with(OPTIONS, call).await?)
         }
 
-        async fn standing(name: String) -> Result<Option<types::Standing>, types::Error> {
+        async fn inspect(name: String) -> Result<Option<types::Standing>, types::Error> {
             let call = async |environment: &Environment<'_>| {
                 let name = place::world(&name, environment.settings)?;
                 registry::show(&Store, environment, &name).await
@@ -153,7 +153,7 @@ mod component {
             Ok(vwp_guest::environment_with(OPTIONS, call).await?.into())
         }
 
-        async fn challenge(name: String, operator: String) -> Result<types::Challenge, types::Error> {
+        async fn request_challenge(name: String, operator: String) -> Result<types::Challenge, types::Error> {
             let call =
                 async |environment: &Environment<'_>| control::challenge_of(environment, &name, &operator);
             Ok(vwp_guest::environment_with(OPTIONS, call).await?.into())

@@ -13,8 +13,7 @@
 //! asked, only after a resolver that the administrator chose has said that all addresses of
 //! the name are public ones; no redirect is followed, and 4 KiB and 5 s are all that is
 //! looked at. The host looks the name up again. That it gets no other addresses then is what
-//! its block of private networks is for (`[outbound_http] blocked_networks` in its runtime
-//! configuration), and its list of allowed hosts bounds everything.
+//! its block of private networks is for (`[outbound_networking]` in its runtime configuration), and its list of allowed hosts bounds everything.
 
 pub mod addresses;
 mod resolver;
