@@ -2,7 +2,7 @@
 //! name over, and managing keys.
 
 use crate::connection::PortArguments;
-use crate::input::now_s;
+use crate::input::next_number;
 use crate::key::Key;
 use crate::output::OutputArguments;
 use crate::port::Body;
@@ -95,7 +95,7 @@ impl ActorArguments {
             introduce: true,
             valid: Some(VALID),
             kid: self.operator.clone(),
-            ..Statement::new(ACTION_TYPE, &port.index()?.issuer, action.claims(now_s()))
+            ..Statement::new(ACTION_TYPE, &port.index()?.issuer, action.claims(next_number()))
         };
         let signed = statement.sign(&key);
         let done: Value = port.json(&Method::POST, "/v1/actions", Some(Body::jose(&signed)))?;

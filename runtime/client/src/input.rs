@@ -14,6 +14,13 @@ pub fn now_s() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs()
 }
 
+/// Now, in milliseconds since the Unix epoch: a sequence number that is ahead of every one that
+/// was counted, and of every one that was made like this before.
+pub(crate) fn next_number() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+}
+
 /// Reads a file of bounded length, or the standard input for `-`.
 pub fn read(path: &Path, length_max: usize) -> anyhow::Result<Vec<u8>> {
     if path == Path::new("-") {

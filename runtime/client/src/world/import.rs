@@ -8,7 +8,7 @@
 
 use super::records;
 use crate::connection::PortArguments;
-use crate::input::{self, now_s};
+use crate::input::{self, next_number, now_s};
 use crate::key::Key;
 use crate::output;
 use crate::patience::{ATTEMPTS_MAX, patiently};
@@ -250,7 +250,7 @@ impl Importer {
                     if refusal.slug == "record-replayed" && attempt < ATTEMPTS_MAX =>
                 {
                     attempt += 1;
-                    seq = now_s().max(self.next_seq(draft)?);
+                    seq = next_number().max(self.next_seq(draft)?);
                 }
                 Err(PortError::Refused(refusal)) => return Ok(Outcome::Refused(refusal)),
                 Err(error) => return Err(error.into()),

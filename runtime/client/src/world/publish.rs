@@ -1,7 +1,7 @@
 //! `vwp world register` and `vwp world update`: signing a record and sending it.
 
 use crate::connection::PortArguments;
-use crate::input::{self, now_s};
+use crate::input::{self, next_number};
 use crate::key::Key;
 use crate::output::OutputArguments;
 use crate::port::{Body, Port, PortError};
@@ -103,6 +103,12 @@ pub(crate) fn run_update(arguments: &UpdateArguments) -> anyhow::Result<()> {
         claims.remove(name);
     }
     claims.entry("name").or_insert_with(|| arguments.name.clone().into());
+    // What a world keeps for as long as it exists need not be said again.
+    for name in ["v", "uuid"] {
+        if let Some(value) = world.get(name) {
+            claims.entry(name).or_insert_with(|| value.clone());
+        }
+    }
     let registration = publish(&port, &arguments.signer, &key, claims, seq.saturating_add(1))?;
     arguments.output.thing(&registration, super::MACHINE_MEMBERS)
 }
@@ -175,7 +181,7 @@ fn publish(
         // A record that has ended is not shown any more, but its number still counts. The
         // clock is ahead of every number that was counted.
         Err(PortError::Refused(refusal)) if refusal.slug == "record-replayed" && !is_given => {
-            statement.claims.insert("seq".into(), now_s().into());
+            statement.claims.insert("seq".into(), next_number().into());
             Ok(send(port, &statement, key)?)
         }
         sent => Ok(sent?),
