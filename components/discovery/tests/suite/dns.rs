@@ -334,8 +334,8 @@ fn signed(port: &Port, message: &Message) -> Message {
         name: "a-resolver.example".into(),
         algorithm: None,
         secret: None,
-        may_transfer: false,
-        may_update: Vec::new(),
+        transfer: false,
+        update: Vec::new(),
     };
     let name = DomainName::vec_from_str(&new.name).unwrap();
     let mut bytes = message.to_vec().unwrap();
