@@ -16,8 +16,8 @@ use vwp_core::Problem;
 /// there is room for some more than these, which idle.
 pub const REQUESTS_MAX: usize = INSTANCES_MAX as usize - 56;
 /// How many instances of handlers there are at once, idle ones included. The rest of the
-/// engine's room is the resolver's, and of instances that are just being dropped.
-const HANDLER_INSTANCES_MAX: usize = INSTANCES_MAX as usize - 16;
+/// engine's room is the resolver's, the timers', and of instances that are just being dropped.
+const HANDLER_INSTANCES_MAX: usize = INSTANCES_MAX as usize - 32;
 /// How many requests wait for their turn; beyond that they are refused at once.
 const WAITING_MAX: usize = 1024;
 /// The requests of the whole host that run.

@@ -11,6 +11,7 @@ use crate::hosts::AllowedHosts;
 use crate::http::Router;
 use crate::manifest::{App, Component, Pattern, Route};
 use crate::runtime_config::RuntimeConfig;
+use crate::timer::Timer;
 use crate::{databases, engine, files, machine, variables};
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
@@ -20,7 +21,7 @@ use std::sync::atomic::AtomicBool;
 use tokio::sync::Semaphore;
 use vwp_store::{Engine as StoreEngine, FjallEngine, FjallOptions, ReplicaOptions, Replicated};
 use wasmtime::Engine;
-use wasmtime::component::Linker;
+use wasmtime::component::{Component as Compiled, InstancePre, Linker};
 
 /// Everything that serves an application.
 pub struct Application {
@@ -30,6 +31,10 @@ pub struct Application {
     pub chain: Arc<Chain>,
     /// Answers DNS messages, if a component does.
     pub resolver: Option<Resolver>,
+    /// The components with scheduled work.
+    pub timers: Vec<Timer>,
+    /// The store of all of it.
+    pub store: Arc<dyn StoreEngine>,
     /// Set before the instances are dropped, so that their end is not logged as a defect.
     pub stopping: Arc<AtomicBool>,
     /// Keeps guests interruptible.
@@ -79,17 +84,26 @@ pub fn ready(
     let router = Arc::new(Router::new(handlers.routes, app.wait));
     let chain = Arc::new(Chain::new(handlers.components, router.clone()));
     network.attach(&chain);
-    let resolver = match &app.resolver {
-        Some(id) => {
-            progress(&format!("compiling {id} as the resolver"));
+    // Without middleware, and so compiled apart from what answers requests.
+    let mut bare = BTreeMap::new();
+    for id in app.resolver.iter().chain(&app.scheduled) {
+        if !bare.contains_key(id) {
+            progress(&format!("compiling {id} without middleware"));
             let bytes = compose::component(&mut binaries, &app.components[id])?;
-            Some(Resolver::start(&engine, &linker, &bytes, &grants[id])?)
+            bare.insert(id, link(&engine, &linker, &bytes, id)?);
         }
-        None => None,
-    };
+    }
+    let resolver = app.resolver.as_ref().map(|id| Resolver::start(&engine, &bare[id], &grants[id]));
+    let timers = app.scheduled.iter().map(|id| Timer::new(&engine, &bare[id], &grants[id]));
+    let (resolver, timers) = (resolver.transpose()?, timers.collect::<Result<_>>()?);
     engine::release_memory();
     let ticker = engine::EpochTicker::start(&engine)?;
-    Ok(Application { router, chain, resolver, stopping, _ticker: ticker })
+    Ok(Application { router, chain, resolver, timers, store, stopping, _ticker: ticker })
+}
+
+fn link(engine: &Engine, linker: &Linker<State>, bytes: &[u8], id: &str) -> Result<InstancePre<State>> {
+    let pre = linker.instantiate_pre(&Compiled::new(engine, bytes)?).map_err(anyhow::Error::from);
+    pre.with_context(|| format!("component `{id}` needs what this host does not offer"))
 }
 
 fn machines(

@@ -3,7 +3,7 @@
 //! The way of a request: [`server`] accepts its connection, under [`tls`] if asked to;
 //! [`http`] routes it, [`admission`] says when it runs, and [`handler`] gives it to an
 //! instance of a component that [`compose`] put together and [`host`] serves. DNS
-//! messages go through [`dns`]. State lives in `vwp-store`; [`machine`] runs a
+//! messages go through [`dns`], and [`timer`] does work that nobody asks for. State lives in `vwp-store`; [`machine`] runs a
 //! component as one of its state machines. [`manifest`] is what a `spin.toml` says, and
 //! [`application`] makes it ready to be served. [`up`] and [`check`] are the commands.
 
@@ -29,6 +29,7 @@ pub mod runtime_config;
 pub mod secrets;
 pub mod server;
 pub mod settle;
+pub mod timer;
 pub mod tls;
 pub mod up;
 pub mod variables;

@@ -1,4 +1,4 @@
-//! TLS for the HTTP trigger, from a certificate and a key in PEM.
+//! TLS for the HTTP trigger and the DNS service, from a certificate and a key in PEM.
 
 use anyhow::{Context, Result, bail};
 use std::path::Path;
@@ -9,11 +9,14 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-/// What is offered to clients that ask (RFC 7301): the one protocol that is spoken.
-const PROTOCOL: &[u8] = b"http/1.1";
+/// What is offered to HTTP clients that ask (RFC 7301): the one protocol that is spoken.
+pub const HTTP: &[u8] = b"http/1.1";
+/// What is offered to DNS clients that ask: the name that IANA has for RFC 7858.
+pub const DNS: &[u8] = b"dot";
 
-/// Reads a certificate with the chain behind it, and its key: PKCS#8, PKCS#1 or SEC1.
-pub fn acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor> {
+/// Reads a certificate with the chain behind it, and its key: PKCS#8, PKCS#1 or SEC1. The
+/// protocol is what clients that ask are offered.
+pub fn acceptor(certificate: &Path, key: &Path, protocol: &[u8]) -> Result<TlsAcceptor> {
     let (certificate_shown, key_shown) = (certificate.display(), key.display());
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
@@ -30,6 +33,6 @@ pub fn acceptor(certificate: &Path, key: &Path) -> Result<TlsAcceptor> {
         .with_no_client_auth()
         .with_single_cert(chain, private)
         .with_context(|| format!("the certificate in {certificate_shown} and the key in {key_shown}"))?;
-    config.alpn_protocols = vec![PROTOCOL.to_vec()];
+    config.alpn_protocols = vec![protocol.to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
 }

@@ -1,6 +1,7 @@
 //! `vwp up`: serves an application until it is told to stop.
 
 use crate::application::{self, Folders};
+use crate::dns::Dns;
 use crate::manifest::App;
 use crate::runtime_config::RuntimeConfig;
 use crate::server::{self, Server};
@@ -9,10 +10,12 @@ use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 /// How long guests that are abandoned may take to notice it.
@@ -34,10 +37,8 @@ pub struct Up {
     /// The certificate's key, in PEM
     #[arg(long, env = "SPIN_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
-    /// Where to serve DNS, over UDP and TCP; port 0 takes a free one
-    #[arg(long, value_name = "ADDRESS:PORT", default_value = "127.0.0.1:5300",
-        value_parser = arguments::address)]
-    dns_listen: SocketAddr,
+    #[command(flatten)]
+    dns: dns::arguments::Arguments,
     /// Where the store, secrets and compiled code are kept [default: data]
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
@@ -78,17 +79,20 @@ impl Up {
         let app = self.application()?;
         let config = RuntimeConfig::load(self.runtime_config_file.as_deref())?;
         let given = config.supplement(&app, arguments::variables(&self.variables)?);
-        let tls = self.tls()?;
+        let tls = self.tls(tls::HTTP)?;
         let listener = server::bind(self.listen).await?;
         let address = listener.local_addr()?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let url = format!("{scheme}://{address}");
         let sockets = match app.resolver {
-            Some(_) => Some(dns::Sockets::bind(self.dns_listen).await?),
+            Some(_) if self.dns.has_tls() => Some(self.dns.bind(self.tls(tls::DNS)?).await?),
+            Some(_) => Some(self.dns.bind(None).await?),
             None => None,
         };
-        let state = folder(&self.state_dir.or(config.state_dir.clone()).unwrap_or("data".into()))?;
-        let values = variables::application(&app, &given, &url, &state.join("secrets"))?;
+        let state = self.state_dir.clone().or(config.state_dir.clone()).unwrap_or("data".into());
+        let state = folder(&state)?;
+        let secrets = state.join("secrets");
+        let values = variables::application(&app, &given, &url, &secrets)?;
         let progress = progress(app.routes.len());
         let folders = Folders {
             store: &state.join("store"),
@@ -103,23 +107,25 @@ impl Up {
         ready.chain.serve_at(address);
         progress.finish_and_clear();
         let (stopper, stop) = watch::channel(false);
-        let dns = match (sockets, ready.resolver.clone()) {
-            (Some(sockets), Some(resolver)) => {
-                println!("DNS on {} (UDP, TCP)", sockets.address()?);
-                Some(tokio::spawn(sockets.serve(resolver, stop.clone())))
-            }
-            _ => None,
-        };
+        let mut serving = JoinSet::new();
+        let ring = Arc::new(Notify::new());
+        for timer in ready.timers {
+            serving.spawn(timer.run(ring.clone(), stop.clone()));
+        }
+        if let (Some(sockets), Some(resolver)) = (sockets, ready.resolver) {
+            let options = self.dns.options(app.dns, config.blocked_networks.clone(), &secrets)?;
+            sockets.announce()?;
+            serving.spawn(Dns::new(resolver, &ready.store, options).serve(sockets, ring, stop.clone()));
+        }
         println!("Serving {url}");
-        let server = Server { router: ready.router.clone(), tls };
-        let server = tokio::spawn(server.serve(listener, stop));
+        let server = Server { router: ready.router, tls };
+        serving.spawn(server.serve(listener, stop));
         signals.next().await;
         eprintln!("stopping: requests in flight may end");
         stopper.send_replace(true);
         let drained = async {
-            server.await?;
-            if let Some(dns) = dns {
-                dns.await?;
+            while let Some(ended) = serving.join_next().await {
+                ended?;
             }
             Ok(())
         };
@@ -141,9 +147,10 @@ impl Up {
         Ok(app)
     }
 
-    fn tls(&self) -> Result<Option<TlsAcceptor>> {
+    /// What shakes hands for this protocol, if there is a certificate.
+    fn tls(&self, protocol: &[u8]) -> Result<Option<TlsAcceptor>> {
         match (&self.tls_cert, &self.tls_key) {
-            (Some(certificate), Some(key)) => tls::acceptor(certificate, key).map(Some),
+            (Some(certificate), Some(key)) => tls::acceptor(certificate, key, protocol).map(Some),
             (None, None) => Ok(None),
             // Unless clap changes its mind about `requires`.
             _ => bail!("--tls-cert and --tls-key go together"),

@@ -9,16 +9,21 @@ use std::path::PathBuf;
 /// is missing has changed its shape, and what follows from it would be wrong.
 const REPLACEMENTS: &[(&str, &str, usize)] = &[
     ("\"target/spin/storage-sqlite.wasm\"", "\"target/spin/storage-postgres.wasm\"", 1),
-    ("\"target/", "\"../../target/", 11),
+    ("\"target/", "\"../../target/", 13),
     ("\"components/", "\"../../components/", 12),
     ("\"wit/", "\"../../wit/", 5),
     ("vwp:storage over SQLite", "vwp:storage over PostgreSQL", 1),
-    ("sqlite_databases = [\"default\"]", "allowed_outbound_hosts = [\"postgres://{{ postgres_host }}\"]", 3),
-    ("[\"sqlite_databases\"]", "[\"allowed_outbound_hosts\", \"variables\"]", 3),
+    ("sqlite_databases = [\"default\"]", "allowed_outbound_hosts = [\"postgres://{{ postgres_host }}\"]", 4),
+    ("[\"sqlite_databases\"]", "[\"allowed_outbound_hosts\", \"variables\"]", 4),
     (
         "admin_token = \"{{ admin_token }}\" }",
         "admin_token = \"{{ admin_token }}\", postgres_url = \"{{ postgres_url }}\" }",
         3,
+    ),
+    (
+        "[component.discovery.variables]\n",
+        "[component.discovery.variables]\npostgres_url = \"{{ postgres_url }}\"\n",
+        1,
     ),
     (
         "admin_token = { required = true, secret = true }\n",

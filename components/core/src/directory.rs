@@ -53,7 +53,7 @@ pub fn revoked_session_key(session: &str) -> Vec<u8> {
 }
 
 fn key(kind: &str, id: &str) -> Vec<u8> {
-    // Ids are thumbprints, labels and random ids, none of which is longer than this. A
+    // Ids are thumbprints, worlds' names and random ids, none of which is longer than this. A
     // longer one from outside names nothing, and is cut so that the store takes the key.
     let id: String = id.chars().take(128).collect();
     format!("directory/{kind}/{id}").into_bytes()

@@ -8,6 +8,7 @@
 //! - [`keyring`]: the port's own signing keys, sealed at rest.
 //! - [`seal`]: secrets at rest.
 //! - [`environment`]: what a request needs from outside besides storage.
+//! - [`outbound`]: requests to others, as far as a component may send them.
 //! - [`reply`]: small helpers that build HTTP answers.
 
 pub mod caller;
@@ -16,9 +17,11 @@ pub mod environment;
 pub mod jose;
 pub mod keyring;
 pub mod name;
+pub mod outbound;
 pub mod problem;
 pub mod reply;
 pub mod seal;
 
 pub use environment::Environment;
+pub use outbound::Outbound;
 pub use problem::Problem;

@@ -50,7 +50,7 @@ pub enum Kind {
     Revived,
     /// Another operator holds it.
     Transferred,
-    /// Somebody asked for it with its operator's recovery key.
+    /// Somebody asked for a new key of the operator's with its recovery key.
     Recovering,
 }
 
@@ -59,7 +59,8 @@ pub enum Kind {
 pub struct Change {
     /// What happened.
     pub kind: Kind,
-    /// The world's name.
+    /// The world's name; empty if the change is of an operator and all its worlds.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub name: String,
     /// The operator's id.
     pub operator: String,

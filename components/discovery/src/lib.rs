@@ -5,6 +5,11 @@
 //! - [`record`]: the world record that an operator signs; [`live`]: what changes by the minute.
 //! - [`projection`] and [`parameters`]: what a record says in DNS; [`browsing`]: the zone's list.
 //! - [`registry`]: registering a world in one commit, and looking it up.
+//! - [`lease`]: how long a world is shown without being heard of.
+//! - [`actions`] and [`operators`]: what operators do besides, and their keys.
+//! - [`place`], [`control`] and [`delegation`]: names in the zone, domains of operators, and
+//!   subtrees of other ports.
+//! - [`maintenance`]: what falls due without anybody asking.
 //! - [`dns`] and [`doh`]: DNS messages, and DNS messages over HTTP.
 //! - [`designated`]: how the port is reached over encrypted transports.
 //! - [`secondaries`] and [`update`]: the service to other name servers, and changes by DNS.
@@ -18,9 +23,13 @@
 //! - [`options`]: the component's own variables.
 //! - [`keys`]: where the component's state is in the store.
 
+pub mod actions;
 pub mod browsing;
 pub mod changes;
+mod commit;
 pub mod confusables;
+pub mod control;
+pub mod delegation;
 pub mod designated;
 pub mod dns;
 pub mod doh;
@@ -28,11 +37,15 @@ pub mod error;
 pub mod http;
 pub mod index;
 pub mod keys;
+pub mod lease;
 pub mod live;
+pub mod maintenance;
 pub mod minecraft_networks;
 pub mod names;
+pub mod operators;
 pub mod options;
 pub mod parameters;
+pub mod place;
 pub mod projection;
 pub mod record;
 pub mod registry;
@@ -47,17 +60,20 @@ mod component {
     #![allow(unsafe_code, reason = "the export macros generate it")]
 
     use crate::options::OPTIONS;
-    use crate::registry::{Registration, World};
-    use crate::{dns, http, names, registry, search, secondaries};
+    use crate::registry::{Registration, Shown, World};
+    use crate::{
+        actions, control, dns, http, lease, maintenance, operators, place, registry, search, secondaries,
+    };
     use bindings::exports::vwp::discovery::registry as api;
     use bindings::exports::vwp::discovery::resolver;
     use bindings::exports::vwp::timer::scheduled;
     use bindings::vwp::discovery::types;
+    use vwp_core::jose::Jwk;
     use vwp_core::{Environment, Problem};
     use vwp_dns::edge::Transport;
     use vwp_dns::secondaries::Notification;
     use vwp_guest::http_types::{ErrorCode, Request, Response};
-    use vwp_guest::{Answer, HttpHandler, Parts, Store};
+    use vwp_guest::{Answer, HttpHandler, Network, Parts, Store};
 
     mod bindings {
         #![allow(missing_docs, unreachable_pub, clippy::pedantic, reason = "generated")]
@@ -80,7 +96,7 @@ mod component {
                 match http::EventStream::wanted(&Store, environment, &request).await {
                     Some(Ok(stream)) => Answer::Stream(Events(stream)),
                     Some(Err(problem)) => Answer::Whole(problem.into_response()),
-                    None => Answer::Whole(http::handle(&Store, environment, request).await),
+                    None => Answer::Whole(http::handle(&Store, &Network, environment, request).await),
                 }
             })
             .await
@@ -101,18 +117,50 @@ mod component {
 
     impl api::Guest for Component {
         async fn register(signed: String) -> Result<types::Registration, types::Error> {
-            let call =
-                async |environment: &Environment<'_>| registry::register(&Store, environment, &signed).await;
+            let call = async |environment: &Environment<'_>| {
+                registry::register(&Store, &Network, environment, &signed).await
+            };
             Ok(vwp_guest::environment_with(OPTIONS, call).await?.into())
         }
 
         async fn lookup(name: String) -> Result<Option<types::RegisteredWorld>, types::Error> {
             let call = async |environment: &Environment<'_>| {
-                let name = names::world(&name)?;
+                let name = place::world(&name, environment.settings)?;
                 let world = registry::lookup(&Store, environment, &name).await?;
                 Ok(world.map(|world| describe(world, environment)))
             };
             Ok(vwp_guest::environment_with(OPTIONS, call).await?)
+        }
+
+        async fn standing(name: String) -> Result<Option<types::Standing>, types::Error> {
+            let call = async |environment: &Environment<'_>| {
+                let name = place::world(&name, environment.settings)?;
+                registry::show(&Store, environment, &name).await
+            };
+            Ok(vwp_guest::environment_with(OPTIONS, call).await?.map(Into::into))
+        }
+
+        async fn renew(name: String, signed: String) -> Result<types::Heartbeat, types::Error> {
+            let call = async |environment: &Environment<'_>| {
+                let name = place::world(&name, environment.settings)?;
+                lease::heartbeat(&Store, environment, &name, &signed).await
+            };
+            Ok(vwp_guest::environment_with(OPTIONS, call).await?.into())
+        }
+
+        async fn act(signed: String) -> Result<types::Done, types::Error> {
+            let call = async |environment: &Environment<'_>| actions::act(&Store, environment, &signed).await;
+            Ok(vwp_guest::environment_with(OPTIONS, call).await?.into())
+        }
+
+        async fn challenge(name: String, operator: String) -> Result<types::Challenge, types::Error> {
+            let call =
+                async |environment: &Environment<'_>| control::challenge_of(environment, &name, &operator);
+            Ok(vwp_guest::environment_with(OPTIONS, call).await?.into())
+        }
+
+        async fn operator(id: String) -> Result<Option<types::KnownOperator>, types::Error> {
+            Ok(operators::lookup(&Store, &id).await?.map(Into::into))
         }
 
         async fn search(
@@ -176,7 +224,9 @@ mod component {
 
     impl scheduled::Guest for Component {
         async fn run() -> Result<u32, String> {
-            Ok(1000)
+            let call = async |environment: &Environment<'_>| maintenance::run(&Store, environment).await;
+            let report = vwp_guest::environment_with(OPTIONS, call).await;
+            report.map(|report| report.next_ms).map_err(|problem| problem.detail)
         }
     }
 
@@ -217,6 +267,57 @@ mod component {
             issued_at: fields.iat,
             expires_at: fields.exp,
             signed: world.record,
+        }
+    }
+
+    impl From<Shown> for types::Standing {
+        fn from(shown: Shown) -> Self {
+            Self {
+                lease_ends_at: shown.lease_ends_at,
+                stale: shown.is_stale,
+                live: shown.live.map(|live| live.signed),
+                transferred_to: shown.transferred_to,
+            }
+        }
+    }
+
+    impl From<lease::Heartbeat> for types::Heartbeat {
+        fn from(made: lease::Heartbeat) -> Self {
+            let lease::Heartbeat { name, seq, lease_ends_at, is_revived, version } = made;
+            Self { name, seq, lease_ends_at, is_revived, version }
+        }
+    }
+
+    impl From<actions::Done> for types::Done {
+        fn from(done: actions::Done) -> Self {
+            let actions::Done { action, operator, name, seq, version } = done;
+            Self { action: action.as_str().to_owned(), operator, name, seq, version }
+        }
+    }
+
+    impl From<control::Challenge> for types::Challenge {
+        fn from(made: control::Challenge) -> Self {
+            let control::Challenge { text, txt_name, url, expires_at, .. } = made;
+            Self { text, txt_name, url, expires_at }
+        }
+    }
+
+    impl From<operators::OperatorView> for types::KnownOperator {
+        fn from(known: operators::OperatorView) -> Self {
+            // A key is a struct of texts, whose serialisation cannot fail.
+            let text = |key: &Jwk| serde_json::to_string(key).unwrap_or_default();
+            let pending = |pending: operators::Pending| types::Recovery {
+                key: text(&pending.key),
+                requested_at: pending.requested_at,
+                effective_at: pending.effective_at,
+            };
+            Self {
+                id: known.id,
+                keys: known.keys.iter().map(text).collect(),
+                seq: known.state.seq,
+                recovery: known.state.recovery,
+                pending: known.state.pending.map(pending),
+            }
         }
     }
 

@@ -100,7 +100,7 @@ impl Live {
         if self.exp.saturating_sub(self.iat) > LIVE_LIFETIME_MAX_S {
             return Err(bad("exp is more than 300 seconds after iat"));
         }
-        if crate::names::world(&self.name)? != *name {
+        if crate::place::world(&self.name, environment.settings)? != *name {
             return Err(bad("the live state is of another world"));
         }
         if self.seq > SEQ_MAX {

@@ -52,7 +52,7 @@ pub fn world(text: &str) -> Result<WorldName, DiscoveryError> {
     let label = Uts46::new()
         .to_ascii(text.as_bytes(), AsciiDenyList::STD3, Hyphens::Check, DnsLength::Verify)
         .map_err(|_| {
-            bad("a world's name is one DNS label by the rules of IDNA (letters, digits, hyphens)")
+            bad("a world's name is a DNS label or a domain by the rules of IDNA (letters, digits, hyphens)")
         })?;
     label.parse().map_err(|error: vwp_core::name::NameError| bad(error.0))
 }
@@ -117,13 +117,14 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_one_label_is_refused() {
+    fn what_is_no_label_and_no_domain_is_refused() {
         let too_long = "a".repeat(64);
         let far_too_long = "ü".repeat(200);
         let cases = [
             "",
-            "a.b",
-            "a。b",
+            "a..b",
+            "a.",
+            "a.1",
             "-a",
             "a-",
             "a b",
@@ -142,6 +143,8 @@ mod tests {
             assert!(matches!(world(case), Err(DiscoveryError::BadName(_))), "{case:?} was accepted");
         }
         assert!(world(&"a".repeat(63)).is_ok());
+        // The ideographic full stop is a dot in IDNA (UTS 46, section 2.3).
+        assert_eq!(world_name("a。B").as_deref(), Some("a.b"));
     }
 
     #[test]

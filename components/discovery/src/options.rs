@@ -44,7 +44,9 @@ pub const DNS_APEX_TTL: &str = "dns_apex_ttl";
 pub const DNS_RECORD_TTL: &str = "dns_record_ttl";
 /// Where the zone is answered over TLS, as `name` or `name:port`, to be announced (RFC 9462).
 pub const DNS_OVER_TLS: &str = "dns_over_tls";
-/// The URL of a resolver that is asked over HTTP (RFC 8484) who controls a domain.
+/// The URL of a resolver that is asked over HTTP (RFC 8484) who controls a domain, as
+/// `https://dns.example`; without a path it is asked at `/dns-query`. Without it the port
+/// takes no worlds under domains of their operators.
 pub const DNS_RESOLVER_URL: &str = "dns_resolver_url";
 
 /// The zone of the port's own worlds.
@@ -89,12 +91,33 @@ fn nameservers(settings: &Settings) -> Result<Vec<OwnName>, Problem> {
     if let Some(names) = option(settings, NAMESERVERS) {
         return names.split_whitespace().map(name).collect();
     }
-    let uri: http::Uri = settings.issuer.parse().map_err(|_| misconfigured("issuer", "is not a URL"))?;
-    let host = uri.host().unwrap_or_default().trim_matches(['[', ']']);
-    if host.parse::<std::net::IpAddr>().is_ok() {
+    if own_address(settings)?.is_some() {
         return Ok(vec![name(&format!("ns.{}", settings.zone))?]);
     }
-    Ok(vec![name(host)?])
+    Ok(vec![name(&own_host(settings)?)?])
+}
+
+/// The host of the port's URL.
+fn own_host(settings: &Settings) -> Result<String, Problem> {
+    let url: http::Uri = settings.issuer.parse().map_err(|_| misconfigured("issuer", "is not a URL"))?;
+    // An address of IP version 6 has brackets in a URL (RFC 3986, section 3.2.2).
+    Ok(url.host().unwrap_or_default().trim_matches(['[', ']']).to_owned())
+}
+
+/// The port's address, where its URL names an address and not a host.
+pub fn own_address(settings: &Settings) -> Result<Option<std::net::IpAddr>, Problem> {
+    Ok(own_host(settings)?.parse().ok())
+}
+
+/// The resolver's URL, if there is one.
+pub fn resolver_url(settings: &Settings) -> Result<Option<http::Uri>, Problem> {
+    let is_absolute =
+        |url: &http::Uri| url.authority().is_some() && matches!(url.scheme_str(), Some("http" | "https"));
+    let read = |text: &str| text.parse().ok().filter(is_absolute);
+    match option(settings, DNS_RESOLVER_URL).map(read) {
+        Some(None) => Err(misconfigured(DNS_RESOLVER_URL, "is not a URL")),
+        url => Ok(url.flatten()),
+    }
 }
 
 /// The value of an option; none if it is not set, or empty.

@@ -310,7 +310,9 @@ pub(crate) fn is_browsing(name: &OrderedName) -> bool {
 pub(crate) fn world_at(authority: &Authority, zone: &Zone, name: &OrderedName) -> Option<WorldName> {
     if zone == authority.main() {
         let label = name.labels().into_iter().next()?;
-        return std::str::from_utf8(&label).ok()?.parse().ok();
+        let name: WorldName = std::str::from_utf8(&label).ok()?.parse().ok()?;
+        // A label may have a dot in it, and is then no world's.
+        return (!name.is_domain()).then_some(name);
     }
     zone.apex().to_string().parse().ok()
 }

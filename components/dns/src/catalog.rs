@@ -54,8 +54,8 @@ pub async fn refresh<S: Kv>(
         if store.get(&catalog.node(&version_name())).await?.is_some() {
             return Ok(());
         }
-        // The zone's apex is there before anything below it.
-        publish::publish(store, catalog, authority.policy(catalog), environment).await?;
+        // The zone's apex is there before anything below it, and published with it.
+        publish::create(store, catalog, authority.policy(catalog), environment).await?;
         let version: Txt<Vec<u8>> =
             Txt::build_from_slice(VERSION).map_err(|_| DnsError::Corrupt("the version of the catalog"))?;
         let version = Set::new(Rtype::TXT, TTL_S, vec![canonical::data(&version)?]);

@@ -53,10 +53,10 @@ pub async fn maintain<S: Kv>(
     environment: &Environment<'_>,
 ) -> Result<u32, DnsError> {
     let now_s = environment.now_seconds();
-    publish::create(store, zone, policy, environment).await?;
     let apex = zone.node(&OrderedName::apex());
     let read = store.get_many(&[apex, zone.keys().into_bytes(), zone.sweep()]).await?;
     let [Some(apex), keys, sweep] = read.as_slice() else {
+        publish::create(store, zone, policy, environment).await?;
         return Ok(SOON_MS);
     };
     let mut is_busy = false;

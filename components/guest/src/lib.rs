@@ -15,9 +15,11 @@ mod bindings {
 }
 
 mod convert;
+mod outbound;
 mod serve;
 mod settings;
 
+pub use outbound::Network;
 pub use serve::{Answer, Parts, environment, environment_with, serve, serve_streaming, serve_with};
 pub use spin_sdk::wasip3::exports::http::handler::Guest as HttpHandler;
 pub use spin_sdk::wasip3::http::types as http_types;

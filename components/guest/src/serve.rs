@@ -15,7 +15,7 @@ use wit_bindgen::{FutureReader, StreamReader, StreamResult};
 /// The longest body that any handler reads. Handlers have tighter bounds of their own.
 const BODY_LENGTH_MAX: usize = 1_048_576;
 /// How much of a body is read at once.
-const PART_BYTES: usize = 16 * 1024;
+pub(crate) const PART_BYTES: usize = 16 * 1024;
 
 struct HostRandom;
 
@@ -170,7 +170,7 @@ fn method(method: WasiMethod) -> Result<Method, Problem> {
     })
 }
 
-fn headers(given: Vec<(String, Vec<u8>)>) -> Result<HeaderMap, Problem> {
+pub(crate) fn headers(given: Vec<(String, Vec<u8>)>) -> Result<HeaderMap, Problem> {
     let malformed = || Problem::bad_request("a header is malformed");
     let mut headers = HeaderMap::with_capacity(given.len());
     for (name, value) in given {

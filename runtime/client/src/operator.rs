@@ -8,7 +8,7 @@ use crate::output::OutputArguments;
 use crate::port::segment;
 use anyhow::Context;
 use clap::{Args, Subcommand};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 use vwp_core::jose::Jwk;
 
@@ -107,9 +107,12 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
 fn public_key(file: &Path) -> anyhow::Result<Jwk> {
     let bytes = input::read(file, KEY_LENGTH_MAX)?;
     let context = || format!("{} is not a P-256 key as a JSON Web Key", file.display());
-    let jwk: Jwk = serde_json::from_slice(&bytes).ok().with_context(context)?;
-    // Through the key, so that members which are not its public half stay here.
-    Ok(Jwk::from_key(&jwk.to_key().ok().with_context(context)?))
+    let mut members: Map<String, Value> = serde_json::from_slice(&bytes).ok().with_context(context)?;
+    // Only what makes the public half (RFC 7518, section 6.2.1) goes on from here.
+    members.retain(|name, _| matches!(name.as_str(), "kty" | "crv" | "x" | "y"));
+    let jwk: Jwk = serde_json::from_value(Value::Object(members)).ok().with_context(context)?;
+    jwk.to_key().ok().with_context(context)?;
+    Ok(jwk)
 }
 
 #[cfg(test)]

@@ -172,7 +172,7 @@ mod tests {
         table.set_header(["NAME", "TITLE"]);
         table.add_row(["a", "世界"]);
         table.add_row(["longer", "b"]);
-        assert_eq!(trimmed(&table), "NAME     TITLE\na        世界\nlonger   b");
+        assert_eq!(trimmed(&table), "NAME    TITLE\na       世界\nlonger  b");
     }
 
     #[test]

@@ -4,10 +4,12 @@
 //! into an [`App`] or refuses it with file, key and reason: what this host cannot
 //! honour is an error at start, never ignored and never a trap at run time.
 
+mod dns;
 mod resolve;
 mod schema;
 mod template;
 
+pub use dns::DnsLimits;
 pub use resolve::{MEMORY_BYTES_MAX, load};
 pub use template::fill;
 
@@ -89,6 +91,10 @@ pub struct App {
     pub machines: BTreeMap<String, String>,
     /// The component that answers DNS messages, if any.
     pub resolver: Option<String>,
+    /// What bounds the DNS service.
+    pub dns: DnsLimits,
+    /// The components with scheduled work.
+    pub scheduled: Vec<String>,
     /// How long a request waits for its turn before it is refused.
     pub wait: Duration,
 }

@@ -63,8 +63,26 @@ pub(super) struct ApplicationTool {
     pub(super) machines: BTreeMap<String, String>,
     /// The component that answers DNS messages.
     pub(super) resolver: Option<String>,
+    /// The components with scheduled work.
+    #[serde(default)]
+    pub(super) scheduled: Vec<String>,
+    /// How much of the DNS service there is.
+    pub(super) dns: Option<DnsTool>,
     /// How long a request waits for its turn, in milliseconds.
     pub(super) wait_ms_max: Option<u64>,
+}
+
+/// `[application.tool.vwp.dns]`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct DnsTool {
+    pub(super) answers_per_second_max: Option<u32>,
+    pub(super) queries_per_second_max: Option<u32>,
+    pub(super) connections_max: Option<u64>,
+    pub(super) connections_per_source_max: Option<u64>,
+    pub(super) transfers_max: Option<u64>,
+    pub(super) cache_bytes_max: Option<u64>,
+    pub(super) exempt_networks: Option<Vec<String>>,
 }
 
 /// `[component.ID.tool.vwp]`.

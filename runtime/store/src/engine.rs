@@ -26,6 +26,13 @@ pub fn system_clock() -> Clock {
     })
 }
 
+/// Is told of every commit as soon as it can be read, and before whoever made it is
+/// answered. So what an observer has learnt is never older than what a writer knows.
+pub trait Observer: Send + Sync + 'static {
+    /// A commit wrote these keys. The engine's writer waits for this, so it must be quick.
+    fn committed(&self, version: Version, keys: &mut dyn Iterator<Item = &[u8]>);
+}
+
 /// A durable store: `vwp:storage/kv`, and the machines of `vwp:storage/replicated`.
 ///
 /// Each method does what the contract says of the function of its name, and refuses
@@ -49,6 +56,12 @@ pub trait Engine: Send + Sync + 'static {
         limit: u32,
         wait_ms: u32,
     ) -> Result<Vec<Change>, StorageError>;
+
+    /// The version of a commit that every read from now on sees, with all commits before it.
+    fn version(&self) -> Version;
+
+    /// Tells the observer of all later commits, as long as the engine lives.
+    fn observe(&self, observer: Arc<dyn Observer>);
 
     /// Opens the machine of this name: replays its log into a machine that the
     /// factory makes, and serves it. Blocks until the replay is done.

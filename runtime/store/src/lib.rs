@@ -35,6 +35,6 @@ mod tests;
 mod timer;
 
 pub use embedded::{FjallEngine, FjallOptions};
-pub use engine::{Clock, Engine, Replicated, SharedKv, system_clock};
+pub use engine::{Clock, Engine, Observer, Replicated, SharedKv, system_clock};
 pub use error::StoreError;
 pub use machine::{HostMachine, MachineError, MachineFactory, Replica, ReplicaOptions};

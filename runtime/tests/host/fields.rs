@@ -3,7 +3,7 @@
 //! of `crates/manifest/src/schema/v2.rs`, `crates/manifest/src/schema/common.rs` and
 //! `crates/http/src/config.rs` of Spin 4.1.
 
-use vwp_runtime::manifest::{self, App, FileMount, Inherit, Limits, Mode};
+use vwp_runtime::manifest::{self, App, DnsLimits, FileMount, Inherit, Limits, Mode};
 
 /// A manifest with room for more in each of its tables.
 const MANIFEST: &str = r#"
@@ -105,8 +105,65 @@ const FIELDS_OF_AN_APPLICATION: &[Case] = &[
         "tool.vwp.resolver = \"other\"",
         Honoured(|app| app.resolver.as_deref() == Some("other")),
     ),
+    (
+        "#application",
+        "tool.vwp.scheduled = [\"c\", \"other\"]",
+        Honoured(|app| app.scheduled == ["c", "other"]),
+    ),
+    ("#application", "tool.vwp.scheduled = [\"x\"]", Refused("tool.vwp.scheduled", "no component `x`")),
+    ("#application", "tool.vwp.scheduled = [\"c\", \"c\"]", Refused("tool.vwp.scheduled", "twice")),
     ("#application", "tool.vwp.unknown = 1", Refused("unknown", "unknown field")),
 ];
+
+const FIELDS_OF_DNS: &[Case] = &[
+    ("#application", "tool.vwp.dns = {}", Honoured(|app| app.dns == DnsLimits::default())),
+    (
+        "#application",
+        "tool.vwp.dns.answers_per_second_max = 0",
+        Honoured(|app| app.dns.answers_per_second_max == 0),
+    ),
+    (
+        "#application",
+        "tool.vwp.dns.queries_per_second_max = 7",
+        Honoured(|app| app.dns.queries_per_second_max == 7),
+    ),
+    ("#application", "tool.vwp.dns.connections_max = 7", Honoured(|app| app.dns.connections_max == 7)),
+    ("#application", "tool.vwp.dns.connections_max = 0", Refused("dns.connections_max", "between")),
+    (
+        "#application",
+        "tool.vwp.dns.connections_per_source_max = 7",
+        Honoured(|app| app.dns.connections_per_source_max == 7),
+    ),
+    (
+        "#application",
+        "tool.vwp.dns.connections_per_source_max = 0",
+        Refused("dns.connections_per_source_max", "between"),
+    ),
+    ("#application", "tool.vwp.dns.transfers_max = 7", Honoured(|app| app.dns.transfers_max == 7)),
+    ("#application", "tool.vwp.dns.transfers_max = 0", Refused("dns.transfers_max", "between")),
+    ("#application", "tool.vwp.dns.cache_bytes_max = 0", Honoured(|app| app.dns.cache_bytes_max == 0)),
+    (
+        "#application",
+        "tool.vwp.dns.cache_bytes_max = 1000000000000",
+        Refused("dns.cache_bytes_max", "between"),
+    ),
+    (
+        "#application",
+        "tool.vwp.dns.exempt_networks = [\"192.0.2.0/24\", \"2001:db8::1\"]",
+        Honoured(|app| app.dns.exempt_networks.len() == 2),
+    ),
+    (
+        "#application",
+        "tool.vwp.dns.exempt_networks = [\"here\"]",
+        Refused("dns.exempt_networks", "not a network"),
+    ),
+    ("#application", "tool.vwp.dns.unknown = 1", Refused("unknown", "unknown field")),
+];
+
+#[test]
+fn every_field_of_the_dns_service_is_honoured_or_refused() {
+    check(FIELDS_OF_DNS);
+}
 
 #[test]
 fn every_field_of_an_application_is_honoured_or_refused() {

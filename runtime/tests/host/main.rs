@@ -3,6 +3,12 @@
 
 mod chain;
 mod descriptors;
+mod dns;
+mod dns_cache;
+mod dns_client;
+mod dns_limits;
+mod dns_notify;
+mod dns_streams;
 mod drain;
 mod edges;
 mod fields;
@@ -21,5 +27,6 @@ mod settings;
 mod sqlite;
 mod streams;
 mod support;
+mod timer;
 mod tls;
 mod upstream;

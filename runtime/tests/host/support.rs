@@ -9,6 +9,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use std::convert::Infallible;
 use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::OnceLock;
@@ -92,6 +93,12 @@ fn edges_wasi02() -> &'static Path {
     EDGES.get_or_init(|| edges().with_file_name("vwp_edges_wasi02_guest.wasm"))
 }
 
+/// The resolver of DNS messages, whose answers come from the store.
+fn resolver() -> &'static Path {
+    static RESOLVER: OnceLock<PathBuf> = OnceLock::new();
+    RESOLVER.get_or_init(|| built("resolver", "vwp_resolver_guest"))
+}
+
 /// Where a binary is.
 type Binary = fn() -> &'static Path;
 
@@ -99,9 +106,10 @@ type Binary = fn() -> &'static Path;
 pub(crate) fn folder(manifest: &str) -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     let mut manifest = manifest.to_owned();
-    let guests: [(&str, Binary); 5] = [
+    let guests: [(&str, Binary); 6] = [
         ("GUEST", guest),
         ("OUTBOUND", outbound),
+        ("RESOLVER", resolver),
         ("MIDDLEWARE", middleware),
         ("EDGES-WASI02", edges_wasi02),
         ("EDGES", edges),
@@ -172,10 +180,29 @@ pub(crate) fn run_with(command: &str, manifest: &str, options: &[&str]) -> Outpu
     vwp(command, folder.path(), &Start::with(options)).output().expect("vwp runs")
 }
 
+/// Where a host answers DNS messages, if it does.
+#[derive(Default)]
+struct Dns {
+    plain: Option<SocketAddr>,
+    tls: Option<SocketAddr>,
+}
+
+impl Dns {
+    fn learn(&mut self, line: &str) {
+        if let Some(address) = line.strip_prefix("DNS on ").and_then(|rest| rest.strip_suffix(" (UDP, TCP)"))
+        {
+            self.plain = address.parse().ok();
+        } else if let Some(address) = line.strip_prefix("DNS over TLS on ") {
+            self.tls = address.parse().ok();
+        }
+    }
+}
+
 /// A host that serves.
 pub(crate) struct Host {
     child: Child,
     url: String,
+    dns: Dns,
     client: Client<HttpConnector, Body>,
     log: UnboundedReceiver<String>,
     folder: TempDir,
@@ -201,8 +228,10 @@ impl Host {
             .expect("vwp starts");
         let mut output = lines(child.stdout.take().expect("piped"));
         let mut log = lines(child.stderr.take().expect("piped"));
+        let mut dns = Dns::default();
         let serving = async {
             while let Some(line) = output.recv().await {
+                dns.learn(&line);
                 if let Some(url) = line.strip_prefix("Serving ") {
                     return Some(url.to_owned());
                 }
@@ -217,7 +246,7 @@ impl Host {
             panic!("vwp did not serve: {}", said.join("\n"));
         };
         let client = Client::builder(TokioExecutor::new()).build_http();
-        Self { child, url, client, log, folder }
+        Self { child, url, dns, client, log, folder }
     }
 
     /// Where it is reached, with the scheme.
@@ -228,6 +257,16 @@ impl Host {
     /// Where it is reached.
     pub(crate) fn address(&self) -> &str {
         self.url.split_once("://").map_or("", |(_, address)| address)
+    }
+
+    /// Where it answers DNS messages over UDP and TCP.
+    pub(crate) fn dns(&self) -> SocketAddr {
+        self.dns.plain.expect("the host serves DNS")
+    }
+
+    /// Where it answers DNS messages over TLS.
+    pub(crate) fn dns_over_tls(&self) -> SocketAddr {
+        self.dns.tls.expect("the host serves DNS over TLS")
     }
 
     /// Where the host's files are.
@@ -313,9 +352,14 @@ impl Host {
 
     /// Stops the host and starts it again with the same state.
     pub(crate) async fn restart(self) -> Self {
+        self.restart_with(&Start::with(&["--variable", "password=open sesame"])).await
+    }
+
+    /// The same with other options.
+    pub(crate) async fn restart_with(self, start: &Start) -> Self {
         self.terminate();
         let folder = self.ended().await;
-        Self::start_with(folder, &Start::with(&["--variable", "password=open sesame"])).await
+        Self::start_with(folder, start).await
     }
 }
 

@@ -34,7 +34,7 @@ const MANIFEST: &str = r#"
 "#;
 
 /// Makes a certificate for `host.test` and writes it, with its key, into the folder.
-fn certify(folder: &Path, name: &str) -> CertificateDer<'static> {
+pub(crate) fn certify(folder: &Path, name: &str) -> CertificateDer<'static> {
     let CertifiedKey { cert, signing_key } =
         generate_simple_self_signed(["host.test".to_owned()]).expect("a certificate");
     std::fs::write(folder.join(format!("{name}.crt")), cert.pem()).expect("a certificate");
@@ -53,6 +53,16 @@ async fn start() -> (Host, CertificateDer<'static>) {
 }
 
 async fn connect(host: &Host, certificate: &CertificateDer<'static>) -> TlsStream<TcpStream> {
+    let stream = TcpStream::connect(host.address()).await.expect("the host listens");
+    shake(stream, certificate, &[b"h2", b"http/1.1"]).await.expect("a handshake")
+}
+
+/// Shakes hands over a connection, with these protocols on offer.
+pub(crate) async fn shake(
+    stream: TcpStream,
+    certificate: &CertificateDer<'static>,
+    protocols: &[&[u8]],
+) -> std::io::Result<TlsStream<TcpStream>> {
     let mut roots = RootCertStore::empty();
     roots.add(certificate.clone()).expect("a certificate");
     let mut config = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
@@ -60,11 +70,9 @@ async fn connect(host: &Host, certificate: &CertificateDer<'static>) -> TlsStrea
         .expect("protocol versions")
         .with_root_certificates(roots)
         .with_no_client_auth();
-    config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
-    let stream = TcpStream::connect(host.address()).await.expect("the host listens");
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     let name = ServerName::try_from("host.test").expect("a name");
-    let shaken = within(TlsConnector::from(Arc::new(config)).connect(name, stream)).await;
-    shaken.expect("a handshake")
+    within(TlsConnector::from(Arc::new(config)).connect(name, stream)).await
 }
 
 #[tokio::test]

@@ -8,13 +8,49 @@ fn a_worlds_name_is_one_lower_case_label() {
     for name in ["a", "arena", "a-b", "0", "7up", "xn--bcher-kva", "a--b", &longest] {
         let parsed: WorldName = name.parse().unwrap();
         assert_eq!((parsed.as_str(), parsed.to_string().as_str()), (name, name));
+        assert!(!parsed.is_domain());
     }
 }
 
 #[test]
-fn what_is_no_label_is_no_worlds_name() {
+fn a_worlds_name_may_be_a_domain() {
+    for name in ["arena.example", "a.b", "7.up", "xn--bcher-kva.example", "play.arena.example"] {
+        let parsed: WorldName = name.parse().unwrap();
+        assert_eq!(parsed.as_str(), name);
+        assert!(parsed.is_domain());
+    }
+    let asset: AssetName = "gold@arena.example".parse().unwrap();
+    assert_eq!((asset.code.as_str(), asset.world.as_str()), ("gold", "arena.example"));
+}
+
+#[test]
+fn what_is_no_label_and_no_domain_is_no_worlds_name() {
     let too_long = "a".repeat(64);
-    for name in ["", "A", "a.b", "a_b", "-a", "a-", "-", "ab--c", "bücher", "a b", "a\n", "a/b", &too_long] {
+    let too_long_in_all = format!("{}.example", "a".repeat(56));
+    for name in [
+        "",
+        "A",
+        "a_b",
+        "-a",
+        "a-",
+        "-",
+        "ab--c",
+        "bücher",
+        "a b",
+        "a\n",
+        "a/b",
+        &too_long,
+        ".",
+        "a.",
+        ".a",
+        "a..b",
+        "a.-b",
+        "a-.b",
+        "192.0.2.1",
+        "a.1",
+        "a_b.example",
+        &too_long_in_all,
+    ] {
         assert!(name.parse::<WorldName>().is_err(), "{name:?} was accepted");
     }
 }

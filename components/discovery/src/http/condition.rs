@@ -24,7 +24,8 @@ impl Condition {
     pub(super) fn read(query: &str) -> Result<Self, Problem> {
         let mut condition = Self::default();
         for (key, value) in form_urlencoded::parse(query.as_bytes()) {
-            let bad = || Problem::bad_request(format!("after is a version, and wait is 0 to {WAIT_S_MAX} seconds"));
+            let bad =
+                || Problem::bad_request(format!("after is a version, and wait is 0 to {WAIT_S_MAX} seconds"));
             match &*key {
                 "after" => condition.after = Some(value.parse().map_err(|_| bad())?),
                 "wait" => condition.wait_s = value.parse().map_err(|_| bad())?,

@@ -7,6 +7,13 @@
 //! | `/v1/worlds` | POST | the operator who signed the record |
 //! | `/v1/worlds/changes` | GET | anybody |
 //! | `/v1/worlds/{name}` | GET | anybody |
+//! | `/v1/worlds/{name}/challenge` | GET | anybody |
+//! | `/v1/worlds/{name}/lease` | PUT | the world, or its operator, who signed the live state |
+//! | `/v1/actions` | POST | the operator who signed the action |
+//! | `/v1/operators/{id}` | GET | anybody |
+//! | `/v1/delegations`, `/v1/delegations/{label}` | GET | anybody |
+//! | `/v1/delegations/{label}` | PUT, DELETE | the administrator |
+//! | `/v1/maintenance` | GET, POST | the administrator |
 //! | `/dns-query` | GET, POST | anybody |
 //! | `/v1/keys/zone` | GET | the administrator |
 //! | `/v1/keys/zone/rotate` | POST | the administrator |
@@ -21,7 +28,11 @@
 //! | `/v1/zone/export{?format,zone,cursor}` | GET | the administrator |
 //! | `/v1/zone/import{?zone}` | POST | the administrator |
 
+mod actions;
 mod changes;
+mod condition;
+mod delegations;
+mod maintenance;
 mod search;
 mod worlds;
 mod zone;
@@ -33,6 +44,7 @@ use crate::{doh, keys};
 use http::{Method, Request, Response, StatusCode};
 use serde_json::json;
 use vwp_core::caller::{self, Caller};
+use vwp_core::outbound::Outbound;
 use vwp_core::{Environment, Problem, keyring, reply};
 use vwp_storage::Kv;
 
@@ -40,16 +52,18 @@ use vwp_storage::Kv;
 const CHANGES: &str = "/v1/worlds/changes";
 
 /// Answers a request.
-pub async fn handle<S: Kv>(
+pub async fn handle<S: Kv, O: Outbound>(
     store: &S,
+    outbound: &O,
     environment: &Environment<'_>,
     request: Request<Vec<u8>>,
 ) -> Response<Vec<u8>> {
-    reply::finish(request.method(), route(store, environment, &request).await)
+    reply::finish(request.method(), route(store, outbound, environment, &request).await)
 }
 
-async fn route<S: Kv>(
+async fn route<S: Kv, O: Outbound>(
     store: &S,
+    outbound: &O,
     environment: &Environment<'_>,
     request: &Request<Vec<u8>>,
 ) -> Result<Response<Vec<u8>>, Problem> {
@@ -59,15 +73,23 @@ async fn route<S: Kv>(
         return if is_get { changes::list(store, request).await } else { method_not_allowed("GET, HEAD") };
     }
     if let Some(rest) = below(path, "/v1/worlds") {
-        return worlds::route(store, environment, request, rest).await;
+        return worlds::route(store, outbound, environment, request, rest).await;
     }
     if let Some(rest) = below(path, "/v1/keys/zone") {
         return zone::receipt_keys(store, environment, request, rest).await;
+    }
+    if let Some(rest) = below(path, "/v1/operators") {
+        return actions::operators(store, request, rest).await;
+    }
+    if let Some(rest) = below(path, "/v1/delegations") {
+        return delegations::route(store, environment, request, rest).await;
     }
     if let Some(rest) = below(path, "/v1/zone") {
         return zone::route(store, environment, request, rest).await;
     }
     match path {
+        "/v1/actions" => actions::act(store, environment, request).await,
+        "/v1/maintenance" => maintenance::route(store, environment, request).await,
         "/" if is_get => index(store, environment).await,
         "/" => method_not_allowed("GET, HEAD"),
         "/dns-query" if is_get || request.method() == Method::POST => {
@@ -87,6 +109,19 @@ fn method_not_allowed<T>(allow: &'static str) -> Result<T, Problem> {
     Err(Problem::method_not_allowed(allow))
 }
 
+/// The media type of a compact JWS (RFC 7515, section 9.2.1).
+const JOSE_MEDIA_TYPE: &str = "application/jose";
+
+/// The signed object in a request's body, of at most `length_max` bytes.
+fn signed(request: &Request<Vec<u8>>, length_max: usize) -> Result<&str, Problem> {
+    reply::require_media_type(request.headers(), JOSE_MEDIA_TYPE)?;
+    if request.body().len() > length_max {
+        return Err(reply::too_large(length_max));
+    }
+    let signed = std::str::from_utf8(request.body());
+    Ok(signed.map_err(|_| Problem::bad_request("the body is not a compact JWS"))?.trim_ascii())
+}
+
 async fn index<S: Kv>(store: &S, environment: &Environment<'_>) -> Result<Response<Vec<u8>>, Problem> {
     // The public keys are here so that anybody can verify a receipt.
     let keys = keyring::list(store, keys::ZONE_KEYRING).await?;
@@ -98,6 +133,11 @@ async fn index<S: Kv>(store: &S, environment: &Environment<'_>) -> Result<Respon
         "resources": {
             "worlds": "/v1/worlds{?q,tag*,language*,region*,software*,protocol*,rating,accepting,near,within_km,sort,facets,limit,cursor}",
             "world": "/v1/worlds/{name}{?after,wait}",
+            "challenge": "/v1/worlds/{name}/challenge{?operator}",
+            "lease": "/v1/worlds/{name}/lease",
+            "actions": "/v1/actions",
+            "operator": "/v1/operators/{id}",
+            "delegations": "/v1/delegations{?cursor}",
             "changes": "/v1/worlds/changes{?since,limit,wait}",
             "dns": "/dns-query{?dns}",
         },

@@ -1,17 +1,20 @@
 //! `/v1/worlds`: registering, finding and showing worlds.
 
+use super::condition::Condition;
 use super::{method_not_allowed, search};
 use crate::error::DiscoveryError;
-use crate::registry::{self, World};
-use crate::{names, record};
+use crate::lease::{self, Statement};
+use crate::live::LIVE_LENGTH_MAX;
+use crate::place::{self, Place};
+use crate::registry::{self, Shown, World};
+use crate::{control, delegation, keys, names, record};
 use http::{Method, Request, Response, StatusCode, header};
 use percent_encoding::percent_decode_str;
 use serde::Serialize;
+use std::borrow::Cow;
+use vwp_core::outbound::Outbound;
 use vwp_core::{Environment, Problem, reply};
 use vwp_storage::Kv;
-
-/// The media type of a compact JWS (RFC 7515, section 9.2.1).
-const JOSE_MEDIA_TYPE: &str = "application/jose";
 
 /// A world as the API shows it: what its operator said, and the proof.
 #[derive(Debug, Serialize)]
@@ -20,7 +23,7 @@ pub struct WorldView<'a> {
     pub fqdn: String,
     /// The name as people read it, in its own script.
     pub unicode_name: String,
-    /// The operator's id.
+    /// The id of the operator who signed the record.
     pub operator: &'a str,
     /// What the operator said.
     #[serde(flatten)]
@@ -42,40 +45,74 @@ impl<'a> WorldView<'a> {
     }
 }
 
+/// A world as the API shows it by itself: with what changes more often than its record.
+#[derive(Debug, Serialize)]
+struct ShownView<'a> {
+    #[serde(flatten)]
+    world: WorldView<'a>,
+    /// The commit that registered the record.
+    version: u64,
+    /// Whether the lease has ended, and the world is served only for the time being.
+    stale: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    lease_ends_at: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    live: Option<&'a Statement>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    transferred_to: Option<&'a str>,
+}
+
+impl<'a> ShownView<'a> {
+    fn new(shown: &'a Shown, environment: &Environment<'_>) -> Self {
+        Self {
+            world: WorldView::new(&shown.world, environment),
+            version: shown.version,
+            stale: shown.is_stale,
+            lease_ends_at: shown.lease_ends_at,
+            live: shown.live.as_ref(),
+            transferred_to: shown.transferred_to.as_deref(),
+        }
+    }
+}
+
 /// Answers a request to `/v1/worlds` or below it; `rest` is the path behind that.
-pub(super) async fn route<S: Kv>(
+pub(super) async fn route<S: Kv, O: Outbound>(
     store: &S,
+    outbound: &O,
     environment: &Environment<'_>,
     request: &Request<Vec<u8>>,
     rest: &str,
 ) -> Result<Response<Vec<u8>>, Problem> {
     let is_get = matches!(*request.method(), Method::GET | Method::HEAD);
-    let is_post = request.method() == Method::POST;
-    match rest.strip_prefix('/') {
-        None if is_get => search::find(store, environment, request).await,
-        None if is_post => register_world(store, environment, request).await,
-        None => method_not_allowed("GET, HEAD, POST"),
-        Some(name) if name.is_empty() || name.contains('/') => {
-            Err(Problem::not_found("no resource has this path"))
-        }
-        Some(name) if is_get => show_world(store, environment, name).await,
-        Some(_) => method_not_allowed("GET, HEAD"),
+    let Some(rest) = rest.strip_prefix('/') else {
+        return match *request.method() {
+            Method::POST => register_world(store, outbound, environment, request).await,
+            _ if is_get => search::find(store, environment, request).await,
+            _ => method_not_allowed("GET, HEAD, POST"),
+        };
+    };
+    let (name, part) = rest.split_once('/').map_or((rest, None), |(name, part)| (name, Some(part)));
+    if name.is_empty() {
+        return Err(Problem::not_found("no resource has this path"));
+    }
+    match part {
+        None if is_get => show_world(store, environment, request, name).await,
+        Some("challenge") if is_get => challenge(environment, request, name),
+        None | Some("challenge") => method_not_allowed("GET, HEAD"),
+        Some("lease") if request.method() == Method::PUT => renew(store, environment, request, name).await,
+        Some("lease") => method_not_allowed("PUT"),
+        Some(_) => Err(Problem::not_found("no resource has this path")),
     }
 }
 
-async fn register_world<S: Kv>(
+async fn register_world<S: Kv, O: Outbound>(
     store: &S,
+    outbound: &O,
     environment: &Environment<'_>,
     request: &Request<Vec<u8>>,
 ) -> Result<Response<Vec<u8>>, Problem> {
-    reply::require_media_type(request.headers(), JOSE_MEDIA_TYPE)?;
-    if request.body().len() > record::RECORD_LENGTH_MAX {
-        return Err(reply::too_large(record::RECORD_LENGTH_MAX));
-    }
-    let signed = std::str::from_utf8(request.body())
-        .map_err(|_| Problem::bad_request("the body is not a compact JWS"))?
-        .trim_ascii();
-    let registration = registry::register(store, environment, signed).await?;
+    let signed = super::signed(request, record::RECORD_LENGTH_MAX)?;
+    let registration = registry::register(store, outbound, environment, signed).await?;
     let mut response = reply::json(registration.status(), &registration);
     if registration.is_new {
         let location = format!("/v1/worlds/{}", registration.name);
@@ -88,14 +125,59 @@ async fn register_world<S: Kv>(
 async fn show_world<S: Kv>(
     store: &S,
     environment: &Environment<'_>,
+    request: &Request<Vec<u8>>,
     name: &str,
 ) -> Result<Response<Vec<u8>>, Problem> {
-    let name = percent_decode_str(name)
-        .decode_utf8()
-        .map_err(|_| DiscoveryError::BadName("the name is not UTF-8".to_owned()))?;
-    let name = names::world(&name)?;
-    let world = registry::lookup(store, environment, &name)
-        .await?
-        .ok_or_else(|| Problem::not_found(format!("no world is registered as {name}")))?;
-    Ok(reply::json(StatusCode::OK, &WorldView::new(&world, environment)))
+    let condition = Condition::read(request.uri().query().unwrap_or_default())?;
+    let (label, fqdn) = match place::of(&decoded(name)?, environment.settings)? {
+        Place::World(name) => {
+            condition.wait(store, &keys::world(&name)).await?;
+            if let Some(shown) = registry::show(store, environment, &name).await? {
+                let answer = reply::json(StatusCode::OK, &ShownView::new(&shown, environment));
+                return Ok(condition.apply(request, shown.version, shown.shown_version, answer));
+            }
+            let fqdn = registry::fqdn(name.as_str(), environment);
+            (name, fqdn)
+        }
+        Place::Below { label, fqdn } => (label, fqdn),
+    };
+    // Only a label of the zone can be delegated.
+    let delegation = if label.is_domain() { None } else { delegation::lookup(store, &label).await? };
+    let delegation =
+        delegation.ok_or_else(|| Problem::not_found(format!("no world is registered as {fqdn}")))?;
+    let location = format!("{}/v1/worlds/{fqdn}", delegation.url);
+    let mut response = reply::empty(StatusCode::TEMPORARY_REDIRECT);
+    let location = location.parse().map_err(|_| Problem::internal())?;
+    response.headers_mut().insert(header::LOCATION, location);
+    Ok(response)
+}
+
+fn challenge(
+    environment: &Environment<'_>,
+    request: &Request<Vec<u8>>,
+    name: &str,
+) -> Result<Response<Vec<u8>>, Problem> {
+    let mut parameters = form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes());
+    let operator = match (parameters.next(), parameters.next()) {
+        (Some((key, value)), None) if key == "operator" => value,
+        _ => return Err(Problem::bad_request("the parameter is operator, an operator's id")),
+    };
+    Ok(reply::json(StatusCode::OK, &control::challenge_of(environment, &decoded(name)?, &operator)?))
+}
+
+async fn renew<S: Kv>(
+    store: &S,
+    environment: &Environment<'_>,
+    request: &Request<Vec<u8>>,
+    name: &str,
+) -> Result<Response<Vec<u8>>, Problem> {
+    let name = place::world(&decoded(name)?, environment.settings)?;
+    let signed = super::signed(request, LIVE_LENGTH_MAX)?;
+    let heartbeat = lease::heartbeat(store, environment, &name, signed).await?;
+    Ok(reply::json(StatusCode::OK, &heartbeat))
+}
+
+fn decoded(name: &str) -> Result<Cow<'_, str>, DiscoveryError> {
+    let name = percent_decode_str(name).decode_utf8();
+    name.map_err(|_| DiscoveryError::BadName("the name is not UTF-8".to_owned()))
 }

@@ -15,6 +15,7 @@ use super::keys;
 use super::stored::{self, CHUNK, State};
 use super::vocabulary::Pages;
 use crate::terms;
+use roaring::RoaringBitmap;
 use std::collections::{BTreeMap, BTreeSet};
 use vwp_core::Problem;
 use vwp_storage::kv::{Check, Direction, Key, Outcome, READ_KEYS_MAX, Version, Write};
@@ -49,7 +50,7 @@ pub enum Folded {
 
 /// Folds some deltas, if at least `deltas_min` wait.
 pub async fn run<S: Kv>(store: &S, deltas_min: u32) -> Result<Folded, Problem> {
-    let mut writer = Writer::open(store).await?;
+    let mut commits = Commits::open(store).await?;
     let page = store.scan(&keys::deltas(), DOCUMENTS_MAX, Direction::Forward).await?;
     if page.items.is_empty() || page.items.len() < deltas_min as usize {
         return Ok(Folded::Nothing);
@@ -60,7 +61,7 @@ pub async fn run<S: Kv>(store: &S, deltas_min: u32) -> Result<Folded, Problem> {
         let delta = stored::terms_of(&item.entry.value)?;
         documents.push(Folding { number, version: item.entry.version, delta, base: None });
     }
-    match fold(&mut writer, &mut documents).await {
+    match fold(&mut commits, &mut documents).await {
         Ok(()) => Ok(Folded::Some(documents.len())),
         Err(Stop::Overtaken) => Ok(Folded::Overtaken),
         Err(Stop::Failed(problem)) => Err(problem),
@@ -93,23 +94,23 @@ impl From<StorageError> for Stop {
     }
 }
 
-async fn fold<S: Kv>(writer: &mut Writer<'_, S>, documents: &mut [Folding]) -> Result<(), Stop> {
-    widen_bases(writer, documents).await?;
+async fn fold<S: Kv>(commits: &mut Commits<'_, S>, documents: &mut [Folding]) -> Result<(), Stop> {
+    widen_bases(commits, documents).await?;
     let changes = changes(documents);
-    let new = new_words(writer.store, &changes).await?;
-    writer.write_all(Pages::changed(writer.store, &new, &BTreeSet::new()).await?.writes()).await?;
-    let gone = change_postings(writer, &changes).await?;
-    writer.write_all(Pages::changed(writer.store, &BTreeSet::new(), &gone).await?.writes()).await?;
+    let new = new_words(commits.store, &changes).await?;
+    commits.write_all(Pages::changed(commits.store, &new, &BTreeSet::new()).await?.writes()).await?;
+    let gone = change_postings(commits, &changes).await?;
+    commits.write_all(Pages::changed(commits.store, &BTreeSet::new(), &gone).await?.writes()).await?;
     for part in documents.chunks(DOCUMENTS_PER_COMMIT) {
-        finish(writer, part).await?;
+        finish(commits, part).await?;
     }
     Ok(())
 }
 
-async fn widen_bases<S: Kv>(writer: &mut Writer<'_, S>, documents: &mut [Folding]) -> Result<(), Stop> {
+async fn widen_bases<S: Kv>(commits: &mut Commits<'_, S>, documents: &mut [Folding]) -> Result<(), Stop> {
     let wanted: Vec<Key> = documents.iter().map(|document| keys::base(document.number)).collect();
     let mut writes = Vec::new();
-    for (document, entry) in documents.iter_mut().zip(writer.store.get_many(&wanted).await?) {
+    for (document, entry) in documents.iter_mut().zip(commits.store.get_many(&wanted).await?) {
         let base = entry.map_or(Ok(BTreeSet::new()), |entry| stored::terms_of(&entry.value))?;
         let wide: BTreeSet<&String> = base.union(&document.delta).collect();
         if wide.len() > base.len() {
@@ -118,8 +119,8 @@ async fn widen_bases<S: Kv>(writer: &mut Writer<'_, S>, documents: &mut [Folding
         document.base = Some(base);
     }
     let chunks = documents.iter().map(|document| stored::chunk_of(document.number) + 1).max();
-    writer.state.chunks = writer.state.chunks.max(chunks.unwrap_or_default());
-    writer.write_all(writes).await
+    commits.state.chunks = commits.state.chunks.max(chunks.unwrap_or_default());
+    commits.write_all(writes).await
 }
 
 /// The documents that come to a chunk of a posting, and those that leave it.
@@ -168,25 +169,25 @@ async fn new_words<S: Kv>(
 
 /// Changes the postings; the words that no document has any more.
 async fn change_postings<S: Kv>(
-    writer: &mut Writer<'_, S>,
+    commits: &mut Commits<'_, S>,
     changes: &BTreeMap<(String, u16), Change>,
 ) -> Result<BTreeSet<String>, Stop> {
     let mut emptied = BTreeSet::new();
     let changes: Vec<_> = changes.iter().collect();
     for part in changes.chunks(WRITES_MAX) {
         let wanted: Vec<Key> = part.iter().map(|((term, chunk), _)| keys::posting(term, *chunk)).collect();
-        let entries = writer.store.get_many(&wanted).await?;
+        let entries = commits.store.get_many(&wanted).await?;
         let mut writes = Vec::new();
         for ((((term, chunk), change), key), entry) in part.iter().zip(wanted).zip(entries) {
             let before =
-                entry.as_ref().map_or(Ok(Default::default()), |entry| stored::bitmap(&entry.value))?;
+                entry.as_ref().map_or(Ok(RoaringBitmap::new()), |entry| stored::bitmap(&entry.value))?;
             let mut after = before.clone();
             after.extend(change.put.iter().copied());
             for number in &change.removed {
                 after.remove(*number);
             }
-            if term == terms::ALL && *chunk == writer.state.window && after.len() > WINDOW_FULL {
-                writer.state.window += 1;
+            if term == terms::ALL && *chunk == commits.state.window && after.len() > WINDOW_FULL {
+                commits.state.window += 1;
             }
             if after.is_empty() {
                 emptied.extend(term.strip_prefix(terms::WORD).map(str::to_owned));
@@ -195,12 +196,12 @@ async fn change_postings<S: Kv>(
                 writes.push(Write::put(key, stored::bytes(&mut after)?));
             }
         }
-        writer.write_all(writes).await?;
+        commits.write_all(writes).await?;
     }
     let mut gone = BTreeSet::new();
     for word in emptied {
         let term = format!("{}{word}", terms::WORD);
-        let left = writer.store.scan(&keys::postings_between(&term, &term), 1, Direction::Forward).await?;
+        let left = commits.store.scan(&keys::postings_between(&term, &term), 1, Direction::Forward).await?;
         if left.items.is_empty() {
             gone.insert(word);
         }
@@ -209,7 +210,7 @@ async fn change_postings<S: Kv>(
 }
 
 /// Takes away the deltas and bases of documents that have not changed since they were read.
-async fn finish<S: Kv>(writer: &mut Writer<'_, S>, documents: &[Folding]) -> Result<(), Stop> {
+async fn finish<S: Kv>(commits: &mut Commits<'_, S>, documents: &[Folding]) -> Result<(), Stop> {
     let mut left: Vec<&Folding> = documents.iter().collect();
     while !left.is_empty() {
         let checks = left
@@ -219,7 +220,7 @@ async fn finish<S: Kv>(writer: &mut Writer<'_, S>, documents: &[Folding]) -> Res
             .iter()
             .flat_map(|document| [keys::delta(document.number), keys::base(document.number)])
             .map(Write::delete);
-        let changed = writer.commit(checks.collect(), writes.collect()).await?;
+        let changed = commits.commit(checks.collect(), writes.collect()).await?;
         if changed.is_empty() {
             return Ok(());
         }
@@ -229,13 +230,13 @@ async fn finish<S: Kv>(writer: &mut Writer<'_, S>, documents: &[Folding]) -> Res
 }
 
 /// Writes, as long as no other compaction does.
-struct Writer<'a, S> {
+struct Commits<'a, S> {
     store: &'a S,
     state: State,
     seen: Option<Version>,
 }
 
-impl<'a, S: Kv> Writer<'a, S> {
+impl<'a, S: Kv> Commits<'a, S> {
     async fn open(store: &'a S) -> Result<Self, Problem> {
         let entry = store.get(keys::STATE.as_bytes()).await?;
         let state = entry.as_ref().map_or(Ok(State::default()), |entry| stored::read(&entry.value))?;

@@ -61,7 +61,7 @@ async fn sink<S: Kv>(
     environment: &Environment<'_>,
     number: u32,
     document: Document,
-    score: f64,
+    average: f64,
 ) -> Result<(), Problem> {
     let world = crate::keys::world_text(&document.name);
     let wanted: [Key; 4] = [world.clone(), keys::document(number), keys::delta(number), keys::base(number)];
@@ -81,10 +81,10 @@ async fn sink<S: Kv>(
         writes: Vec::new(),
     };
     let before = popularity::degree(document.score);
-    let sunk = Document { score, observed_at: Some(environment.now), ..document };
+    let sunk = Document { score: average, observed_at: Some(environment.now), ..document };
     plan.writes.push(Write::put(keys::document(number), stored::json(&sunk)?));
     let found = Found { number, document: sunk, delta, has_base: base.is_some() };
-    let terms = terms::of_facts(&facts, popularity::degree(score));
+    let terms = terms::of_facts(&facts, popularity::degree(average));
     found.change(&terms, || terms::of_facts(&facts, before), &mut plan);
     store.commit(&plan.checks, &plan.writes).await?;
     Ok(())

@@ -26,6 +26,7 @@ pub use texts::Texts;
 
 use crate::error::DiscoveryError;
 use crate::names;
+use crate::place;
 use check::{Checked, bad};
 use p256::ecdsa::SigningKey;
 use serde::{Deserialize, Serialize};
@@ -190,7 +191,7 @@ impl Record {
         let mut record: Self = serde_json::from_slice(payload)
             .map_err(|error| bad(format!("the payload is not a world record: {error}")))?;
         record.check_claims(environment)?;
-        let name = names::registrable(&record.name)?;
+        let name = place::registrable(&record.name, environment.settings)?;
         record.check_texts()?;
         record.check_places(&name)?;
         record.check_entry()?;

@@ -20,6 +20,7 @@ pub use question::{LIMIT_DEFAULT, LIMIT_MAX, Question, Sort, TEXT_LENGTH_MAX, VA
 
 use crate::index::stored::Document;
 use crate::index::view::View;
+use crate::lease;
 use crate::registry::World;
 use crate::terms;
 use candidates::Candidates;
@@ -77,7 +78,12 @@ pub async fn search<S: Kv>(
         _ => Order::Classes(Classes::new([found.clone()])),
     };
     let mut candidates = Candidates::new(&view, order, after);
-    let is_wanted = async |worlds: &[World]| Ok(vec![true; worlds.len()]);
+    let is_wanted = async |worlds: &[World]| {
+        if question.accepting {
+            return lease::accepting(store, environment, worlds).await;
+        }
+        Ok(vec![true; worlds.len()])
+    };
     let (worlds, last) = candidates.page(environment, asked.limit, is_wanted).await?;
     Ok(Page {
         worlds,

@@ -47,7 +47,8 @@ impl Order {
 
 /// Classes that are split by degrees of popularity.
 pub(super) struct Classes {
-    classes: VecDeque<RoaringBitmap>,
+    /// The classes that are left.
+    left: VecDeque<RoaringBitmap>,
     /// How many classes are done.
     class: u8,
     /// How many degrees of the first class are done.
@@ -58,13 +59,13 @@ pub(super) struct Classes {
 
 impl Classes {
     pub(super) fn new(classes: impl IntoIterator<Item = RoaringBitmap>) -> Self {
-        Self { classes: classes.into_iter().collect(), class: 0, done: 0, degrees: Vec::new() }
+        Self { left: classes.into_iter().collect(), class: 0, done: 0, degrees: Vec::new() }
     }
 
     async fn next<S: Kv>(&mut self, view: &View<'_, S>) -> Result<Option<Group>, Problem> {
-        while let Some(class) = self.classes.front_mut() {
+        while let Some(class) = self.left.front_mut() {
             if class.is_empty() {
-                self.classes.pop_front();
+                self.left.pop_front();
                 self.class += 1;
                 self.done = 0;
                 continue;

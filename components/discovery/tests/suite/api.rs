@@ -71,7 +71,8 @@ fn what_does_not_exist_is_not_found() {
     for path in ["/v1", "/v1/worlds/", "/v1/worlds/a/b", "/v2/worlds", "/v1/keys", "/v1/worlds/unknown"] {
         assert_eq!(port.get(path).slug(), "not-found", "{path}");
     }
-    for path in ["/v1/worlds/a.b", "/v1/worlds/%FF", "/v1/worlds/_vw", "/v1/worlds/-"] {
+    for path in ["/v1/worlds/a..b", "/v1/worlds/vwp.test", "/v1/worlds/%FF", "/v1/worlds/_vw", "/v1/worlds/-"]
+    {
         assert_eq!(port.get(path).slug(), "bad-name", "{path}");
     }
 }

@@ -1,13 +1,19 @@
 //! What users of the discovery component can rely on, on the storage model.
 
+mod acting;
+mod actions;
 mod api;
 mod browsing;
 mod changes;
+mod delegations;
 mod dns;
 mod document;
 mod doh;
+mod domains;
 mod fields;
+mod leases;
 mod live;
+mod operators;
 mod packets;
 mod projection;
 mod refusals;
@@ -15,3 +21,5 @@ mod registration;
 mod search;
 mod search_model;
 mod support;
+mod updates;
+mod zone;

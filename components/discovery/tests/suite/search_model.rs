@@ -136,9 +136,9 @@ fn world(n: usize, look: &Look) -> World {
             altitude: None,
         }),
         rating: look.rating.map(|level| Rating { level, ..Rating::default() }),
-        software: (n % 2 == 0).then(|| Software { name: "paper".into(), version: None }),
+        software: n.is_multiple_of(2).then(|| Software { name: "paper".into(), version: None }),
         endpoints: vec![Endpoint {
-            region: Some(if n % 3 == 0 { "eu" } else { "us" }.into()),
+            region: Some(if n.is_multiple_of(3) { "eu" } else { "us" }.into()),
             ..Endpoint::new("minecraft", "play.example.com", 25565)
         }],
         exp: support::START_S + 10 * 366 * 86_400,
@@ -279,9 +279,15 @@ impl Both {
     }
 }
 
+/// A distance in whole metres.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "no distance is negative or long")]
+fn metres(distance: f64) -> u64 {
+    distance as u64
+}
+
 fn distance_m(from: Place, facts: &Facts) -> Option<u64> {
     let centre = h3o::LatLng::from(terms::leaf(facts.position?)?);
-    Some(h3o::LatLng::new(from.latitude, from.longitude).unwrap().distance_m(centre) as u64)
+    Some(metres(h3o::LatLng::new(from.latitude, from.longitude).unwrap().distance_m(centre)))
 }
 
 /// How well a world fits, if it does: by its names, its words, their starts, or nearly.
@@ -297,7 +303,7 @@ fn class(question: &Question, facts: &Facts) -> Option<u64> {
         && (question.languages.is_empty() || question.languages.iter().any(spoken))
         && question.rating_max.is_none_or(|most| facts.rating.is_some_and(|level| level <= most))
         && question.near.is_none_or(|near| {
-            let within = question.within_km.map_or(u64::MAX, |km| (km * 1000.0) as u64);
+            let within = question.within_km.map_or(u64::MAX, |km| metres(km * 1000.0));
             distance_m(near, facts).is_some_and(|metres| metres <= within)
         });
     let words = |texts: &[&Vec<String>]| -> Vec<String> {

@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use vwp_core::Environment;
 use vwp_core::environment::{Random, Settings};
 use vwp_core::jose::{self, Jwk};
+use vwp_core::outbound::{Offline, Outbound};
 use vwp_discovery::record::{self, Endpoint, Record, Texts};
 use vwp_storage::Kv;
 use vwp_storage::memory::Memory;
@@ -92,7 +93,16 @@ impl Port {
     }
 
     pub(crate) fn send_through(&self, store: &impl Kv, request: Request<Vec<u8>>) -> Answer {
-        let response = block_on(vwp_discovery::http::handle(store, &self.environment(), request));
+        self.exchange(store, &Offline, request)
+    }
+
+    /// The same with a network that the port can reach others through.
+    pub(crate) fn send_out(&self, outbound: &impl Outbound, request: Request<Vec<u8>>) -> Answer {
+        self.exchange(&self.store, outbound, request)
+    }
+
+    fn exchange(&self, store: &impl Kv, outbound: &impl Outbound, request: Request<Vec<u8>>) -> Answer {
+        let response = block_on(vwp_discovery::http::handle(store, outbound, &self.environment(), request));
         let (parts, body) = response.into_parts();
         Answer { status: parts.status, headers: parts.headers, body }
     }

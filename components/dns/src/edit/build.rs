@@ -54,7 +54,7 @@ fn node(change: &Change<'_>, view: &View, name: &OrderedName) -> Result<Node, Dn
     node.sets.retain(|set| set.rtype != Type::NSEC);
     let owner = name.to_name(change.zone.apex()).ok_or(DnsError::Corrupt("a name of a zone"))?;
     if change.policy.is_signed {
-        let next = next(change, view, name).to_name(change.zone.apex());
+        let next = next(change, view, name)?.to_name(change.zone.apex());
         let next = next.ok_or(DnsError::Corrupt("a name of a zone"))?;
         // The apex has a start of authority, which is kept elsewhere.
         let start = name.is_apex().then_some(Type::SOA);
@@ -106,15 +106,19 @@ fn same<'a>(change: &Change<'_>, before: &'a Node, set: &Set) -> Option<&'a Set>
 
 /// The name after this one when the change is made: the nearer of the next one that stays, and
 /// the next one that comes.
-fn next(change: &Change<'_>, view: &View, name: &OrderedName) -> OrderedName {
+fn next(change: &Change<'_>, view: &View, name: &OrderedName) -> Result<OrderedName, DnsError> {
     let mut next = view.next(name);
     while !next.is_apex() && is_gone(change, &next) {
+        if view.node(&next).is_none() {
+            // It was not there when it was read, and came before its neighbour was.
+            return Err(DnsError::Conflict);
+        }
         next = view.next(&next);
     }
     let comes = |(_, content): &(&OrderedName, &Option<super::Content>)| present(content.as_ref()).is_some();
     let come = change.edit.range((Excluded(name), Unbounded)).find(comes);
-    match come {
+    Ok(match come {
         Some((come, _)) if next.is_apex() || *come < next => come.clone(),
         _ => next,
-    }
+    })
 }

@@ -4,6 +4,8 @@ use crate::support::{Port, address, alias, at, content, delegation, edit, mail, 
 use crate::verify::{nodes, verify};
 use domain::base::iana::Rtype as Type;
 use futures::executor::block_on;
+use futures::future::join_all;
+use futures::join;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use vwp_dns::DnsError;
@@ -78,8 +80,7 @@ fn apply(model: &Model, edit: &Edit) -> Option<Model> {
 }
 
 async fn assert_holds(port: &Port, model: &Model) {
-    let head = port.publish().await;
-    verify(port, &head).await;
+    verify(port, &port.publish().await).await;
     let mut held = nodes(port).await;
     held.remove(&OrderedName::apex());
     let held: Model = held
@@ -147,6 +148,26 @@ proptest! {
             }
             assert_holds(&port, &model).await;
         });
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
+
+    #[test]
+    fn edits_that_come_between_each_other_leave_the_zone_whole(
+        edits in prop::collection::vec(edits(), 2..8),
+    ) {
+        block_on(async {
+            let mut port = Port::new();
+            let all = join_all(edits.iter().map(|edit| port.edit_among_others(edit)));
+            for outcome in join!(all, port.maintain()).0 {
+                prop_assert!(matches!(outcome, Ok(()) | Err(DnsError::Refused(_))), "{outcome:?}");
+            }
+            port.now_ms += 1000;
+            verify(&port, &port.publish().await).await;
+            Ok(())
+        })?;
     }
 }
 

@@ -105,7 +105,7 @@ fn every_validator_stays_green_while_a_single_key_rolls() {
     block_on(async {
         let mut simulation = Simulation::new(KeyScheme::Combined).await;
         let first = simulation.past[0].2.keys.clone();
-        for _ in 0..300 {
+        for _ in 0..230 {
             simulation.step().await;
         }
         let (_, ds, last) = simulation.past.last().expect("now");
@@ -121,7 +121,7 @@ fn every_validator_stays_green_while_two_keys_roll() {
     block_on(async {
         let mut simulation = Simulation::new(KeyScheme::Split).await;
         let first = simulation.past[0].2.keys.clone();
-        for step in 0..300 {
+        for step in 0..230 {
             if step == 50 {
                 let port = &simulation.port;
                 let environment = port.environment();

@@ -5,6 +5,7 @@ use domain::base::{Name, Ttl};
 use domain::rdata::{A, Cname, Mx, Ns, Txt};
 use std::net::Ipv4Addr;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use vwp_core::Environment;
 use vwp_core::environment::{Random, Settings};
 use vwp_dns::edit::{self, Content, Edit, Plan};
@@ -12,7 +13,9 @@ use vwp_dns::name::{OrderedName, OwnName};
 use vwp_dns::node::{Glue, Set};
 use vwp_dns::zone::{Policy, Zone};
 use vwp_dns::{DnsError, keys, publish, refresh};
+use vwp_storage::kv::{Change, Check, Direction, Entry, Key, KeyRange, Outcome, Page, Version, Write};
 use vwp_storage::memory::Memory;
+use vwp_storage::{Kv, StorageError};
 
 pub(crate) const NOW_S: u64 = 1_800_000_000;
 
@@ -28,9 +31,54 @@ impl Random for Seeded {
     }
 }
 
+/// A store in which others have their turn before every call, as over a network: futures that
+/// are polled together come between each other's reads and writes.
+#[derive(Default)]
+pub(crate) struct Shared(Memory);
+
+/// Lets whoever is polled beside this go first.
+async fn others() {
+    let mut is_first = true;
+    std::future::poll_fn(|context| {
+        if std::mem::take(&mut is_first) {
+            context.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    })
+    .await;
+}
+
+impl Kv for Shared {
+    async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>, StorageError> {
+        others().await;
+        self.0.get_many(keys).await
+    }
+
+    async fn scan(&self, range: &KeyRange, limit: u32, direction: Direction) -> Result<Page, StorageError> {
+        others().await;
+        self.0.scan(range, limit, direction).await
+    }
+
+    async fn commit(&self, checks: &[Check], writes: &[Write]) -> Result<Outcome, StorageError> {
+        others().await;
+        self.0.commit(checks, writes).await
+    }
+
+    async fn changes(
+        &self,
+        prefix: &[u8],
+        since: Version,
+        limit: u32,
+        wait_ms: u32,
+    ) -> Result<Vec<Change>, StorageError> {
+        self.0.changes(prefix, since, limit, wait_ms).await
+    }
+}
+
 /// A zone with what it is kept by.
 pub(crate) struct Port {
-    pub(crate) store: Memory,
+    pub(crate) store: Shared,
     pub(crate) zone: Zone,
     pub(crate) policy: Policy,
     pub(crate) settings: Settings,
@@ -41,7 +89,7 @@ pub(crate) struct Port {
 impl Port {
     pub(crate) fn new() -> Self {
         Self {
-            store: Memory::default(),
+            store: Shared::default(),
             zone: Zone::new("vwp.test").expect("a zone"),
             policy: Policy::new(vec![own("ns1.Example"), own("ns2.example")], own("hostmaster.vwp.test")),
             settings: Settings {
@@ -76,6 +124,16 @@ impl Port {
 
     pub(crate) async fn edit(&self, edit: &Edit) -> Result<(), DnsError> {
         self.plan(edit).await?.commit(&self.store).await.map(|_| ())
+    }
+
+    /// Edits as a caller does, who starts over when others change the same names.
+    pub(crate) async fn edit_among_others(&self, edit: &Edit) -> Result<(), DnsError> {
+        loop {
+            match self.edit(edit).await {
+                Err(DnsError::Conflict) => {}
+                outcome => return outcome,
+            }
+        }
     }
 
     pub(crate) async fn publish(&self) -> publish::Head {
@@ -124,11 +182,13 @@ pub(crate) fn alias() -> Set {
     Set::from_records(Type::CNAME, Ttl::from_secs(60), [&Cname::new(own("Other.example"))]).expect("a set")
 }
 
+#[allow(clippy::unnecessary_wraps, reason = "an edit takes what a name is to hold, or nothing")]
 pub(crate) fn content(sets: Vec<Set>) -> Option<Content> {
     Some(Content { sets, glue: Vec::new() })
 }
 
 /// A delegation, with an address of its name server if its name is given.
+#[allow(clippy::unnecessary_wraps, reason = "an edit takes what a name is to hold, or nothing")]
 pub(crate) fn delegation(glue: Option<&OwnName>, is_secure: bool) -> Option<Content> {
     let server = Ns::new(glue.cloned().unwrap_or_else(|| own("ns.Example")));
     let mut sets = vec![Set::from_records(Type::NS, Ttl::from_secs(300), [&server]).expect("a set")];

@@ -2,6 +2,7 @@
 
 mod component;
 mod dependency;
+mod dns;
 mod trigger;
 
 use super::{App, ManifestError, Mode, Variable, schema};
@@ -69,6 +70,7 @@ impl Resolver {
         if self.mode == Mode::Portable {
             tool.machines.clear();
             tool.resolver = None;
+            tool.scheduled.clear();
         }
         let mut variables = BTreeMap::new();
         for (name, variable) in manifest.variables {
@@ -105,6 +107,8 @@ impl Resolver {
             components,
             machines: tool.machines,
             resolver: tool.resolver,
+            scheduled: tool.scheduled,
+            dns: self.dns(tool.dns)?,
             wait: Duration::from_millis(tool.wait_ms_max.unwrap_or(WAIT_MS_DEFAULT)),
             file: self.file,
         })
@@ -137,7 +141,7 @@ impl Resolver {
         if let Some(resolver) = &tool.resolver {
             self.known("application.tool.vwp.resolver", resolver)?;
         }
-        Ok(())
+        self.check_scheduled(&tool.scheduled)
     }
 
     fn known(&self, key: &str, component: &str) -> Result<(), ManifestError> {

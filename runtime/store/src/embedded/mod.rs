@@ -16,7 +16,7 @@ mod recover;
 mod writer;
 
 use crate::StoreError;
-use crate::engine::{Clock, Engine, Replicated, system_clock};
+use crate::engine::{Clock, Engine, Observer, Replicated, system_clock};
 use crate::log::{Log, LogOptions, LogReader, lock_dir};
 use crate::machine::{MachineFactory, Replica, ReplicaOptions};
 use crate::queue::Queue;
@@ -27,8 +27,8 @@ use index::Index;
 use maintain::Stop;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -87,6 +87,7 @@ struct Shared {
     index: Index,
     queue: Queue<Request>,
     feed: Feed,
+    observers: RwLock<Vec<Arc<dyn Observer>>>,
     clock: Clock,
     /// The latest time that anything was decided by: time never goes back.
     time: AtomicU64,
@@ -120,6 +121,7 @@ impl FjallEngine {
             index,
             queue: Queue::new(options.queue_items, options.queue_bytes),
             feed: Feed::after(log.next_position() - 1),
+            observers: RwLock::default(),
             clock: Arc::clone(&options.clock),
             time: AtomicU64::new(0),
             next_version: AtomicU64::new(log.next_position()),
@@ -223,6 +225,15 @@ impl Engine for FjallEngine {
     ) -> Result<Vec<Change>, StorageError> {
         limits::changes(&prefix, limit, wait_ms)?;
         self.shared.feed.changes(&self.timers, &prefix, since, limit, wait_ms).await
+    }
+
+    fn version(&self) -> Version {
+        self.shared.next_version.load(Ordering::Acquire).saturating_sub(1)
+    }
+
+    fn observe(&self, observer: Arc<dyn Observer>) {
+        // Nothing is ever half done under this lock.
+        self.shared.observers.write().unwrap_or_else(PoisonError::into_inner).push(observer);
     }
 
     fn open_machine(

@@ -12,9 +12,9 @@ use super::index::Staged;
 use super::{Shared, fail};
 use crate::StoreError;
 use crate::log::{AppendError, Log};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::SyncSender;
+use std::sync::{Arc, PoisonError};
 use tokio::sync::oneshot;
 use vwp_storage::StorageError;
 use vwp_storage::kv::{Change, Check, Key, Outcome, Timestamp, Version, Write};
@@ -144,6 +144,11 @@ impl Writer {
             return self.stop(&error);
         }
         self.shared.next_version.store(next, Ordering::Release);
+        for observer in self.shared.observers.read().unwrap_or_else(PoisonError::into_inner).iter() {
+            for (version, effects) in &self.accepted {
+                observer.committed(*version, &mut effects.iter().filter_map(effect_key));
+            }
+        }
         let changes = self.accepted.drain(..).flat_map(|(version, effects)| {
             effects.into_iter().filter_map(move |effect| change(version, effect))
         });
@@ -194,6 +199,14 @@ const PAYLOAD_KEPT: usize = 1_048_576;
 
 fn unavailable() -> StorageError {
     StorageError::Unavailable("the store could not write".to_owned())
+}
+
+/// The key that an effect changed for readers.
+fn effect_key(effect: &Effect) -> Option<&[u8]> {
+    match effect {
+        Effect::Put { key, .. } | Effect::Delete { key } | Effect::Expire { key, .. } => Some(key),
+        Effect::Forget { .. } => None,
+    }
 }
 
 /// What followers are told of an effect.
