@@ -4,12 +4,13 @@
 //! the loop that accepts waits for nobody.
 
 use crate::http::Router;
+use crate::tls;
 use anyhow::{Context, Result};
 use http::Request;
 use http::uri::Scheme;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::convert::Infallible;
@@ -34,6 +35,10 @@ const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 const WRITE_TIMEOUT: Duration = Duration::from_secs(30);
 /// How much of a connection is buffered; a longer head is refused with 431.
 const CONNECTION_BUFFER_BYTES: usize = 64 * 1024;
+/// How many requests a client may have under way in one HTTP/2 connection.
+const STREAMS_MAX: u32 = 64;
+/// How long a request's head may be in HTTP/2, as it counts them (RFC 9113, section 6.5.2).
+const HEADERS_BYTES_MAX: u32 = 64 * 1024;
 /// How long requests in flight may take to end when the host stops.
 const DRAIN: Duration = Duration::from_secs(10);
 /// How long accepting pauses when the system has no more descriptors.
@@ -106,32 +111,32 @@ impl Server {
     async fn connection(&self, stream: TcpStream, watcher: Watcher, mut stop: watch::Receiver<bool>) {
         // Answers are written whole; waiting to fill a segment would only delay them.
         let _ = stream.set_nodelay(true);
-        let Some(tls) = &self.tls else {
+        let Some(acceptor) = &self.tls else {
             return converse(stream, &self.router, Scheme::HTTP, watcher).await;
         };
+        let router = &self.router;
         let shaken = tokio::select! {
-            shaken = tokio::time::timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)) => shaken,
+            shaken = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)) => shaken,
             () = stopped(&mut stop) => return,
         };
         match shaken {
-            Ok(Ok(stream)) => converse(stream, &self.router, Scheme::HTTPS, watcher).await,
+            Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(tls::HTTP_2) => {
+                converse_in_streams(stream, router, watcher).await;
+            }
+            Ok(Ok(stream)) => converse(stream, router, Scheme::HTTPS, watcher).await,
             Ok(Err(error)) => tracing::debug!("a TLS handshake failed: {error}"),
             Err(_) => tracing::debug!("a TLS handshake took too long"),
         }
     }
 }
 
-/// Answers the requests of one connection.
+/// Answers the requests of one connection, one after the other.
 async fn converse(
     stream: impl AsyncRead + AsyncWrite + Send + 'static,
     router: &Arc<Router>,
     scheme: Scheme,
     watcher: Watcher,
 ) {
-    let mut stream = TimeoutStream::new(stream);
-    // Without it a client that stops reading keeps its connection and what is buffered
-    // for it for ever: hyper has no bound of its own for this.
-    stream.set_write_timeout(Some(WRITE_TIMEOUT));
     let service = service_fn(|request: Request<Incoming>| {
         let (router, scheme) = (router.clone(), scheme.clone());
         async move { Ok::<_, Infallible>(router.answer(request, scheme).await) }
@@ -140,9 +145,42 @@ async fn converse(
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_TIMEOUT)
         .max_buf_size(CONNECTION_BUFFER_BYTES)
-        .serve_connection(TokioIo::new(Box::pin(stream)), service);
+        .serve_connection(TokioIo::new(Box::pin(impatient(stream))), service);
     // A client that goes away is no event; the guest sees its body break off.
     let _ = watcher.watch(connection).await;
+}
+
+/// Answers the requests of one HTTP/2 connection, several at once. Only over TLS, where the client
+/// asks for it: that is where browsers and DNS clients speak it (RFC 9113, section 3.2; RFC 8484,
+/// section 5.2).
+async fn converse_in_streams(
+    stream: impl AsyncRead + AsyncWrite + Send + 'static,
+    router: &Arc<Router>,
+    watcher: Watcher,
+) {
+    let router = router.clone();
+    let service = service_fn(move |request: Request<Incoming>| {
+        let router = router.clone();
+        async move { Ok::<_, Infallible>(router.answer(request, Scheme::HTTPS).await) }
+    });
+    let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+        .timer(TokioTimer::new())
+        // A client that is gone is noticed, and its connection ends.
+        .keep_alive_interval(Some(HEAD_TIMEOUT))
+        .keep_alive_timeout(HEAD_TIMEOUT)
+        .max_concurrent_streams(STREAMS_MAX)
+        .max_header_list_size(HEADERS_BYTES_MAX)
+        .max_send_buf_size(CONNECTION_BUFFER_BYTES)
+        .serve_connection(TokioIo::new(Box::pin(impatient(stream))), service);
+    let _ = watcher.watch(connection).await;
+}
+
+/// A stream that ends with a client that stops reading, which would otherwise keep its connection
+/// and what is buffered for it for ever: hyper has no bound of its own for this.
+fn impatient<S: AsyncRead + AsyncWrite>(stream: S) -> TimeoutStream<S> {
+    let mut stream = TimeoutStream::new(stream);
+    stream.set_write_timeout(Some(WRITE_TIMEOUT));
+    stream
 }
 
 /// How many connections there may be, so that they never take the last descriptor: the

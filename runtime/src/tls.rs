@@ -9,14 +9,16 @@ use tokio_rustls::rustls::crypto::ring;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-/// What is offered to HTTP clients that ask (RFC 7301): the one protocol that is spoken.
-pub const HTTP: &[u8] = b"http/1.1";
+/// HTTP/2, by the name that IANA has for RFC 9113.
+pub const HTTP_2: &[u8] = b"h2";
+/// What is offered to HTTP clients that ask (RFC 7301), the best first.
+pub const HTTP: &[&[u8]] = &[HTTP_2, b"http/1.1"];
 /// What is offered to DNS clients that ask: the name that IANA has for RFC 7858.
-pub const DNS: &[u8] = b"dot";
+pub const DNS: &[&[u8]] = &[b"dot"];
 
 /// Reads a certificate with the chain behind it, and its key: PKCS#8, PKCS#1 or SEC1. The
-/// protocol is what clients that ask are offered.
-pub fn acceptor(certificate: &Path, key: &Path, protocol: &[u8]) -> Result<TlsAcceptor> {
+/// protocols are what clients that ask are offered.
+pub fn acceptor(certificate: &Path, key: &Path, protocols: &[&[u8]]) -> Result<TlsAcceptor> {
     let (certificate_shown, key_shown) = (certificate.display(), key.display());
     let chain = CertificateDer::pem_file_iter(certificate)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
@@ -33,6 +35,6 @@ pub fn acceptor(certificate: &Path, key: &Path, protocol: &[u8]) -> Result<TlsAc
         .with_no_client_auth()
         .with_single_cert(chain, private)
         .with_context(|| format!("the certificate in {certificate_shown} and the key in {key_shown}"))?;
-    config.alpn_protocols = vec![protocol.to_vec()];
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     Ok(TlsAcceptor::from(Arc::new(config)))
 }

@@ -147,10 +147,10 @@ impl Up {
         Ok(app)
     }
 
-    /// What shakes hands for this protocol, if there is a certificate.
-    fn tls(&self, protocol: &[u8]) -> Result<Option<TlsAcceptor>> {
+    /// What shakes hands for these protocols, if there is a certificate.
+    fn tls(&self, protocols: &[&[u8]]) -> Result<Option<TlsAcceptor>> {
         match (&self.tls_cert, &self.tls_key) {
-            (Some(certificate), Some(key)) => tls::acceptor(certificate, key, protocol).map(Some),
+            (Some(certificate), Some(key)) => tls::acceptor(certificate, key, protocols).map(Some),
             (None, None) => Ok(None),
             // Unless clap changes its mind about `requires`.
             _ => bail!("--tls-cert and --tls-key go together"),

@@ -62,4 +62,16 @@ impl Authority {
         }
         publish::publish(store, zone, self.policy(zone), environment).await
     }
+
+    /// The head that covers all that was committed before, published now if need be: for whoever
+    /// asks seldom and wants all of it.
+    pub async fn publish_now<S: Kv>(
+        &self,
+        store: &S,
+        zone: &Zone,
+        environment: &Environment<'_>,
+    ) -> Result<Head, DnsError> {
+        let policy = Policy { publish_every_ms: 0, ..self.policy(zone).clone() };
+        publish::publish(store, zone, &policy, environment).await
+    }
 }

@@ -1,7 +1,7 @@
 //! A `vwp up` process with worlds in it, as an operator would run it.
 
 use crate::registry::Registry;
-use crate::{guests, tools};
+use crate::{guests, process, tools};
 use anyhow::{Context, Result, bail, ensure};
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -21,17 +21,23 @@ pub(crate) struct Port {
     pub(crate) dns: SocketAddr,
     /// From its start to the first answer, in milliseconds.
     pub(crate) first_answer_ms: f64,
+    state: PathBuf,
 }
 
 impl Port {
     /// Starts it on a state, and waits for its first answer.
     pub(crate) fn start(state: &Path) -> Result<Self> {
+        Self::start_from(guests::project(), state)
+    }
+
+    /// Starts it from a manifest, or the folder of one.
+    pub(crate) fn start_from(manifest: &Path, state: &Path) -> Result<Self> {
         std::fs::create_dir_all(state)?;
         let log = std::fs::File::create(state.with_extension("log"))?;
         let start = Instant::now();
         let mut child = Command::new(env!("CARGO_BIN_EXE_vwp"))
             .args(["up", "--quiet", "--listen", "127.0.0.1:0", "--dns-listen", "127.0.0.1:0", "-f"])
-            .arg(guests::project())
+            .arg(manifest)
             .arg("--state-dir")
             .arg(state)
             .stdin(Stdio::null())
@@ -54,10 +60,42 @@ impl Port {
             let _ = child.kill();
             bail!("vwp up did not start; see {}", state.with_extension("log").display());
         };
-        let mut port = Self { child, http, dns, first_answer_ms: f64::NAN };
+        let mut port = Self { child, http, dns, first_answer_ms: f64::NAN, state: state.to_owned() };
         port.registry().get("/")?;
         port.first_answer_ms = start.elapsed().as_secs_f64() * 1000.0;
         Ok(port)
+    }
+
+    /// What it calls itself: whom records are for.
+    pub(crate) fn issuer(&self) -> Result<String> {
+        self.index("issuer")
+    }
+
+    /// The zone of its worlds.
+    pub(crate) fn zone(&self) -> Result<String> {
+        self.index("zone")
+    }
+
+    fn index(&self, member: &str) -> Result<String> {
+        let index: serde_json::Value = serde_json::from_str(&self.registry().get("/")?)?;
+        let value = index.get(member).and_then(|value| value.as_str());
+        Ok(value.with_context(|| format!("the index names no {member}"))?.to_owned())
+    }
+
+    /// The secret of its administrator.
+    pub(crate) fn admin_token(&self) -> Result<String> {
+        Ok(std::fs::read_to_string(self.state.join("secrets/admin_token"))?.trim().to_owned())
+    }
+
+    /// The processor time that it has used, in seconds.
+    pub(crate) fn cpu_seconds(&self) -> Result<f64> {
+        process::cpu_seconds(self.child.id())
+    }
+
+    /// What its store has on disk, in bytes.
+    pub(crate) fn stored_bytes(&self) -> Result<f64> {
+        let text = tools::output(Command::new("du").args(["-sb"]).arg(self.state.join("store")))?;
+        Ok(text.split_whitespace().next().context("du printed nothing")?.parse()?)
     }
 
     /// Its registry of worlds.

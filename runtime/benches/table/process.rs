@@ -21,21 +21,39 @@ const TICKS_PER_SECOND: f64 = 100.0;
 /// In what `/proc` counts memory.
 const PAGE_BYTES: f64 = 4096.0;
 
+/// The processor time that one process has used, in seconds.
+pub(crate) fn cpu_seconds(id: u32) -> Result<f64> {
+    let stat = std::fs::read_to_string(format!("/proc/{id}/stat"))?;
+    let (_, rest) = stat.rsplit_once(") ").context("no name in stat")?;
+    // The fields 14 and 15, of which the first two are cut off.
+    let ticks: Vec<f64> = rest.split(' ').skip(11).take(2).map(str::parse).collect::<Result<_, _>>()?;
+    Ok(ticks.iter().sum::<f64>() / TICKS_PER_SECOND)
+}
+
 /// A process, and those that it started.
 pub(crate) struct Process {
     child: Child,
 }
 
 impl Process {
-    /// Starts it, and waits until it answers.
-    pub(crate) fn start(mut command: Command, address: SocketAddr, log: &Path) -> Result<Self> {
+    /// Starts it, and waits until it answers over HTTP.
+    pub(crate) fn start(command: Command, address: SocketAddr, log: &Path) -> Result<Self> {
+        Self::start_when(command, log, || answers(address))
+    }
+
+    /// Starts it, and waits until it is ready.
+    pub(crate) fn start_when(
+        mut command: Command,
+        log: &Path,
+        mut is_ready: impl FnMut() -> bool,
+    ) -> Result<Self> {
         let output = File::create(log)?;
         command.stdin(Stdio::null()).stdout(output.try_clone()?).stderr(output);
         // A group of its own, so that what it starts is known.
         let child = command.process_group(0).spawn().with_context(|| format!("cannot start {command:?}"))?;
         let mut process = Self { child };
         let start = Instant::now();
-        while !answers(address) {
+        while !is_ready() {
             if process.child.try_wait()?.is_some() || start.elapsed() > START_MAX {
                 bail!("{command:?} does not answer: {}", std::fs::read_to_string(log)?);
             }

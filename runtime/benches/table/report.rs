@@ -58,6 +58,11 @@ impl Row {
         }
     }
 
+    /// A quantity that has neither a yardstick nor a target.
+    pub(crate) fn alone(name: impl Into<String>, unit: &str, ours: &Figures) -> Self {
+        Self::quantity(name, unit, ours, None, None)
+    }
+
     fn cells(&self) -> [String; 6] {
         let ratio = self.ratio.map_or_else(String::new, |ratio| format!("{ratio:.2}x"));
         let met = match self.met {

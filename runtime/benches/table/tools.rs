@@ -100,8 +100,17 @@ fn milliseconds(text: &str) -> Result<f64> {
     })
 }
 
-/// Asks a DNS server the questions of a file over and over; answers per second.
-pub(crate) fn dnsperf(server: SocketAddr, questions: &Path, turn: Duration) -> Result<f64> {
+/// What `dnsperf` measured.
+#[derive(Debug)]
+pub(crate) struct Answers {
+    /// Questions answered per second.
+    pub(crate) per_second: f64,
+    /// How many were answered.
+    pub(crate) answers: f64,
+}
+
+/// Asks a DNS server the questions of a file over and over.
+pub(crate) fn dnsperf(server: SocketAddr, questions: &Path, turn: Duration) -> Result<Answers> {
     let mut command = Command::new("dnsperf");
     command.arg("-s").arg(server.ip().to_string()).arg("-p").arg(server.port().to_string());
     command.arg("-d").arg(questions).arg("-l").arg(turn.as_secs().max(1).to_string());
@@ -118,7 +127,10 @@ pub(crate) fn dnsperf(server: SocketAddr, questions: &Path, turn: Duration) -> R
     if lost > sent / 100.0 {
         bail!("some questions were not answered:\n{text}");
     }
-    Ok(line("Queries per second:")?.parse()?)
+    Ok(Answers {
+        per_second: line("Queries per second:")?.parse()?,
+        answers: number(line("Queries completed:")?)?,
+    })
 }
 
 /// The number that a text starts with.

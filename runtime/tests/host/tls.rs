@@ -2,6 +2,11 @@
 
 use crate::raw::Raw;
 use crate::support::{Host, Start, folder, run_in, within};
+use bytes::Bytes;
+use http::Request;
+use http_body_util::{BodyExt, Empty};
+use hyper::client::conn::http2;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use rcgen::{CertifiedKey, generate_simple_self_signed};
 use std::path::Path;
 use std::sync::Arc;
@@ -54,7 +59,7 @@ async fn start() -> (Host, CertificateDer<'static>) {
 
 async fn connect(host: &Host, certificate: &CertificateDer<'static>) -> TlsStream<TcpStream> {
     let stream = TcpStream::connect(host.address()).await.expect("the host listens");
-    shake(stream, certificate, &[b"h2", b"http/1.1"]).await.expect("a handshake")
+    shake(stream, certificate, &[b"http/1.1"]).await.expect("a handshake")
 }
 
 /// Shakes hands over a connection, with these protocols on offer.
@@ -94,6 +99,29 @@ async fn https_is_served_and_guests_are_told_so() {
     plain.ended().await;
     client.get("/hello").await;
     assert_eq!(client.answer().await, (200, "hello".into()));
+}
+
+#[tokio::test]
+async fn a_client_that_speaks_http_2_has_many_requests_under_way_in_one_connection() {
+    let (host, certificate) = start().await;
+    let stream = TcpStream::connect(host.address()).await.expect("the host listens");
+    let stream = shake(stream, &certificate, &[b"h2", b"http/1.1"]).await.expect("a handshake");
+    assert_eq!(stream.get_ref().1.alpn_protocol(), Some(&b"h2"[..]));
+    let (sender, connection) =
+        http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.expect("HTTP/2");
+    tokio::spawn(connection);
+    let ask = |number: usize| {
+        let mut sender = sender.clone();
+        async move {
+            let target = format!("https://host.test/about/{number}");
+            let request = Request::get(target).body(Empty::<Bytes>::new()).expect("a request");
+            let answer = sender.send_request(request).await.expect("an answer");
+            assert_eq!(answer.status(), 200);
+            let body = answer.into_body().collect().await.expect("a body").to_bytes();
+            assert_eq!(body, format!("Some(Scheme::Https) host.test /about/{number}"));
+        }
+    };
+    within(futures::future::join_all((0..20).map(ask))).await;
 }
 
 #[tokio::test]

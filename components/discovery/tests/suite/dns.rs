@@ -340,8 +340,12 @@ fn signed(port: &Port, message: &Message) -> Message {
     let name = DomainName::vec_from_str(&new.name).unwrap();
     let mut bytes = message.to_vec().unwrap();
     block_on(async {
-        tsig::keys::create(&port.store, &environment, new).await.unwrap();
-        let found = tsig::keys::find(&port.store, &environment, &name).await.unwrap().unwrap();
+        let mut found = tsig::keys::find(&port.store, &environment, &name).await.unwrap();
+        if found.is_none() {
+            tsig::keys::create(&port.store, &environment, new).await.unwrap();
+            found = tsig::keys::find(&port.store, &environment, &name).await.unwrap();
+        }
+        let found = found.unwrap();
         Signer::sign_request(&found.key, &mut bytes, environment.now_seconds());
     });
     let answer = reply(port, &bytes, Transport::Udp);

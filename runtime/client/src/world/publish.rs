@@ -13,7 +13,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 use ureq::http::{Method, StatusCode};
 use vwp_core::jose::Unverified;
-use vwp_discovery::record::{RECORD_TYPE, SCHEMA_VERSION};
+use vwp_discovery::names;
+use vwp_discovery::record::{self, RECORD_TYPE, SCHEMA_VERSION};
 
 /// Who signs, and for how long.
 #[derive(Debug, Args)]
@@ -74,12 +75,12 @@ pub(crate) fn run_register(arguments: &RegisterArguments) -> anyhow::Result<()> 
     let mut claims = read_claims(&arguments.record)?;
     claims.extend(arguments.set.iter().cloned());
     claims.entry("v").or_insert_with(|| SCHEMA_VERSION.into());
-    if !claims.contains_key("uuid") {
-        claims.insert("uuid".into(), new_uuid()?.into());
-    }
     let Some(name) = claims.get("name").and_then(Value::as_str).map(str::to_owned) else {
         bail!("the record has no name");
     };
+    if !claims.contains_key("uuid") {
+        claims.insert("uuid".into(), uuid_of(&key, &name)?.into());
+    }
     let port = arguments.port.port();
     if registered(&port, &name)?.is_some() {
         bail!("{name} is registered already: vwp world update changes it");
@@ -113,11 +114,12 @@ pub(crate) fn run_update(arguments: &UpdateArguments) -> anyhow::Result<()> {
     arguments.output.thing(&registration, super::MACHINE_MEMBERS)
 }
 
-/// What identifies the world for as long as it exists: a random UUID (RFC 9562, section 5.4).
-fn new_uuid() -> anyhow::Result<String> {
-    let mut random = [0; 16];
-    getrandom::fill(&mut random).context("the system gives no randomness")?;
-    Ok(uuid::Builder::from_random_bytes(random).into_uuid().to_string())
+/// What identifies the world for as long as it exists. The same each time, so that a world that was
+/// withdrawn can be registered again without anybody having kept it.
+fn uuid_of(key: &Key, name: &str) -> anyhow::Result<String> {
+    let domain = || names::host(name).and_then(|host| host.parse().ok());
+    let world = names::world(name).or_else(|refusal| domain().ok_or(refusal))?;
+    Ok(record::uuid_of(&key.id(), &world).to_string())
 }
 
 fn read_claims(file: &Path) -> anyhow::Result<Claims> {

@@ -40,7 +40,7 @@ pub(super) async fn export<S: Kv>(call: &Call<'_, S>) -> Result<Response<Vec<u8>
     let page = if let Some(cursor) = &call.parameters.cursor {
         export::next(store, zone, cursor).await?
     } else {
-        let head = call.authority.publish(store, zone, call.environment).await?;
+        let head = call.authority.publish_now(store, zone, call.environment).await?;
         export::first(store, zone, &head).await?
     };
     let mut response = if is_json {
