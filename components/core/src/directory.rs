@@ -17,6 +17,10 @@ pub struct Operator {
 pub struct World {
     /// The operator's id.
     pub operator: String,
+    /// The operator whose assets are named after the world, if that is another one: who takes a name
+    /// that was given up does not get what others hold and trust under it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assets_of: Option<String>,
 }
 
 /// One of the port's keys that sign passports and sessions. Written by auth.

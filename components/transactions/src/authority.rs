@@ -23,12 +23,12 @@ pub async fn caller_of(
     Ok(caller::authenticate(store, &headers, environment).await?)
 }
 
-/// Who runs a world.
+/// Who answers for the accounts and assets that are named after a world.
 pub async fn operator_of(store: &impl Kv, world: &WorldName) -> Result<String, Error> {
     let entry = store.get(&directory::world_key(world)).await?;
     let entry = entry.ok_or_else(|| Error::UnknownWorld(world.to_string()))?;
     let world: World = serde_json::from_slice(&entry.value).map_err(|_| Problem::internal())?;
-    Ok(world.operator)
+    Ok(world.assets_of.unwrap_or(world.operator))
 }
 
 /// Requires that the account is the caller's to debit and read: a traveller's own, or

@@ -39,7 +39,7 @@ pub(crate) fn rows(bench: &Bench) -> Result<Vec<Row>> {
     let port = Port::start(&state)?;
     let (mut median, mut p99) = (Figures::default(), Figures::default());
     let mut client = Client::connect(port.http)?;
-    let mut chance = Chance::new(0x5EA7C4);
+    let mut chance = Chance::new(0x005E_A7C4);
     for round in 0..=bench.effort.rounds {
         bench.progress.say(&format!("searching, round {round} of {}", bench.effort.rounds));
         let mut times = ask(&mut client, &mut chance, bench.effort.turn)?;

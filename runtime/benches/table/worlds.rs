@@ -143,10 +143,8 @@ pub(crate) fn world(number: usize, now_s: u64) -> (World, f64) {
         aud: "http://127.0.0.1:3000".to_owned(),
         title: Texts::one("en", &words(&mut chance, 2, 3)),
         description: Texts::one("en", &words(&mut chance, 8, 20)),
-        tags: (0..1 + chance.below(4)).map(|_| tag(chance.zipf(TAGS))).collect(),
-        languages: (0..1 + chance.below(2))
-            .map(|_| language(chance.zipf(LANGUAGES.len())).to_owned())
-            .collect(),
+        tags: (0..=chance.below(4)).map(|_| tag(chance.zipf(TAGS))).collect(),
+        languages: (0..=chance.below(2)).map(|_| language(chance.zipf(LANGUAGES.len())).to_owned()).collect(),
         rating: Some(Rating { level: AGES[chance.below(AGES.len())], ..Rating::default() }),
         software: Some(Software { name: SOFTWARE[chance.zipf(SOFTWARE.len())].to_owned(), version: None }),
         location: (chance.share() < 0.8).then_some(Location { latitude, longitude, altitude: None }),

@@ -112,7 +112,8 @@ async fn accept<S: Kv>(
         seen.require_lease(name, commit);
         commit.put(keys::lease(name), &Lease { transferred_to, ..before.clone() })?;
     }
-    commit.put(directory::world_key(name), &directory::World { operator: signed.id.clone() })?;
+    let entry = directory::World { operator: signed.id.clone(), assets_of: holder.assets_of.clone() };
+    commit.put(directory::world_key(name), &entry)?;
     holder.operator.clone_from(&signed.id);
     holder.offer = None;
     Ok(())

@@ -29,6 +29,10 @@ pub struct Holder {
     /// To whom the name is offered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub offer: Option<Offer>,
+    /// The operator whose assets are named after the world, if that is another one
+    /// ([`vwp_core::directory::World::assets_of`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub assets_of: Option<String>,
 }
 
 /// An offer of a name to another operator.
@@ -79,6 +83,7 @@ mod tests {
             proof: None,
             withdrawn_at: None,
             offer: None,
+            assets_of: None,
         };
         assert!(holder.excludes("b", u64::MAX) && !holder.excludes("a", 0));
         holder.withdrawn_at = Some(100);

@@ -111,6 +111,8 @@ struct Claimed {
     entries: Vec<Option<Entry>>,
     /// The holder that the operator already is.
     own: Option<Holder>,
+    /// Whose assets are named after the world, if the name was another operator's before.
+    assets_of: Option<String>,
 }
 
 impl Claimed {
@@ -127,7 +129,7 @@ impl Claimed {
             keys.push(keys::delegation(name));
         }
         let entries = store.get_many(&keys).await?;
-        Ok(Self { keys, entries, own: None })
+        Ok(Self { keys, entries, own: None, assets_of: None })
     }
 
     fn entry(&self, index: usize) -> Option<&Entry> {
@@ -158,7 +160,11 @@ impl Claimed {
                 if !holder.uuid.is_empty() && holder.uuid != world.fields.uuid.to_string() {
                     return Err(NamingError::UuidChanged { registered: holder.uuid }.into());
                 }
+                self.assets_of.clone_from(&holder.assets_of);
                 self.own = Some(holder);
+            } else {
+                let before = holder.assets_of.unwrap_or(holder.operator);
+                self.assets_of = Some(before).filter(|before| *before != world.operator);
             }
         }
         for (index, refusal) in
@@ -206,10 +212,12 @@ impl Claimed {
             proof: own.and_then(|holder| holder.proof).or(proof),
             withdrawn_at: None,
             offer: own.and_then(|holder| holder.offer.clone()),
+            assets_of: self.assets_of.clone(),
         };
         commit.put(keys::holder(name), &holder)?;
         if own.is_none() {
-            commit.put(directory::world_key(name), &directory::World { operator: signed.id.clone() })?;
+            let (operator, assets_of) = (signed.id.clone(), self.assets_of.clone());
+            commit.put(directory::world_key(name), &directory::World { operator, assets_of })?;
         }
         let claim = Claim { operator: signed.id.clone(), name: name.to_string() };
         for index in [Self::UUID, Self::SKELETON] {

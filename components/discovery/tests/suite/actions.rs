@@ -12,9 +12,13 @@ use vwp_discovery::record::Record;
 use vwp_discovery::registry::holder::{OFFER_S, TOMBSTONE_S};
 use vwp_storage::Kv;
 
-fn operator_in_directory(port: &Port, name: &str) -> String {
+fn in_directory(port: &Port, name: &str) -> directory::World {
     let entry = block_on(port.store.get(&directory::world_key(&name.parse().unwrap()))).unwrap().unwrap();
-    serde_json::from_slice::<directory::World>(&entry.value).unwrap().operator
+    serde_json::from_slice(&entry.value).unwrap()
+}
+
+fn operator_in_directory(port: &Port, name: &str) -> String {
+    in_directory(port, name).operator
 }
 
 #[test]
@@ -44,6 +48,8 @@ fn a_withdrawn_name_is_kept_from_others_for_thirty_days_and_never_from_its_opera
     assert_eq!(port.register(&other, &port.fresh("arena", 1)).status, StatusCode::CREATED);
     assert_eq!(operator_in_directory(&port, "arena"), other.id);
     assert_eq!(port.post_record(&operator.sign(&port.fresh("arena", 9))).slug(), "name-taken");
+    // What travellers hold is named after the world that was; it has not changed hands.
+    assert_eq!(in_directory(&port, "arena").assets_of, Some(operator.id));
 }
 
 #[test]

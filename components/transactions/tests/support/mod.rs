@@ -150,7 +150,7 @@ impl Port {
         for (world, signer) in [("arena", &port.arena), ("bazaar", &port.bazaar)] {
             let operator = Operator { keys: vec![jwk(signer)] };
             writes.push(Write::put(directory::operator_key(&signer.id), to_bytes(&operator)));
-            let record = World { operator: signer.id.clone() };
+            let record = World { operator: signer.id.clone(), assets_of: None };
             writes.push(Write::put(directory::world_key(&world.parse().unwrap()), to_bytes(&record)));
         }
         for traveller in ["ada", "eve", "bob", "cyd"] {

@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use vwp_core::environment::Random;
 use vwp_core::jose::{self, Header, Jwk};
+use vwp_discovery::record;
 
 /// How many connections register at once.
 const CONNECTIONS: usize = 4;
@@ -115,12 +116,12 @@ fn post(agent: &ureq::Agent, port: &Port, record: &str) -> Result<()> {
 fn sign(name: &str, issuer: &str, key: &SigningKey) -> Result<String> {
     let now_s = SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs();
     let jwk = Jwk::from_key(key.verifying_key());
-    let header = Header::new("vwp-world+jws").with_kid(jwk.thumbprint()).with_jwk(jwk);
     let payload = serde_json::to_vec(&json!({
-        "v": 1, "name": name, "uuid": uuid::Uuid::new_v4(), "title": { "en": name }, "tags": ["bench"],
+        "v": 1, "name": name, "uuid": record::uuid_of(&jwk.thumbprint(), &name.parse()?), "title": { "en": name }, "tags": ["bench"],
         "seq": 1, "iat": now_s, "exp": now_s + 86_400, "aud": issuer,
         "endpoints": [{ "transport": "minecraft", "host": format!("{name}.example"), "port": 25565 }],
     }))?;
+    let header = Header::new(record::RECORD_TYPE).with_kid(jwk.thumbprint()).with_jwk(jwk);
     Ok(jose::sign(&header, &payload, key))
 }
 
