@@ -70,7 +70,7 @@ impl Internet {
             match (address, question.qtype()) {
                 (IpAddr::V4(address), Rtype::A) => builder.push((&owner, ttl, A::new(*address))).unwrap(),
                 (IpAddr::V6(address), Rtype::AAAA) => {
-                    builder.push((&owner, ttl, Aaaa::new(*address))).unwrap()
+                    builder.push((&owner, ttl, Aaaa::new(*address))).unwrap();
                 }
                 _ => {}
             }
