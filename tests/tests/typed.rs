@@ -334,11 +334,12 @@ fn a_dependency_that_needs_what_it_does_not_inherit_is_refused_by_name() {
     let all = r#"vwp_discovery.wasm", inherit_configuration = true"#;
     assert!(whole.contains(all), "the manifest says what the dependency inherits");
     for (inherit, import, kind) in [
-        ("", "vwp:storage/kv@0.1.0", "key_value_stores"),
-        (r#", inherit_configuration = ["variables"]"#, "vwp:storage/kv@0.1.0", "key_value_stores"),
-        (r#", inherit_configuration = ["key_value_stores"]"#, "spin:variables/variables@3.0.0", "variables"),
+        ("", "wasi:http/client@0.3.0", "allowed_outbound_hosts"),
+        (r#""allowed_outbound_hosts", "variables""#, "vwp:storage/kv@0.1.0", "key_value_stores"),
+        (r#""allowed_outbound_hosts", "key_value_stores""#, "spin:variables/variables@3.0.0", "variables"),
     ] {
-        let shown = refused(&whole.replace(all, &format!(r#"vwp_discovery.wasm"{inherit}"#)));
+        let inherited = format!(r#"vwp_discovery.wasm", inherit_configuration = [{inherit}]"#);
+        let shown = refused(&whole.replace(all, &inherited));
         let says = |text: &str| assert!(shown.contains(text), "{inherit} says no {text}: {shown}");
         says("component `granted`");
         says("vwp_discovery.wasm");

@@ -34,7 +34,8 @@ pub fn read(text: &str, zone: &Zone) -> Result<Imported, DnsError> {
     if text.len() > LENGTH_MAX {
         return Err(DnsError::Refused(format!("a master file has at most {LENGTH_MAX} bytes")));
     }
-    let mut file = Zonefile::from(text);
+    // The parser reads past the end of a file whose last string is quoted and ends no line.
+    let mut file = Zonefile::from(format!("{text}\n").as_str());
     file.set_origin(zone.apex().clone().flatten_into());
     file.set_default_class(Class::IN);
     let mut imported = Imported::default();

@@ -14,7 +14,7 @@ mod bindings {
                 import vwp:transactions/ledger@0.1.0;
             }
         ",
-        path: ["../../../wit/discovery", "../../../wit/auth", "../../../wit/transactions"],
+        path: ["../../../wit/timer", "../../../wit/discovery", "../../../wit/auth", "../../../wit/transactions"],
         runtime_path: "::spin_sdk::wit_bindgen::rt",
         additional_derives: [serde::Serialize, serde::Deserialize],
         generate_all,
