@@ -19,8 +19,9 @@ const TARGET: &str = "x86_64-unknown-linux-gnu";
 const FLAGS: &str = "--cfg fuzzing -Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \
     -Cllvm-args=-sanitizer-coverage-inline-8bit-counters -Cllvm-args=-sanitizer-coverage-pc-table \
     -Cllvm-args=-sanitizer-coverage-trace-compares";
-/// How much each target tries where nothing else is said: bounded in both.
-const BOUNDS: [&str; 2] = ["-runs=50000", "-max_total_time=20"];
+/// How much each target tries where nothing else is said: bounded, and the same each time, so that
+/// what fails can be tried again.
+const BOUNDS: [&str; 3] = ["-runs=50000", "-max_total_time=20", "-seed=1"];
 
 /// Builds the targets, then runs each from its seeds, or only the one that is named. What
 /// follows goes to libFuzzer. Fails with the input if one fails.

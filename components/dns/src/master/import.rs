@@ -34,7 +34,10 @@ pub fn read(text: &str, zone: &Zone) -> Result<Imported, DnsError> {
     if text.len() > LENGTH_MAX {
         return Err(DnsError::Refused(format!("a master file has at most {LENGTH_MAX} bytes")));
     }
-    // The parser reads past the end of a file whose last string is quoted and ends no line.
+    // The parser reads past the end of a file that does not end with its last line.
+    if ends_inside(text) {
+        return Err(DnsError::Refused("the file ends within parentheses or quotation marks".to_owned()));
+    }
     let mut file = Zonefile::from(format!("{text}\n").as_str());
     file.set_origin(zone.apex().clone().flatten_into());
     file.set_default_class(Class::IN);
@@ -54,6 +57,26 @@ pub fn read(text: &str, zone: &Zone) -> Result<Imported, DnsError> {
     }
     imported.edit = contents(names, zone, &mut imported.left_out);
     Ok(imported)
+}
+
+/// Whether a text ends within parentheses, a quoted string or an escape (RFC 1035, section 5.1).
+fn ends_inside(text: &str) -> bool {
+    let (mut depth, mut is_quoted, mut is_comment, mut is_escaped) = (0_i32, false, false, false);
+    for byte in text.bytes() {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\n' => is_comment = false,
+            _ if is_comment => {}
+            b'\\' => is_escaped = true,
+            b'"' => is_quoted = !is_quoted,
+            _ if is_quoted => {}
+            b';' => is_comment = true,
+            b'(' => depth = depth.saturating_add(1),
+            b')' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    depth > 0 || is_quoted || is_escaped
 }
 
 fn add(
@@ -117,4 +140,22 @@ fn contents(
         (name, Some(Content { sets: sets.into_iter().map(set).collect(), glue }))
     };
     names.into_iter().map(content).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_breaks_off_is_refused_and_one_without_a_last_line_break_is_not() {
+        let zone = Zone::new("vwp.test").expect("a zone");
+        for text in ["t IN TXT \"a b", "t IN TXT (a", "t IN TXT \"a b\" (c", "t IN TXT a\\"] {
+            let refused = read(&format!("$TTL 60\n{text}"), &zone);
+            assert!(matches!(refused, Err(DnsError::Refused(_))), "{text} was taken: {refused:?}");
+        }
+        for text in ["t IN TXT \"a b\"", "t IN TXT (a\n)", "t IN TXT \"(\" ; (", "t IN TXT a\\("] {
+            let taken = read(&format!("$TTL 60\n{text}"), &zone).expect(text);
+            assert_eq!(taken.edit.len(), 1, "{text}");
+        }
+    }
 }
