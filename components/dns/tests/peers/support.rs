@@ -252,6 +252,7 @@ pub(crate) fn txt(text: &str) -> Set {
 }
 
 /// Content of one name.
+#[expect(clippy::unnecessary_wraps, reason = "it is what an edit says of a name")]
 pub(crate) fn holding(sets: Vec<Set>) -> Option<Content> {
     Some(Content { sets, glue: Vec::new() })
 }
