@@ -52,7 +52,7 @@ impl Worlds {
         resolve
             .push_file(project().join("tests/fixtures/spin-up@4.1.0.wit"))
             .expect("Spin's worlds are valid WIT");
-        for package in ["storage", "auth", "discovery", "transactions"] {
+        for package in ["storage", "timer", "auth", "discovery", "transactions"] {
             resolve.push_dir(wit.join(package)).expect("our packages are valid WIT");
         }
         let package = resolve.push_str("targets.wit", WORLDS).expect("the worlds above are valid WIT");
