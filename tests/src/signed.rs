@@ -61,7 +61,7 @@ pub fn resolved(resolver: SocketAddr, rtype: &str, name: &str) -> (String, bool)
     (status, is_vouched)
 }
 
-/// Checks a zone in a file with the programs of ldns, BIND and Knot DNS that are there.
+/// Checks a zone in a file with the programs of ldns, BIND, Knot DNS and NSD that are there.
 #[track_caller]
 pub fn require_valid(zone: &str, file: &Path) {
     let checked = |program: &str, package: &str, arguments: &[&str]| {
@@ -74,6 +74,7 @@ pub fn require_valid(zone: &str, file: &Path) {
     // -z: a key may sign the keys and everything else as well (a CSK).
     checked("dnssec-verify", "bind9-utils", &["-z", "-o", zone]);
     checked("kzonecheck", "knot-dnssecutils", &["-o", zone]);
+    checked("nsd-checkzone", "nsd", &[zone]);
 }
 
 /// A member of what a command printed as JSON.

@@ -62,6 +62,20 @@ fn what_one_port_exports_another_one_imports() {
 }
 
 #[test]
+fn the_times_of_signatures_are_dates_as_nsd_reads_them() {
+    // RFC 4034, section 3.3: the example's own bytes up to the signer.
+    let mut data = vec![0, 1, 5, 3, 0, 1, 0x51, 0x80];
+    data.extend(1_048_354_263_u32.to_be_bytes());
+    data.extend(1_045_762_263_u32.to_be_bytes());
+    data.extend([0x0a, 0x52]);
+    data.extend(b"\x07example\x03com\x00\x01\x02\x03");
+    let record = master::Record { owner: name("host.example.com"), rtype: Rtype::RRSIG, ttl_s: 86_400, data };
+    let text =
+        "host.example.com. 86400 IN RRSIG A 5 3 86400 20030322173103 20030220173103 2642 example.com. AQID\n";
+    assert_eq!(master::line(&record), text);
+}
+
+#[test]
 fn an_export_in_pages_is_one_moment() {
     let port = Port::new(false);
     for part in 0..20_u32 {
