@@ -125,17 +125,31 @@ struct Worker {
     queue: Arc<Mutex<mpsc::Receiver<Call>>>,
 }
 
+/// Why an instance answers no more.
+enum Retired {
+    /// It has answered as much as one instance may.
+    Spent,
+    /// Nobody can ask any more.
+    Unneeded,
+}
+
 impl Worker {
-    /// Does what is asked; an instance that fails is replaced.
+    /// Does what is asked; an instance that fails, or has done its share, is replaced.
     async fn run(self) {
-        while let Err(error) = self.serve().await {
-            let component = &*self.grants.component;
-            tracing::error!(component, "defect: the resolver failed: {error:#}");
-            tokio::time::sleep(RESTART_PAUSE).await;
+        loop {
+            match self.serve().await {
+                Ok(Retired::Spent) => {}
+                Ok(Retired::Unneeded) => return,
+                Err(error) => {
+                    let component = &*self.grants.component;
+                    tracing::error!(component, "defect: the resolver failed: {error:#}");
+                    tokio::time::sleep(RESTART_PAUSE).await;
+                }
+            }
         }
     }
 
-    async fn serve(&self) -> wasmtime::Result<()> {
+    async fn serve(&self) -> wasmtime::Result<Retired> {
         let mut store = store(&self.engine, &self.grants)?;
         let deadline = store.data().deadline.clone();
         deadline.extend(self.grants.request_ms_max);
@@ -146,12 +160,12 @@ impl Worker {
                 for _ in 0..self.grants.limits.requests_per_instance_max {
                     let next = self.queue.lock().await.recv().await;
                     let Some(call) = next else {
-                        return Ok(());
+                        return Ok(Retired::Unneeded);
                     };
                     deadline.extend(self.grants.request_ms_max);
                     timeout(patience, self.perform(&resolving, accessor, call)).await??;
                 }
-                Ok::<_, wasmtime::Error>(())
+                Ok::<_, wasmtime::Error>(Retired::Spent)
             })
             .await?
     }
