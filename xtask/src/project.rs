@@ -36,6 +36,14 @@ impl Project {
         let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
         let mut command = Command::new(program);
         command.current_dir(&self.root).env("CARGO_TARGET_DIR", self.target());
+        // What the outer cargo says of this package would make build scripts that look at it run
+        // anew (ring's does), and all that depends on them be compiled again.
+        for (name, _) in std::env::vars_os() {
+            if name.to_string_lossy().starts_with("CARGO_PKG_") || name == "CARGO_MANIFEST_LINKS" {
+                command.env_remove(name);
+            }
+        }
+        command.env_remove("CARGO_MANIFEST_DIR").env_remove("CARGO_MANIFEST_PATH");
         command.args(arguments.split_whitespace());
         command
     }
