@@ -1,9 +1,11 @@
-//! Questions asked with `dig`, and raw messages over both transports.
+//! Questions asked with `dig`, changes made with `nsupdate`, and raw messages over both
+//! transports.
 
 use crate::tools;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream, UdpSocket};
-use std::process::Command;
+use std::path::Path;
+use std::process::{Command, Output};
 use std::time::Duration;
 
 /// How long an answer may take. What is expected to be silent is waited for as long.
@@ -32,6 +34,15 @@ pub fn dig(server: SocketAddr, transport: Transport, rtype: &str, name: &str) ->
     command.args(["+tries=2", "+time=5", "+nocookie", "+norecurse"]);
     command.arg(if transport == Transport::Tcp { "+tcp" } else { "+notcp" });
     tools::run(command.args([rtype, name]))
+}
+
+/// Runs `nsupdate` with a key file on some update commands.
+pub fn nsupdate(server: SocketAddr, zone: &str, key: &Path, changes: &str) -> Output {
+    let folder = tempfile::tempdir().expect("a folder");
+    let script = folder.path().join("script");
+    let text = format!("server {} {}\nzone {zone}\n{changes}\nsend\n", server.ip(), server.port());
+    std::fs::write(&script, text).expect("a script");
+    tools::output(Command::new("nsupdate").arg("-k").arg(key).arg(&script))
 }
 
 /// The lines of the answer section of what `dig` printed, each as its fields after the

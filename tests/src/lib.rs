@@ -10,7 +10,7 @@
 //! - [`kind`]: which host that process is.
 //! - [`http`]: requests as the suites need them, with nothing done behind their back.
 //! - [`people`]: operators and travellers.
-//! - [`dns`]: questions asked with `dig`, and raw messages.
+//! - [`dns`]: questions asked with `dig`, changes made with `nsupdate`, and raw messages.
 //! - [`signed`]: a signed zone as those see it who validate.
 //! - [`certificate`]: a certificate for this machine.
 //! - [`libraries`]: clients made of libraries that this project did not write.

@@ -17,12 +17,22 @@ const STOP_CHECK: Duration = Duration::from_millis(100);
 /// Unbound, if it is there, asking one server for a zone and trusting only `anchor`, a DS or
 /// DNSKEY record.
 pub fn unbound(server: SocketAddr, zone: &str, anchor: &str) -> Option<Server> {
+    unbound_of(&[(server, zone)], anchor)
+}
+
+/// The same for several zones, each at a server of its own.
+pub fn unbound_of(stubs: &[(SocketAddr, &str)], anchor: &str) -> Option<Server> {
     if !tools::require("unbound", "unbound") {
         return None;
     }
     let place = Place::new();
     let (folder, port) = (place.folder(), place.address.port());
     let anchor = place.write("anchor", &format!("{anchor}\n"));
+    let stub = |(server, zone): &(SocketAddr, &str)| {
+        let address = format!("{}@{}", server.ip(), server.port());
+        format!("stub-zone:\n  name: \"{zone}\"\n  stub-addr: {address}\n  stub-no-cache: yes\n")
+    };
+    let stubs: String = stubs.iter().map(stub).collect();
     // Names under `test` lead nowhere by default (RFC 6761, section 6.2).
     let configuration = format!(
         "server:\n  interface: 127.0.0.1\n  port: {port}\n  username: \"\"\n  chroot: \"\"\n  \
@@ -30,11 +40,8 @@ pub fn unbound(server: SocketAddr, zone: &str, anchor: &str) -> Option<Server> {
          val-log-level: 2\n  num-threads: 1\n  module-config: \"validator iterator\"\n  \
          trust-anchor-file: \"{}\"\n  do-not-query-localhost: no\n  do-ip6: no\n  \
          local-zone: \"test.\" nodefault\n  ede: yes\n\
-         remote-control:\n  control-enable: no\n\
-         stub-zone:\n  name: \"{zone}\"\n  stub-addr: {}@{}\n  stub-no-cache: yes\n",
+         remote-control:\n  control-enable: no\n{stubs}",
         anchor.display(),
-        server.ip(),
-        server.port(),
     );
     let file = place.write("unbound.conf", &configuration);
     let is_ready = |address| dns::ask_udp(address, &dns::question(1, "localhost", 1), dns::SILENCE).is_some();

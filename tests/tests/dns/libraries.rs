@@ -1,8 +1,11 @@
-//! Libraries of other languages: dnspython validates a whole zone, dohdec asks over HTTP.
+//! Libraries of other languages: dnspython validates a whole zone and finds encrypted transports,
+//! dohdec asks over HTTP.
 
-use super::{shared, tsig_key};
+use super::{shared, started, tsig_key};
 use serde_json::json;
 use std::process::Command;
+use vwp_tests::certificate::Certificate;
+use vwp_tests::foreign::free_address;
 use vwp_tests::people::Operator;
 use vwp_tests::{libraries, unique};
 
@@ -41,4 +44,28 @@ fn a_library_for_node_asks_over_http_with_get_and_post() {
         assert_eq!(found[way]["targets"], json!([format!("{}.example", arena.world)]), "{way}");
         assert_eq!(found[way]["signed"], true, "{way}");
     }
+}
+
+#[test]
+fn dnspython_learns_from_the_server_itself_how_to_ask_it_over_tls() {
+    let Some((python, folder)) = libraries::python(&["designated.py"]) else { return };
+    let certificate = Certificate::new();
+    let files = certificate.arguments();
+    let address = free_address();
+    let (tls, announced) = (address.to_string(), format!("dns_over_tls=localhost:{}", address.port()));
+    let mut arguments: Vec<&str> = files.iter().map(String::as_str).collect();
+    arguments.extend(["--dns-tls-listen", &tls, "--variable", &announced]);
+    let Some((host, server)) = started(&arguments) else { return };
+    let arena = Operator::registered(&host, "arena");
+    let task = json!({
+        "address": server.ip().to_string(), "port": server.port(),
+        "name": format!("_vw.{}.{}", arena.world, host.zone),
+    });
+    let mut client = Command::new(python);
+    client.arg("designated.py").current_dir(folder).env("SSL_CERT_FILE", certificate.file());
+    let found = libraries::answer(&mut client, &task);
+    let expected = format!("DoT:{}@{}", address.ip(), address.port());
+    let nameservers = found["nameservers"].as_array().expect("nameservers");
+    assert!(nameservers.iter().any(|found| found.as_str() == Some(expected.as_str())), "{found}");
+    assert!(!found["texts"].as_array().expect("texts").is_empty(), "{found}");
 }

@@ -2,9 +2,11 @@
 //! project did not write, over loopback.
 
 mod clients;
+mod denial;
 mod encrypted;
 mod exports;
 mod libraries;
+mod ports;
 mod resolver;
 mod rollover;
 mod secondaries;

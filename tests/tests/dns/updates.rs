@@ -3,21 +3,11 @@
 use super::{shared, tsig_key};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Command, Output};
 use vwp_client::key::Key;
-use vwp_tests::dns::{self, Transport, answers};
+use vwp_tests::dns::{self, Transport, answers, nsupdate};
 use vwp_tests::http::Call;
 use vwp_tests::people::Operator;
 use vwp_tests::{tools, unique};
-
-/// Runs `nsupdate` with a key file on some update commands.
-fn nsupdate(server: SocketAddr, zone: &str, key: &Path, changes: &str) -> Output {
-    let folder = tempfile::tempdir().expect("a folder");
-    let script = folder.path().join("script");
-    let text = format!("server {} {}\nzone {zone}\n{changes}\nsend\n", server.ip(), server.port());
-    std::fs::write(&script, text).expect("a script");
-    tools::output(Command::new("nsupdate").arg("-k").arg(key).arg(&script))
-}
 
 fn texts(server: SocketAddr, name: &str) -> Vec<String> {
     answers(&dns::dig(server, Transport::Udp, "TXT", name))
