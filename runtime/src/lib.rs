@@ -24,6 +24,7 @@ pub mod hosts;
 pub mod http;
 pub mod machine;
 pub mod manifest;
+mod memory;
 pub mod networks;
 pub mod runtime_config;
 pub mod secrets;

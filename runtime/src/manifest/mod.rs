@@ -97,6 +97,8 @@ pub struct App {
     pub scheduled: Vec<String>,
     /// How long a request waits for its turn before it is refused.
     pub wait: Duration,
+    /// How much memory caches what the store has on disk; none: what suits the machine.
+    pub store_cache_bytes: Option<u64>,
 }
 
 impl App {

@@ -70,6 +70,8 @@ pub(super) struct ApplicationTool {
     pub(super) dns: Option<DnsTool>,
     /// How long a request waits for its turn, in milliseconds.
     pub(super) wait_ms_max: Option<u64>,
+    /// How much memory caches what the store has on disk, in bytes.
+    pub(super) store_cache_bytes_max: Option<u64>,
 }
 
 /// `[application.tool.vwp.dns]`.

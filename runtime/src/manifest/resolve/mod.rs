@@ -110,6 +110,7 @@ impl Resolver {
             scheduled: tool.scheduled,
             dns: self.dns(tool.dns)?,
             wait: Duration::from_millis(tool.wait_ms_max.unwrap_or(WAIT_MS_DEFAULT)),
+            store_cache_bytes: tool.store_cache_bytes_max,
             file: self.file,
         })
     }
