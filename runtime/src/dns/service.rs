@@ -237,10 +237,18 @@ impl Service {
         let asking = self.resolver.answer(message, transport);
         let reply = match timeout(WHOLE_WAIT, asking).await.unwrap_or(Err(Failure::Late)) {
             Ok(answered) => answered.reply,
-            // Nothing can be said in the resolver's place, as it may have to be signed.
             Err(failure) => {
-                self.outage.failed(Instant::now(), &failure.to_string(), false);
-                return Replied::default();
+                let now = Moment::now();
+                self.outage.failed(now.at, &failure.to_string(), false);
+                // What has to be signed only the resolver can say.
+                if question.query.is_signed() {
+                    return Replied::default();
+                }
+                let servfail =
+                    edge::refuse(&question.query, OptRcode::SERVFAIL, Some(ExtendedErrorCode::NOT_READY));
+                let step = self.send(question, &servfail, Age::Fresh, now);
+                let messages = if let Step::Send(message) = step { vec![message] } else { Vec::new() };
+                return Replied { messages, more: None };
             }
         };
         if asker.transport == Transport::Udp {

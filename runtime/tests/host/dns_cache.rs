@@ -1,8 +1,9 @@
 //! Answers are kept, are never older than what is known, and outlive the resolver.
 
-use crate::dns_client::{Answer, MANIFEST, Udp, ask, asked, give, question};
+use crate::dns_client::{Answer, MANIFEST, Udp, ask, asked, give, plain, question};
 use crate::support::{Host, Start, folder, within};
-use hickory_proto::op::ResponseCode;
+use hickory_proto::op::{OpCode, ResponseCode};
+use hickory_proto::rr::RecordType;
 use std::net::Ipv4Addr;
 
 /// The codes of RFC 8914 for a stale answer, and for a server that is not ready.
@@ -92,6 +93,11 @@ async fn when_the_resolver_fails_old_answers_are_given_marked_as_stale() {
         assert_eq!(none.code(), ResponseCode::ServFail, "{mode}");
         let why = if mode == "servfail" { None } else { Some(NOT_READY) };
         assert_eq!(none.extended_error(), why, "{mode}");
+        // Nor is anybody left waiting whose message the resolver would have answered itself.
+        let mut update = plain(9, "zone.test.", RecordType::SOA);
+        update.set_op_code(OpCode::Update);
+        let failed = Udp::to(&host).await.ask(&update).await;
+        assert_eq!(failed.code(), ResponseCode::ServFail, "{mode}");
     }
     host.logged("the resolver fails").await;
     host.call("/delete/test/mode", "").await;
