@@ -5,8 +5,8 @@
 //! [`crate::secondaries`]'s. Nothing that arrives is an error: a message that cannot be
 //! answered gets an error message, or silence.
 
+use crate::options::{self, Served};
 use crate::secondaries::{self, Taken};
-use crate::{designated, options};
 use vwp_core::{Environment, Problem};
 use vwp_dns::answer::{self, Answering};
 use vwp_dns::edge::{ExtendedErrorCode, Form, OptRcode, Query, Refusal, Service, Transport, finish, refuse};
@@ -67,14 +67,12 @@ async fn question<S: Kv>(
     transport: Transport,
     service: &Service<'_>,
 ) -> Reply {
-    let settings = environment.settings;
-    let (zone, policy) = match options::zone(settings).and_then(|zone| Ok((zone, options::policy(settings)?)))
-    {
-        Ok(both) => both,
+    let served = match options::served(environment.settings) {
+        Ok(served) => served,
         Err(fault) => return failed(query, transport, fault),
     };
-    let designated = designated::resolvers(settings);
-    let answering = Answering { zone: &zone, policy: &policy, designated: &designated };
+    let Served { zone, policy, designated } = &*served;
+    let answering = Answering { zone, policy, designated };
     let answer = answer::answer(store, &answering, environment, query).await;
     Reply {
         sources: answer.sources,

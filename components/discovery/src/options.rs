@@ -1,10 +1,15 @@
 //! The component's own variables, beyond the settings that all components share. Each has a
 //! default, so that a manifest need not mention it.
 
+use crate::designated;
 use domain::base::Name;
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::time::Duration;
 use vwp_core::Problem;
 use vwp_core::environment::Settings;
+use vwp_dns::answer::DesignatedResolver;
 use vwp_dns::name::OwnName;
 use vwp_dns::zone::{Denial, KeyScheme, Policy, Zone};
 
@@ -82,6 +87,44 @@ pub fn policy(settings: &Settings) -> Result<Policy, Problem> {
     policy.key_lifetime_s = long(DNS_KEY_LIFETIME)?.unwrap_or(policy.key_lifetime_s);
     policy.key_publish_s = long(DNS_KEY_PUBLISH)?.unwrap_or(policy.key_publish_s);
     Ok(policy)
+}
+
+/// What questions are answered for, as the settings say.
+#[derive(Debug)]
+pub struct Served {
+    /// The port's own zone.
+    pub zone: Zone,
+    /// The rules that it, and the zones that the port hosts, are kept by.
+    pub policy: Policy,
+    /// How the port is reached over encrypted transports.
+    pub designated: Vec<DesignatedResolver>,
+}
+
+/// The settings that this depends on: the zone, the port's URL, and the options.
+type Source = (String, String, BTreeMap<&'static str, String>);
+
+thread_local! {
+    /// The last one, with the settings that it was read from.
+    static SERVED: RefCell<Option<(Source, Rc<Served>)>> = const { RefCell::new(None) };
+}
+
+/// What questions are answered for. Kept while the settings stay the same, because every
+/// question needs it.
+pub fn served(settings: &Settings) -> Result<Rc<Served>, Problem> {
+    let is_same = |(zone, issuer, options): &Source| {
+        (zone, issuer, options) == (&settings.zone, &settings.issuer, &settings.options)
+    };
+    let kept = SERVED.with_borrow(|kept| {
+        kept.as_ref().filter(|(source, _)| is_same(source)).map(|(_, served)| served.clone())
+    });
+    if let Some(served) = kept {
+        return Ok(served);
+    }
+    let (zone, policy) = (zone(settings)?, policy(settings)?);
+    let served = Rc::new(Served { zone, policy, designated: designated::resolvers(settings) });
+    let source = (settings.zone.clone(), settings.issuer.clone(), settings.options.clone());
+    SERVED.set(Some((source, served.clone())));
+    Ok(served)
 }
 
 fn nameservers(settings: &Settings) -> Result<Vec<OwnName>, Problem> {

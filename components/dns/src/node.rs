@@ -78,6 +78,22 @@ impl Node {
         bytes
     }
 
+    /// Whether what [`Node::encode`] wrote [is a delegation](Self::is_delegation), without
+    /// reading all of it: every question passes the nodes above its name. None if it is
+    /// something else.
+    pub fn is_encoded_delegation(bytes: &[u8]) -> Option<bool> {
+        let mut reader = Reader(bytes);
+        if reader.byte()? != FORMAT {
+            return None;
+        }
+        for _ in 0..reader.u16()? {
+            if Set::skip(&mut reader)? == Type::NS {
+                return Some(true);
+            }
+        }
+        Some(false)
+    }
+
     /// Reads what [`Node::encode`] wrote; none if it is something else.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader(bytes);
@@ -111,6 +127,18 @@ impl Set {
         let data = reader.list(|reader| reader.bytes().map(<[u8]>::to_vec))?;
         let signatures = reader.list(|reader| reader.bytes().map(<[u8]>::to_vec))?;
         Some(Self { rtype, ttl_s, data, signatures })
+    }
+
+    /// Passes over a set; says of which type it is.
+    fn skip(reader: &mut Reader<'_>) -> Option<Rtype> {
+        let rtype = Rtype::from_int(reader.u16()?);
+        let _ttl_s = (reader.u16()?, reader.u16()?);
+        for _ in 0..2 {
+            for _ in 0..reader.u16()? {
+                reader.bytes()?;
+            }
+        }
+        Some(rtype)
     }
 }
 
@@ -165,6 +193,11 @@ mod tests {
         let node = Node { sets: vec![signed, Set::new(Type::TXT, 1, vec![vec![0]])], glue: vec![glue] };
         assert_eq!(node.sets[0].data, [[127, 0, 0, 1], [127, 0, 0, 2]]);
         let bytes = node.encode();
+        assert_eq!(Node::is_encoded_delegation(&bytes), Some(false));
+        let cut =
+            Node { sets: [&node.sets[..], &[Set::new(Type::NS, 1, vec![vec![0]])]].concat(), ..node.clone() };
+        assert_eq!(Node::is_encoded_delegation(&cut.encode()), Some(true));
+        assert_eq!(Node::is_encoded_delegation(&bytes[..20]), None);
         assert_eq!(Node::decode(&bytes), Some(node));
         for length in 0..bytes.len() {
             assert_eq!(Node::decode(&bytes[..length]), None);

@@ -39,6 +39,15 @@ enum Place {
     Delegated(OrderedName, Node),
 }
 
+/// The head of the zone, to be read where an answer has something of it; most have not.
+struct HeadEntry(Entry);
+
+impl HeadEntry {
+    fn read(&self) -> Result<Head, DnsError> {
+        Head::decode(&self.0.value).ok_or(DnsError::Corrupt("the head of a zone"))
+    }
+}
+
 /// What a name has for a question.
 enum Content<'a> {
     Set(&'a Set),
@@ -87,7 +96,7 @@ impl<'a, S: Kv> Lookup<'a, S> {
             match node.as_ref().map_or(Content::Nothing, |node| content(node, self.rtype)) {
                 _ if ordered.is_apex() && self.rtype == Type::SOA => {
                     self.depends_on(self.zone.head());
-                    sections.answer.extend(records(&name, &head.soa, self.is_signed));
+                    sections.answer.extend(records(&name, &head.read()?.soa, self.is_signed));
                 }
                 // The chain is not shown where absence is proved without it.
                 Content::Set(set) if set.rtype == Type::NSEC && self.policy.denial == Denial::Compact => {
@@ -108,6 +117,7 @@ impl<'a, S: Kv> Lookup<'a, S> {
                     continue;
                 }
                 Content::Nothing => {
+                    let head = head.read()?;
                     let is_whole = self.deny(&mut sections, (&name, &ordered), node.as_ref(), &head).await?;
                     return Ok(is_whole.then_some(sections));
                 }
@@ -132,7 +142,7 @@ impl<'a, S: Kv> Lookup<'a, S> {
     }
 
     /// Reads a name, all above it, and the head, in one snapshot.
-    async fn read(&mut self, name: &OrderedName) -> Result<(Place, Head), DnsError> {
+    async fn read(&mut self, name: &OrderedName) -> Result<(Place, HeadEntry), DnsError> {
         // Who asks for the serial number is told of what is there now.
         if self.rtype == Type::SOA && name.is_apex() {
             publish::publish(self.store, self.zone, self.policy, self.environment).await?;
@@ -152,19 +162,19 @@ impl<'a, S: Kv> Lookup<'a, S> {
             publish::publish(self.store, self.zone, self.policy, self.environment).await?;
             entries = self.store.get_many(&keys).await?;
         }
-        let head = entries.pop().flatten().and_then(|entry| Head::decode(&entry.value));
-        let head = head.ok_or(DnsError::Corrupt("the head of a zone"))?;
+        let head = HeadEntry(entries.pop().flatten().ok_or(DnsError::Corrupt("the head of a zone"))?);
         for (at, entry) in path.iter().zip(entries) {
             self.depends_on(self.zone.node(at));
-            let node = entry.map(|entry| decode(&entry)).transpose()?;
-            let is_cut = !at.is_apex() && node.as_ref().is_some_and(Node::is_delegation);
-            match node {
-                // RFC 4035, section 3.1.4.1: the DS set of a delegation is on this side of it.
-                Some(node) if is_cut && !(at == name && self.rtype == Type::DS) => {
-                    return Ok((Place::Delegated(at.clone(), node), head));
-                }
-                node if at == name => return Ok((Place::At(node), head)),
-                _ => {}
+            let Some(entry) = entry else {
+                continue;
+            };
+            // RFC 4035, section 3.1.4.1: the DS set of a delegation is on this side of it.
+            let is_own = at == name && (at.is_apex() || self.rtype == Type::DS);
+            if !is_own && is_delegation(&entry)? {
+                return Ok((Place::Delegated(at.clone(), decode(&entry)?), head));
+            }
+            if at == name {
+                return Ok((Place::At(Some(decode(&entry)?)), head));
             }
         }
         Ok((Place::At(None), head))
@@ -174,6 +184,11 @@ impl<'a, S: Kv> Lookup<'a, S> {
 /// The node in an entry.
 pub(super) fn decode(entry: &Entry) -> Result<Node, DnsError> {
     Node::decode(&entry.value).ok_or(DnsError::Corrupt("a node of a zone"))
+}
+
+/// Whether the node in an entry is a delegation.
+fn is_delegation(entry: &Entry) -> Result<bool, DnsError> {
+    Node::is_encoded_delegation(&entry.value).ok_or(DnsError::Corrupt("a node of a zone"))
 }
 
 /// What a node has for a type that is asked for.
