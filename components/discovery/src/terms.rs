@@ -19,7 +19,7 @@ pub const PLACED: &str = "@";
 pub const TITLE: char = 'n';
 /// The family of all words.
 pub const WORD: char = 'w';
-/// The family of the first letters, up to three, of the words in [`TITLE`].
+/// The family of the first letters, up to four, of the words in [`TITLE`].
 pub const START: char = 'x';
 /// The family of tags.
 pub const TAG: char = 't';
@@ -53,7 +53,7 @@ pub const VALUES_MAX: usize = 32;
 pub const VALUE_LENGTH_MAX: usize = 128;
 /// A shorter word than this, in characters, is looked up as the start of words in
 /// [`START`]; the words that a longer one starts are read off the index itself.
-pub const START_LENGTH: usize = 4;
+pub const START_LENGTH: usize = 5;
 /// The resolutions of H3 at which a world's cell is kept, from coarse to fine. Cells of the
 /// finest have edges of 3.7 km on average.
 pub const RESOLUTIONS: [Resolution; 3] = [Resolution::Two, Resolution::Four, Resolution::Six];
@@ -242,6 +242,7 @@ mod tests {
             "xa",
             "xar",
             "xare",
+            "xaren",
             "xf",
             "xfu",
             "xfun",

@@ -3,7 +3,7 @@
 //! **Documents and terms.** Every world has a *document*: a number of 32 bits, which it keeps
 //! for as long as it is registered. What can be asked for is a *term* ([`crate::terms`]); a
 //! *posting* is the set of the numbers that have a term, as compressed bitmaps (Roaring) in
-//! chunks of 131,072 documents. With a million worlds a posting is eight short values, so a
+//! chunks of 262,144 documents. With a million worlds a posting is four short values, so a
 //! question of several words and filters is one read of some dozen keys, and bitmaps
 //! do the rest. One key for each word of each world, which is the plainest index, would be
 //! as many reads as there are candidates.

@@ -10,8 +10,9 @@ use vwp_core::Problem;
 use vwp_core::environment::Timestamp;
 
 /// How many low bits of a number tell a document's place in its chunk. A chunk of a posting is
-/// then at most two bitmaps of 8 KiB, far from the longest value.
-const CHUNK_BITS: u32 = 17;
+/// then at most four bitmaps of 8 KiB, half of the longest value; and the many terms that few
+/// documents have are in as few values as can be.
+const CHUNK_BITS: u32 = 18;
 /// How many documents a chunk has room for.
 pub(crate) const CHUNK: u32 = 1 << CHUNK_BITS;
 /// The most chunks: what numbers of 32 bits allow.

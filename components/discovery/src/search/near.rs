@@ -32,6 +32,9 @@ impl Place {
     }
 }
 
+/// So few worlds are looked at sooner than the cells in their cell are read.
+const FEW_IN_A_CELL: u64 = 32;
+
 /// How far the centre of a finest cell can be from the centre of a cell that it is in, in
 /// metres, and some more.
 fn radius_m(resolution: Resolution) -> u64 {
@@ -70,27 +73,32 @@ impl Near {
         (u128::from(self.distance_m(cell)) << 64) | u128::from(u64::from(cell))
     }
 
-    /// Those worlds of a set that are within a distance.
+    /// Those worlds of a set that are within a distance, and those that have to be looked at one
+    /// by one: a cell that is only in part within it is not opened for a few worlds.
     pub(super) async fn within<S: Kv>(
         &mut self,
         view: &View<'_, S>,
         all: &RoaringBitmap,
         metres: u64,
-    ) -> Result<RoaringBitmap, Problem> {
-        let mut found = RoaringBitmap::new();
+    ) -> Result<(RoaringBitmap, RoaringBitmap), Problem> {
+        let (mut found, mut doubtful) = (RoaringBitmap::new(), RoaringBitmap::new());
         let mut left: Vec<CellIndex> =
             CellIndex::base_cells().filter(|cell| self.nearest_m(*cell) <= metres).collect();
         while let Some(cell) = left.pop() {
             for (child, members) in self.open(view, cell).await?.iter() {
-                if self.distance_m(*child) + radius_m(child.resolution()) <= metres {
+                let (distance, radius) = (self.distance_m(*child), radius_m(child.resolution()));
+                if distance + radius <= metres {
                     found |= members & all;
-                } else if self.nearest_m(*child) <= metres && !is_finest(*child) && !members.is_disjoint(all)
-                {
-                    left.push(*child);
+                } else if distance.saturating_sub(radius) <= metres && !is_finest(*child) {
+                    match members.intersection_len(all) {
+                        0 => {}
+                        1..=FEW_IN_A_CELL => doubtful |= members & all,
+                        _ => left.push(*child),
+                    }
                 }
             }
         }
-        Ok(found)
+        Ok((found, doubtful))
     }
 
     /// How near a world of a cell can be, in metres.

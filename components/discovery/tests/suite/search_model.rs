@@ -319,7 +319,7 @@ fn class(question: &Question, facts: &Facts) -> Option<u64> {
             Some(0)
         } else if all.contains(word) {
             Some(1)
-        } else if starts(if length < 4 { &title } else { &all }) {
+        } else if starts(if length < terms::START_LENGTH { &title } else { &all }) {
             Some(2)
         } else {
             let typos = [0, 0, 0, 0, 1, 1, 1, 1].get(length).copied().unwrap_or(2);
