@@ -67,6 +67,25 @@ pub async fn sweep<S: Kv>(store: &S, environment: &Environment<'_>) -> Result<Sw
     Ok(swept)
 }
 
+/// Does with a world what is right for what it is now. Says whether that ended it. Nothing is
+/// to be done where there is no plan; otherwise the plan says whether it ends the world.
+async fn settle<S: Kv>(
+    store: &S,
+    name: &WorldName,
+    plan: impl AsyncFn(&Seen) -> Result<Option<(Commit, bool)>, Problem>,
+) -> Result<bool, Problem> {
+    for _ in 0..ATTEMPTS_MAX {
+        let seen = Seen::read(store, name).await?;
+        let Some((commit, is_end)) = plan(&seen).await? else {
+            return Ok(false);
+        };
+        if commit.apply(store).await?.is_some() {
+            return Ok(is_end);
+        }
+    }
+    Err(contended())
+}
+
 /// Looks at a world in the queue. Says whether it ended.
 async fn visit<S: Kv>(
     store: &S,
@@ -74,20 +93,17 @@ async fn visit<S: Kv>(
     at: u64,
     name: &WorldName,
 ) -> Result<bool, Problem> {
-    for _ in 0..ATTEMPTS_MAX {
-        let seen = Seen::read(store, name).await?;
-        let (Some(world), Some(before)) = (&seen.world, &seen.lease) else {
-            // Whoever removed the world meanwhile took it out of the queue.
-            return Ok(false);
+    let plan = async |seen: &Seen| {
+        // Whoever removed the world meanwhile took it out of the queue.
+        let (Some(world), Some(before)) = (&seen.world, seen.lease.as_ref().filter(|lease| lease.due == at))
+        else {
+            return Ok(None);
         };
-        if before.due != at {
-            return Ok(false);
-        }
         let mut commit = Commit::default();
         let expires = expiry(&world.fields);
         let is_expired = expires <= environment.now;
         if is_expired {
-            end(store, environment, name, &seen, Reason::Expired, &mut commit).await?;
+            end(store, environment, name, seen, Reason::Expired, &mut commit).await?;
         } else {
             let lapsing = before.ends.filter(|&ends| ends <= environment.now).map(|ends| ends + GRACE_MS);
             let ends = before.ends.filter(|_| lapsing.is_none());
@@ -97,11 +113,9 @@ async fn visit<S: Kv>(
             commit.put(keys::lease(name), &lease)?;
             transition::queue(name, Some(before), Some(&lease), &mut commit);
         }
-        if commit.apply(store).await?.is_some() {
-            return Ok(is_expired);
-        }
-    }
-    Err(contended())
+        Ok(Some((commit, is_expired)))
+    };
+    settle(store, name, plan).await
 }
 
 /// Evicts a portion of the worlds that are lapsing, as far as the guard lets it.
@@ -133,20 +147,17 @@ async fn evict_one<S: Kv>(
     at: u64,
     name: &WorldName,
 ) -> Result<bool, Problem> {
-    for _ in 0..ATTEMPTS_MAX {
-        let seen = Seen::read(store, name).await?;
+    let plan = async |seen: &Seen| {
         // One that was heard of meanwhile is no longer lapsing.
         if seen.lease.as_ref().and_then(|lease| lease.lapsing) != Some(at) {
-            return Ok(false);
+            return Ok(None);
         }
         let mut commit = Commit::default();
-        end(store, environment, name, &seen, Reason::Lapsed, &mut commit).await?;
+        end(store, environment, name, seen, Reason::Lapsed, &mut commit).await?;
         commit.count(keys::evicted(guard::minute(environment)), 1);
-        if commit.apply(store).await?.is_some() {
-            return Ok(true);
-        }
-    }
-    Err(contended())
+        Ok(Some((commit, true)))
+    };
+    settle(store, name, plan).await
 }
 
 async fn end<S: Kv>(
