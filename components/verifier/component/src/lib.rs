@@ -1,6 +1,7 @@
 //! The verifier as a component: what `vwp-verifier` does, as `vwp:auth/verifier`. It needs no
 //! store, no network, no clock and no settings, so it runs wherever components run, and can be
-//! plugged into an integrator's own composition.
+//! plugged into an integrator's own composition. All that it imports is what Rust's standard
+//! library does of WASI: the standard streams, the environment, and a seed for hash tables.
 //!
 //! A crate of its own, because its exports are linked into whatever depends on them, and the
 //! auth component has the same ones.
