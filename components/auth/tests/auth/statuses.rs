@@ -260,7 +260,9 @@ fn a_million_passports_of_which_one_in_a_hundred_is_revoked_cost_fourteen_kiloby
         })
         .collect();
     assert_eq!(places.len(), 10_000);
-    places.iter().for_each(|place| bits[place / 8] |= 1 << (place % 8));
+    for place in &places {
+        bits[place / 8] |= 1 << (place % 8);
+    }
     let sizes: Vec<usize> =
         bits.chunks(LIST_SIZE as usize / 8).map(|list| compress(list).unwrap().len()).collect();
     let total: usize = sizes.iter().sum();
