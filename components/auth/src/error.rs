@@ -5,8 +5,11 @@
 //! the caller sent as a secret.
 
 use crate::handle::HandleError;
-use crate::passports::ProofError;
+use crate::passports::{PassportError, ProofError};
 use crate::password::PasswordError;
+use crate::profile::ProfileError;
+use crate::tickets::statement::StatementError;
+use crate::tickets::{self, TicketError};
 use crate::verify::PresentationError;
 use http::StatusCode;
 use vwp_core::Problem;
@@ -40,6 +43,18 @@ pub enum AuthError {
     /// The presentation is not acceptable.
     #[error("{0}")]
     Presentation(#[from] PresentationError),
+    /// Passports were not issued or revoked.
+    #[error("{0}")]
+    Passport(#[from] PassportError),
+    /// The profile breaks a rule.
+    #[error("{0}")]
+    Profile(#[from] ProfileError),
+    /// A traveller is not let through.
+    #[error("{0}")]
+    Ticket(#[from] TicketError),
+    /// What an operator signed is not acceptable.
+    #[error("{0}")]
+    Statement(#[from] StatementError),
     /// A refusal that all components share: who is calling, or what the store answered.
     #[error("{}", .0.detail)]
     Shared(Problem),
@@ -90,6 +105,10 @@ impl From<AuthError> for Problem {
             AuthError::Presentation(error) => {
                 Self::new(unprocessable, error.slug(), "The presentation is not acceptable", detail)
             }
+            AuthError::Passport(error) => error.into_problem(),
+            AuthError::Profile(error) => error.into_problem(),
+            AuthError::Ticket(error) => tickets::problem(&error),
+            AuthError::Statement(error) => error.into_problem(),
             AuthError::Shared(problem) => problem,
         }
     }

@@ -3,7 +3,7 @@
 
 use crate::error::AuthError;
 use crate::sessions::traveller_of;
-use crate::{accounts, keys, passports, sessions};
+use crate::{accounts, keys, passports, profile, sessions, tickets};
 use ::http::{HeaderValue, Request, Response, StatusCode, header};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -13,29 +13,21 @@ use vwp_storage::Kv;
 
 /// The longest body with a handle and a password, in bytes.
 pub const CREDENTIALS_LENGTH_MAX: usize = 8192;
-/// The longest body with a proof, in bytes.
-pub const PROOF_BODY_LENGTH_MAX: usize = 8192;
 /// The longest body with a presentation, in bytes.
 pub const PRESENTATION_BODY_LENGTH_MAX: usize = 49_152;
 
 /// For answers about somebody, or with a token (RFC 9111, section 5.2.2.5).
-const NO_STORE: &str = "no-store";
+pub(crate) const NO_STORE: &str = "no-store";
 /// For the issuer's keys. A verifier that meets an unknown key asks again anyway.
 const CACHEABLE: &str = "public, max-age=300";
 
-type Answer = Result<Response<Vec<u8>>, AuthError>;
+pub(crate) type Answer = Result<Response<Vec<u8>>, AuthError>;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Credentials {
     handle: String,
     password: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Proof {
-    proof: String,
 }
 
 #[derive(Deserialize)]
@@ -66,13 +58,19 @@ async fn route(store: &impl Kv, environment: &Environment<'_>, request: &Request
         ("/v1/travellers/me", "GET") => me(store, environment, request).await,
         ("/v1/sessions", "POST") => sign_in(store, environment, request).await,
         ("/v1/sessions/current", "DELETE") => sign_out(store, environment, request).await,
-        ("/v1/passports", "POST") => issue(store, environment, request).await,
         ("/v1/passports/verify", "POST") => verify(store, environment, request).await,
         ("/v1/keys/issuer", "GET") => list_keys(store, environment, request).await,
         ("/v1/keys/issuer/rotate", "POST") => rotate_keys(store, environment, request).await,
         ("/.well-known/jwks.json", "GET") => key_set(store, environment).await,
         ("/.well-known/jwt-vc-issuer", "GET") => {
             Ok(cached(reply::json(StatusCode::OK, &keys::metadata(environment)), CACHEABLE))
+        }
+        (profile::PATH, method) => profile::route(store, environment, request, method).await,
+        (path, method) if passports::http::owns(path) => {
+            passports::http::route(store, environment, request, method).await
+        }
+        (path, method) if tickets::http::owns(path) => {
+            tickets::http::route(store, environment, request, method).await
         }
         (path, _) => Err(match allowed(path) {
             Some(allow) => Problem::method_not_allowed(allow),
@@ -85,11 +83,7 @@ async fn route(store: &impl Kv, environment: &Environment<'_>, request: &Request
 /// The methods of a resource, if there is one at a path.
 fn allowed(path: &str) -> Option<&'static str> {
     match path {
-        "/v1/travellers"
-        | "/v1/sessions"
-        | "/v1/passports"
-        | "/v1/passports/verify"
-        | "/v1/keys/issuer/rotate" => Some("POST"),
+        "/v1/travellers" | "/v1/sessions" | "/v1/passports/verify" | "/v1/keys/issuer/rotate" => Some("POST"),
         "/v1/sessions/current" => Some("DELETE"),
         "/v1/travellers/me" | "/v1/keys/issuer" | "/.well-known/jwks.json" | "/.well-known/jwt-vc-issuer" => {
             Some("GET, HEAD")
@@ -124,14 +118,6 @@ async fn me(store: &impl Kv, environment: &Environment<'_>, request: &Request<Ve
     Ok(cached(reply::json(StatusCode::OK, &traveller), NO_STORE))
 }
 
-async fn issue(store: &impl Kv, environment: &Environment<'_>, request: &Request<Vec<u8>>) -> Answer {
-    let (id, _) = traveller(store, environment, request).await?;
-    let body: Proof = read(request, PROOF_BODY_LENGTH_MAX)?;
-    let issued = passports::issue(store, &id, &body.proof, environment).await?;
-    let answer = serde_json::json!({ "passport": issued.passport, "expires_at": issued.expires_at });
-    Ok(cached(reply::json(StatusCode::OK, &answer), NO_STORE))
-}
-
 async fn verify(store: &impl Kv, environment: &Environment<'_>, request: &Request<Vec<u8>>) -> Answer {
     let body: Presented = read(request, PRESENTATION_BODY_LENGTH_MAX)?;
     let passport =
@@ -157,7 +143,7 @@ async fn rotate_keys(store: &impl Kv, environment: &Environment<'_>, request: &R
 }
 
 /// The traveller and the session that a request is from.
-async fn traveller(
+pub(crate) async fn traveller(
     store: &impl Kv,
     environment: &Environment<'_>,
     request: &Request<Vec<u8>>,
@@ -180,7 +166,7 @@ async fn administrator(
 
 /// Reads a JSON body. What is wrong is said by place and never by quoting, because the
 /// body may hold a password.
-fn read<T: DeserializeOwned>(request: &Request<Vec<u8>>, length_max: usize) -> Result<T, Problem> {
+pub(crate) fn read<T: DeserializeOwned>(request: &Request<Vec<u8>>, length_max: usize) -> Result<T, Problem> {
     reply::require_media_type(request.headers(), "application/json")?;
     if request.body().len() > length_max {
         return Err(reply::too_large(length_max));
@@ -195,7 +181,7 @@ fn read<T: DeserializeOwned>(request: &Request<Vec<u8>>, length_max: usize) -> R
     })
 }
 
-fn cached(mut response: Response<Vec<u8>>, directive: &'static str) -> Response<Vec<u8>> {
+pub(crate) fn cached(mut response: Response<Vec<u8>>, directive: &'static str) -> Response<Vec<u8>> {
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(directive));
     response
 }

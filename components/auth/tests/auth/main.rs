@@ -2,10 +2,16 @@
 //! and the functions behind them, on the model of the store.
 
 mod accounts;
+mod bans;
+mod copies;
 mod keys;
 mod passports;
 mod presentations;
+mod profiles;
 mod proofs;
 mod rfc9901;
 mod sessions;
+mod statuses;
 mod support;
+mod tickets;
+mod travel;
