@@ -2,10 +2,16 @@
 //! and the functions behind them, on the model of the store.
 
 mod accounts;
+mod authenticator;
+mod clients;
+mod dids;
 mod keys;
+mod limits;
+mod passkeys;
 mod passports;
 mod presentations;
 mod proofs;
+mod recovery;
 mod rfc9901;
 mod sessions;
 mod support;
