@@ -30,7 +30,7 @@ pub const FREE_ATTEMPTS: u32 = 5;
 pub const WAIT_MAX_MS: u64 = 15 * 60 * 1000;
 /// What all strangers to an account may try together (NIST SP 800-63B, section 3.2.2, asks for no
 /// more than 100 failures in a row).
-pub const STRANGERS: Rule = Rule { name: "strangers", burst: 100, period_ms: 600_000, shares: 1 };
+pub const STRANGERS: Rule = Rule { name: "strangers", burst: 100, period_us: 600_000_000, shares: 1 };
 /// How long after the last attempt the count is kept, in milliseconds.
 const KEPT_MS: u64 = 24 * 60 * 60 * 1000;
 /// How often counting is tried when others count the same account at the same time.

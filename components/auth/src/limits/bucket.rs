@@ -19,8 +19,8 @@ pub struct Rule {
     pub name: &'static str,
     /// How often it may happen at once.
     pub burst: u32,
-    /// How long one use takes to come back, in milliseconds.
-    pub period_ms: u64,
+    /// How long one use takes to come back, in microseconds.
+    pub period_us: u64,
     /// How many keys share the rule, each with its part of it: one for a subject of its own, more
     /// for a rule that many charge at once.
     pub shares: u32,
@@ -29,7 +29,7 @@ pub struct Rule {
 impl Rule {
     /// What all uses take to come back, in milliseconds.
     pub const fn window_ms(&self) -> u64 {
-        self.period_ms.saturating_mul(self.burst as u64)
+        self.period_us.saturating_mul(self.burst as u64) / 1000
     }
 }
 
@@ -135,24 +135,26 @@ impl Rule {
     /// One use now, and what is kept of it.
     pub(crate) fn uses(&self, key: &[u8], seen: Option<&Entry>, now: Timestamp) -> (Standing, Write) {
         let shares = u64::from(self.shares.max(1));
-        let period_ms = self.period_ms.saturating_mul(shares);
-        let window_ms = period_ms.saturating_mul(u64::from(self.burst).div_ceil(shares));
-        let until = used_until(seen).max(now).saturating_add(period_ms);
-        let used_ms = until - now;
-        let left = window_ms.saturating_sub(used_ms).checked_div(period_ms).unwrap_or(0);
+        let period_us = self.period_us.saturating_mul(shares);
+        let window_us = period_us.saturating_mul(u64::from(self.burst).div_ceil(shares));
+        let now_us = now.saturating_mul(1000);
+        let until_us = used_until(seen).max(now_us).saturating_add(period_us);
+        let used_us = until_us - now_us;
+        let left = window_us.saturating_sub(used_us).checked_div(period_us).unwrap_or(0);
         let standing = Standing {
             rule: *self,
             remaining: u32::try_from(left.saturating_mul(shares)).unwrap_or(u32::MAX),
-            reset_s: used_ms.div_ceil(1000),
-            wait_ms: used_ms.saturating_sub(window_ms),
+            reset_s: used_us.div_ceil(1_000_000),
+            wait_ms: used_us.saturating_sub(window_us).div_ceil(1000),
         };
-        let value = until.to_be_bytes().to_vec();
-        (standing, Write::Put { key: key.to_vec(), value, expires_at: Some(until) })
+        let value = until_us.to_be_bytes().to_vec();
+        (standing, Write::Put { key: key.to_vec(), value, expires_at: Some(until_us.div_ceil(1000)) })
     }
 }
 
-/// Until when a subject is in use. What cannot be read was never written here.
-fn used_until(entry: Option<&Entry>) -> Timestamp {
+/// Until when a subject is in use, in microseconds since the Unix epoch. What cannot be read was never
+/// written here.
+fn used_until(entry: Option<&Entry>) -> u64 {
     let bytes = entry.and_then(|entry| <[u8; 8]>::try_from(entry.value.as_slice()).ok());
     bytes.map_or(0, u64::from_be_bytes)
 }
@@ -161,7 +163,7 @@ fn used_until(entry: Option<&Entry>) -> Timestamp {
 mod tests {
     use super::*;
 
-    const RULE: Rule = Rule { name: "test", burst: 3, period_ms: 1000, shares: 1 };
+    const RULE: Rule = Rule { name: "test", burst: 3, period_us: 1_000_000, shares: 1 };
 
     fn after(uses: usize, now: Timestamp) -> Vec<Standing> {
         let mut seen = None;
@@ -190,7 +192,7 @@ mod tests {
 
     #[test]
     fn what_was_used_comes_back_with_time() {
-        let seen = Entry { value: 13_000_u64.to_be_bytes().to_vec(), version: 1 };
+        let seen = Entry { value: 13_000_000_u64.to_be_bytes().to_vec(), version: 1 };
         assert_eq!(RULE.uses(b"k", Some(&seen), 10_000).0.wait_ms, 1000);
         assert_eq!(RULE.uses(b"k", Some(&seen), 11_000).0.wait_ms, 0);
         assert_eq!(RULE.uses(b"k", Some(&seen), 20_000).0.remaining, 2);
@@ -198,7 +200,7 @@ mod tests {
 
     #[test]
     fn shares_have_their_part_of_a_rule() {
-        let shared = Rule { name: "test", burst: 64, period_ms: 10, shares: 16 };
+        let shared = Rule { name: "test", burst: 64, period_us: 10_000, shares: 16 };
         let (standing, put) = shared.uses(b"k", None, 0);
         assert_eq!(standing.remaining, 48);
         let Write::Put { expires_at, .. } = put else { panic!("something else than a put") };

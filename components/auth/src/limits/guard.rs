@@ -14,12 +14,12 @@ pub const HASHES_PER_SECOND: &str = "hashes_per_second";
 const HASHES_PER_SECOND_DEFAULT: u32 = 100;
 
 /// Passwords and recovery codes: each costs 19 MiB of memory and tens of milliseconds.
-const HASH_NETWORK: Rule = Rule { name: "hash-network", burst: 60, period_ms: 2_000, shares: 1 };
+const HASH_NETWORK: Rule = Rule { name: "hash-network", burst: 60, period_us: 2_000_000, shares: 1 };
 /// Ceremonies that are begun: each keeps something for minutes, before anybody is known.
-const START_NETWORK: Rule = Rule { name: "start-network", burst: 120, period_ms: 500, shares: 1 };
-const START_ALL: Rule = Rule { name: "start", burst: 8_000, period_ms: 1, shares: 32 };
-/// Requests that were refused: wrong tokens, codes, challenges and signatures.
-const REFUSED_NETWORK: Rule = Rule { name: "refused-network", burst: 300, period_ms: 1_000, shares: 1 };
+const START_NETWORK: Rule = Rule { name: "start-network", burst: 120, period_us: 500_000, shares: 1 };
+const START_ALL: Rule = Rule { name: "start", burst: 16_000, period_us: 250, shares: 32 };
+/// Changes that were refused: wrong tokens, codes, challenges and signatures.
+const REFUSED_NETWORK: Rule = Rule { name: "refused-network", burst: 300, period_us: 1_000_000, shares: 1 };
 
 const POLICY: &str = "ratelimit-policy";
 const LIMIT: &str = "ratelimit";
@@ -33,6 +33,8 @@ enum Cost {
     Start,
     /// Only a refusal costs.
     Refusal,
+    /// It only reads: a guess is not worth a limit that neighbours in the network would share.
+    Nothing,
 }
 
 fn cost(method: &Method, path: &str) -> Cost {
@@ -41,6 +43,7 @@ fn cost(method: &Method, path: &str) -> Cost {
             Cost::Hash
         }
         ("POST", "/v1/passkeys/sessions/options" | "/v1/dids/challenges") => Cost::Start,
+        ("GET" | "HEAD", _) => Cost::Nothing,
         _ => Cost::Refusal,
     }
 }
@@ -51,7 +54,7 @@ fn hash_all(environment: &Environment<'_>) -> Rule {
     let rate: u32 = given.and_then(|text| text.trim().parse().ok()).unwrap_or(HASHES_PER_SECOND_DEFAULT);
     let rate = rate.clamp(1, 1000);
     // Four seconds' worth at once, because people come in waves.
-    Rule { name: "hash", burst: rate.saturating_mul(4), period_ms: u64::from(1000 / rate), shares: 16 }
+    Rule { name: "hash", burst: rate.saturating_mul(4), period_us: u64::from(1_000_000 / rate), shares: 16 }
 }
 
 /// Answers a request within the limits, and says in the answer how they stand.
@@ -90,6 +93,7 @@ async fn admit(
     let (all, each) = match cost {
         Cost::Hash => (hash_all(environment), HASH_NETWORK),
         Cost::Start => (START_ALL, START_NETWORK),
+        Cost::Nothing => return Ok(Vec::new()),
         Cost::Refusal => {
             let Some(network) = network else { return Ok(Vec::new()) };
             let charge = Charge::network(REFUSED_NETWORK, network);

@@ -115,21 +115,23 @@ fn a_network_that_hashes_too_much_is_told_when_to_come_back() {
 }
 
 #[test]
-fn refusals_anywhere_are_limited_and_answers_are_not() {
+fn refusals_are_limited_and_answers_and_readers_are_not() {
     let port = Port::new();
     let token = port.arrive("ada");
     let client = Client::at(&port, ELSEWHERE);
+    let rename = || client.post("/v1/passkeys/nothing", Some(&token), &json!({ "name": "phone" }));
     for _ in 0..400 {
-        let me = client.send("GET", "/v1/travellers/me", Some(&token), &json!({}));
-        assert_eq!(me.status, StatusCode::OK);
-        assert!(!me.headers.contains_key("ratelimit"));
+        assert_eq!(rename().problem(), "not-found", "nobody guesses so");
     }
-    let guess = || client.send("GET", "/v1/travellers/me", Some("guess"), &json!({}));
-    let refused = (0..400).take_while(|_| guess().status == StatusCode::UNAUTHORIZED).count();
+    let guess = || client.post("/v1/dids/sessions", None, &json!({ "proof": "guess" }));
+    let refused = (0..400).take_while(|_| guess().problem() == "did-proof-refused").count();
     assert_eq!(refused, 300);
     assert_eq!(guess().problem(), "throttled");
-    let other = Client::at(&port, HOME).send("GET", "/v1/travellers/me", Some(&token), &json!({}));
-    assert_eq!(other.status, StatusCode::OK);
+    let me = client.send("GET", "/v1/travellers/me", Some(&token), &json!({}));
+    assert_eq!(me.status, StatusCode::OK, "a neighbour of the guesser reads on");
+    assert!(!me.headers.contains_key("ratelimit"));
+    let elsewhere = Client::at(&port, HOME).post("/v1/dids/sessions", None, &json!({ "proof": "x" }));
+    assert_eq!(elsewhere.problem(), "did-proof-refused");
 }
 
 #[test]
@@ -167,7 +169,7 @@ fn everybody_together_has_as_many_hashes_as_the_deployment_says() {
 
 #[test]
 fn those_who_charge_one_subject_at_once_never_have_more_than_there_is() {
-    const RULE: Rule = Rule { name: "test", burst: 5, period_ms: 1000, shares: 1 };
+    const RULE: Rule = Rule { name: "test", burst: 5, period_us: 1_000_000, shares: 1 };
     let port = Port::new();
     let store = Meeting::new(&port.store);
     let environment = port.environment();
