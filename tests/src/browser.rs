@@ -36,7 +36,7 @@ impl Browser {
         }
         let place = Place::new();
         let profile = place.path("profile");
-        let port = place.address().port();
+        let port = place.address.port();
         let mut command = Command::new("chromedriver");
         command.arg(format!("--port={port}")).env("HOME", place.folder());
         let driver = place.start(&mut command, |address| TcpStream::connect(address).is_ok());

@@ -75,7 +75,7 @@ fn eventually_says(browser: &Browser, id: &str, text: &str) {
 /// Signs up, signs in on the page with the password, and adds a passkey there.
 fn add_passkey(host: &Host, url: &str, browser: &Browser) -> String {
     let handle = unique("ada").replace('-', "");
-    sign_up(host, &handle, PASSWORD).expect(201);
+    assert_eq!(sign_up(host, &handle, PASSWORD).status, 201);
     browser.open(&format!("{url}/signin"));
     browser.fill("handle", &handle);
     browser.fill("password", PASSWORD);
@@ -138,7 +138,7 @@ fn a_user_who_is_not_verified_is_refused_at_registration_and_at_sign_in() {
     let Some((host, url, browser)) = start() else { return };
     let authenticator = browser.add_authenticator(true);
     let handle = unique("ada").replace('-', "");
-    sign_up(&host, &handle, PASSWORD).expect(201);
+    assert_eq!(sign_up(&host, &handle, PASSWORD).status, 201);
     let token = people::sign_in(&host, &handle, PASSWORD).expect(200).text("access_token");
     browser.open(&format!("{url}/signin"));
     // The page asks the browser for less than the port requires: neither to verify the user, nor to
