@@ -23,7 +23,12 @@ const REPLACEMENTS: &[(&str, &str, usize)] = &[
     (
         "admin_token = \"{{ admin_token }}\" }",
         "admin_token = \"{{ admin_token }}\", postgres_url = \"{{ postgres_url }}\" }",
-        3,
+        2,
+    ),
+    (
+        "[component.auth.variables]\n",
+        "[component.auth.variables]\npostgres_url = \"{{ postgres_url }}\"\n",
+        1,
     ),
     (
         "[component.discovery.variables]\n",

@@ -2,8 +2,12 @@
 //! the function, and writes its answer; what it refuses becomes a problem in one place.
 
 use crate::error::AuthError;
+use crate::limits::{Client, guard};
 use crate::sessions::traveller_of;
-use crate::{accounts, keys, passports, profile, sessions, tickets};
+use crate::sign_ins::SignedIn;
+use crate::{
+    accounts, devices, dids, keys, pages, passkeys, passports, profile, recovery, sessions, tickets,
+};
 use ::http::{HeaderValue, Request, Response, StatusCode, header};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -32,6 +36,12 @@ struct Credentials {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
+struct NewPassword {
+    password: String,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Presented {
     presentation: String,
     audience: String,
@@ -44,7 +54,10 @@ pub async fn handle<S: Kv>(
     environment: &Environment<'_>,
     request: Request<Vec<u8>>,
 ) -> Response<Vec<u8>> {
-    reply::finish(request.method(), route(store, environment, &request).await)
+    guard::within(store, environment, &request, async || {
+        reply::finish(request.method(), route(store, environment, &request).await)
+    })
+    .await
 }
 
 async fn route(store: &impl Kv, environment: &Environment<'_>, request: &Request<Vec<u8>>) -> Answer {
@@ -53,7 +66,25 @@ async fn route(store: &impl Kv, environment: &Environment<'_>, request: &Request
         "HEAD" => "GET",
         other => other,
     };
-    match (request.uri().path(), method) {
+    let path = request.uri().path();
+    if let Some(rest) = below(path, "/v1/passkeys") {
+        return passkeys::http::route(store, environment, request, method, rest).await;
+    }
+    if let Some(rest) = below(path, "/v1/recovery") {
+        return recovery::http::route(store, environment, request, method, rest).await;
+    }
+    if let Some(rest) = below(path, "/v1/dids") {
+        return dids::http::route(store, environment, request, method, rest).await;
+    }
+    match (path, method) {
+        ("/signin", "GET") => Ok(pages::page()),
+        ("/signin/page.js", "GET") => Ok(pages::script()),
+        ("/signin/page.css", "GET") => Ok(pages::style()),
+        ("/.well-known/webauthn", "GET") => {
+            let origins = passkeys::related_origins_document(environment.settings);
+            Ok(cached(reply::json(StatusCode::OK, &origins), CACHEABLE))
+        }
+        ("/v1/travellers/me/password", "POST") => change_password(store, environment, request).await,
         ("/v1/travellers", "POST") => sign_up(store, environment, request).await,
         ("/v1/travellers/me", "GET") => me(store, environment, request).await,
         ("/v1/sessions", "POST") => sign_in(store, environment, request).await,
@@ -83,11 +114,20 @@ async fn route(store: &impl Kv, environment: &Environment<'_>, request: &Request
 /// The methods of a resource, if there is one at a path.
 fn allowed(path: &str) -> Option<&'static str> {
     match path {
-        "/v1/travellers" | "/v1/sessions" | "/v1/passports/verify" | "/v1/keys/issuer/rotate" => Some("POST"),
+        "/v1/travellers"
+        | "/v1/travellers/me/password"
+        | "/v1/sessions"
+        | "/v1/passports/verify"
+        | "/v1/keys/issuer/rotate" => Some("POST"),
         "/v1/sessions/current" => Some("DELETE"),
-        "/v1/travellers/me" | "/v1/keys/issuer" | "/.well-known/jwks.json" | "/.well-known/jwt-vc-issuer" => {
-            Some("GET, HEAD")
-        }
+        "/signin"
+        | "/signin/page.js"
+        | "/signin/page.css"
+        | "/v1/travellers/me"
+        | "/v1/keys/issuer"
+        | "/.well-known/jwks.json"
+        | "/.well-known/jwt-vc-issuer"
+        | "/.well-known/webauthn" => Some("GET, HEAD"),
         _ => None,
     }
 }
@@ -102,8 +142,28 @@ async fn sign_up(store: &impl Kv, environment: &Environment<'_>, request: &Reque
 
 async fn sign_in(store: &impl Kv, environment: &Environment<'_>, request: &Request<Vec<u8>>) -> Answer {
     let body: Credentials = read(request, CREDENTIALS_LENGTH_MAX)?;
-    let session = accounts::sign_in(store, &body.handle, &body.password, environment).await?;
-    Ok(cached(reply::json(StatusCode::OK, &session), NO_STORE))
+    let client = Client::of(request.headers(), environment.settings);
+    signed_in(&accounts::sign_in(store, &body.handle, &body.password, &client, environment).await?)
+}
+
+/// What every way of signing in is answered with.
+pub(crate) fn signed_in(signed_in: &SignedIn) -> Answer {
+    let mut response = cached(reply::json(StatusCode::OK, &signed_in.session), NO_STORE);
+    if let Some(device) = &signed_in.device {
+        response.headers_mut().insert(header::SET_COOKIE, devices::cookie(device)?);
+    }
+    Ok(response)
+}
+
+async fn change_password(
+    store: &impl Kv,
+    environment: &Environment<'_>,
+    request: &Request<Vec<u8>>,
+) -> Answer {
+    let (id, session) = traveller(store, environment, request).await?;
+    let body: NewPassword = read(request, CREDENTIALS_LENGTH_MAX)?;
+    accounts::change_password(store, &id, &session, &body.password, environment).await?;
+    Ok(cached(reply::empty(StatusCode::NO_CONTENT), NO_STORE))
 }
 
 async fn sign_out(store: &impl Kv, environment: &Environment<'_>, request: &Request<Vec<u8>>) -> Answer {
@@ -179,6 +239,11 @@ pub(crate) fn read<T: DeserializeOwned>(request: &Request<Vec<u8>>, length_max: 
         let what = if error.is_data() { "has other members than expected" } else { "is not JSON" };
         Problem::bad_request(format!("the body {what}, at line {} column {}", error.line(), error.column()))
     })
+}
+
+/// The path below a resource, which is empty for the resource itself.
+fn below<'a>(path: &'a str, resource: &str) -> Option<&'a str> {
+    path.strip_prefix(resource).filter(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 pub(crate) fn cached(mut response: Response<Vec<u8>>, directive: &'static str) -> Response<Vec<u8>> {

@@ -2,6 +2,9 @@
 //!
 //! - [`handle`] and [`password`]: what a traveller signs in with.
 //! - [`accounts`] and [`attempts`]: signing up, signing in, and how often one may fail.
+//! - [`limits`] and [`devices`]: how much strangers may ask for, and who is none.
+//! - [`passkeys`], [`recovery`] and [`dids`]: other ways to sign in.
+//! - [`sign_ins`]: what all of them end with.
 //! - [`sessions`]: access tokens, and their end.
 //! - [`profile`]: what a traveller says of themselves.
 //! - [`passports`]: issuing credentials that are bound to the traveller's keys.
@@ -10,19 +13,29 @@
 //! - [`verify`], [`sd_jwt`] and [`strict_json`]: believing one, from `vwp-verifier`.
 //! - [`keys`]: the issuer's keys, and how others find them.
 //! - [`http`]: the same functions as HTTP resources.
+//! - [`pages`]: the page on which a person signs in.
+//! - [`options`]: the component's own variables.
 //! - [`error`]: every refusal, and the problem that it becomes.
 
 pub mod accounts;
 pub mod attempts;
 pub mod bans;
+pub mod devices;
+pub mod dids;
 pub mod error;
 pub mod handle;
 pub mod http;
 pub mod keys;
+pub mod limits;
+pub mod options;
+pub mod pages;
+pub mod passkeys;
 pub mod passports;
 pub mod password;
 pub mod profile;
+pub mod recovery;
 pub mod sessions;
+pub mod sign_ins;
 pub mod status;
 pub mod tickets;
 
@@ -33,6 +46,8 @@ pub use vwp_verifier::{sd_jwt, strict_json, verify};
 mod component {
     #![allow(unsafe_code, reason = "the export macros generate it")]
 
+    use crate::limits::Client;
+    use crate::options::OPTIONS;
     use crate::passports::{self, Order, issued};
     use crate::tickets::redeem::Shown;
     use crate::tickets::{self, TicketError, Wish};
@@ -63,7 +78,7 @@ mod component {
 
     impl HttpHandler for Component {
         async fn handle(request: Request) -> Result<Response, ErrorCode> {
-            vwp_guest::serve(request, async |environment, request| {
+            vwp_guest::serve_with(OPTIONS, request, async |environment, request| {
                 http::handle(&Store, environment, request).await
             })
             .await
@@ -74,7 +89,8 @@ mod component {
     async fn call<T>(
         call: impl AsyncFnOnce(&Environment<'_>) -> Result<T, AuthError>,
     ) -> Result<T, types::Error> {
-        let answer = vwp_guest::environment(async |environment| Ok(call(environment).await)).await;
+        let answer =
+            vwp_guest::environment_with(OPTIONS, async |environment| Ok(call(environment).await)).await;
         Ok(answer.map_err(AuthError::from).flatten()?)
     }
 
@@ -93,13 +109,18 @@ mod component {
 
         async fn sign_in(credentials: types::Credentials) -> Result<types::Session, types::Error> {
             let types::Credentials { handle, password } = credentials;
-            let session =
-                call(async |environment| accounts::sign_in(&Store, &handle, &password, environment).await)
-                    .await?;
+            // Who calls is a component of the same application, which knows its own clients.
+            let client = Client::default();
+            let signed_in = call(async |environment| {
+                accounts::sign_in(&Store, &handle, &password, &client, environment).await
+            })
+            .await?;
+            let session = signed_in.session;
             Ok(types::Session {
                 access_token: session.access_token,
                 expires_in_s: session.expires_in,
                 traveller: session.traveller,
+                notices: session.notices.into_iter().map(types::Notice::from).collect(),
             })
         }
 
@@ -293,6 +314,23 @@ mod component {
         }
     }
 
+    impl From<sessions::Notice> for types::Notice {
+        fn from(notice: sessions::Notice) -> Self {
+            match notice {
+                sessions::Notice::RecoveryPending { requested_at, ready_at } => {
+                    Self::RecoveryPending(types::Recovery { requested_at, ready_at })
+                }
+                sessions::Notice::RecoveryCodeUsed { left } => {
+                    Self::RecoveryCodeUsed(u32::try_from(left).unwrap_or(u32::MAX))
+                }
+                sessions::Notice::AddPasskey => Self::AddPasskey,
+                sessions::Notice::PasskeyCounterRegressed { passkey, .. } => {
+                    Self::PasskeyCounterRegressed(passkey)
+                }
+            }
+        }
+    }
+
     impl From<AuthError> for types::Error {
         fn from(error: AuthError) -> Self {
             match error {
@@ -301,6 +339,9 @@ mod component {
                 | AuthError::Passport(passports::PassportError::Throttled { retry_after_s })
                 | AuthError::Ticket(TicketError::Throttled { retry_after_s }) => {
                     Self::Throttled(retry_after_s)
+                }
+                AuthError::Throttled(standing) => {
+                    Self::Throttled(u32::try_from(standing.wait_ms.div_ceil(1000)).unwrap_or(u32::MAX))
                 }
                 error => {
                     let problem = Problem::from(error);

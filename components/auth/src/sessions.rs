@@ -17,6 +17,8 @@ use vwp_storage::kv::{Outcome, Write};
 
 /// How long a session lasts, in seconds.
 pub const LIFETIME_S: u64 = 3600;
+/// How long ago a sign-in may be to count as one that was just made, in seconds.
+pub const RECENT_S: u64 = 300;
 
 /// A session that was just opened: the answer of RFC 6749, section 5.1.
 #[derive(Clone, PartialEq, Eq, Serialize)]
@@ -29,6 +31,37 @@ pub struct Session {
     pub expires_in: u64,
     /// The traveller's id.
     pub traveller: String,
+    /// What the traveller has to be told.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<Notice>,
+}
+
+/// Something about the account that its owner has to know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "notice", rename_all = "kebab-case")]
+pub enum Notice {
+    /// Somebody with a device that was signed in before has asked to recover the account.
+    RecoveryPending {
+        /// When it was asked for, in milliseconds since the Unix epoch.
+        requested_at: Timestamp,
+        /// From when on it gives access, if it is not cancelled before.
+        ready_at: Timestamp,
+    },
+    /// A recovery code was used up; so many are left.
+    RecoveryCodeUsed {
+        /// How many codes are left.
+        left: usize,
+    },
+    /// With one passkey, whoever loses its device loses a way in: a second one should be added.
+    AddPasskey,
+    /// A passkey's counter went backwards: there may be a copy of it. It is told until the passkey
+    /// is removed.
+    PasskeyCounterRegressed {
+        /// Which passkey.
+        passkey: String,
+        /// When it was last seen.
+        at: Timestamp,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -71,8 +104,22 @@ pub(crate) async fn open(
         token_type: "Bearer",
         expires_in: LIFETIME_S,
         traveller: traveller.to_owned(),
+        notices: Vec::new(),
     };
     Ok((session, vec![put]))
+}
+
+/// Requires that the traveller has signed in a few minutes ago: what changes the ways to sign in is
+/// not for whoever finds a device unlocked.
+pub async fn require_recent(
+    kv: &impl Kv,
+    session: &str,
+    environment: &Environment<'_>,
+) -> Result<(), AuthError> {
+    let entry = kv.get(&session_key(session)).await?.ok_or(AuthError::SignInNotRecent)?;
+    let record: Record = serde_json::from_slice(&entry.value).map_err(|_| Problem::internal())?;
+    let age_ms = environment.now.saturating_sub(record.created_at);
+    if age_ms > RECENT_S * 1000 { Err(AuthError::SignInNotRecent) } else { Ok(()) }
 }
 
 /// Who holds an access token: always a traveller, with the session.

@@ -2,13 +2,19 @@
 //! and the functions behind them, on the model of the store.
 
 mod accounts;
+mod authenticator;
 mod bans;
+mod clients;
 mod copies;
+mod dids;
 mod keys;
+mod limits;
+mod passkeys;
 mod passports;
 mod presentations;
 mod profiles;
 mod proofs;
+mod recovery;
 mod rfc9901;
 mod sessions;
 mod statuses;
