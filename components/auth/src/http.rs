@@ -3,7 +3,7 @@
 
 use crate::error::AuthError;
 use crate::sessions::traveller_of;
-use crate::{accounts, keys, passports, sessions};
+use crate::{accounts, keys, passports, provider, sessions};
 use ::http::{HeaderValue, Request, Response, StatusCode, header};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -62,6 +62,9 @@ async fn route(store: &impl Kv, environment: &Environment<'_>, request: &Request
         other => other,
     };
     match (request.uri().path(), method) {
+        (path, _) if provider::http::is_ours(request.method(), path) => {
+            Ok(provider::http::handle(store, environment, request).await)
+        }
         ("/v1/travellers", "POST") => sign_up(store, environment, request).await,
         ("/v1/travellers/me", "GET") => me(store, environment, request).await,
         ("/v1/sessions", "POST") => sign_in(store, environment, request).await,

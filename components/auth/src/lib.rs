@@ -7,6 +7,7 @@
 //! - [`verify`]: believing one, which needs the issuer's public keys and nothing else.
 //! - [`sd_jwt`] and [`strict_json`]: the format of passports.
 //! - [`keys`]: the issuer's keys, and how others find them.
+//! - [`provider`]: logging in to worlds, with OAuth 2.1 and OpenID Connect.
 //! - [`http`]: the same functions as HTTP resources.
 //! - [`error`]: every refusal, and the problem that it becomes.
 
@@ -18,6 +19,7 @@ pub mod http;
 pub mod keys;
 pub mod passports;
 pub mod password;
+pub mod provider;
 pub mod sd_jwt;
 pub mod sessions;
 pub mod strict_json;

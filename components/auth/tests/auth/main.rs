@@ -6,6 +6,7 @@ mod keys;
 mod passports;
 mod presentations;
 mod proofs;
+mod provider;
 mod rfc9901;
 mod sessions;
 mod support;
