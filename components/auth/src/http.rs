@@ -6,7 +6,7 @@ use crate::limits::{Client, guard};
 use crate::sessions::traveller_of;
 use crate::sign_ins::SignedIn;
 use crate::{
-    accounts, devices, dids, keys, pages, passkeys, passports, profile, recovery, sessions, tickets,
+    accounts, devices, dids, keys, pages, passkeys, passports, profile, provider, recovery, sessions, tickets,
 };
 use ::http::{HeaderValue, Request, Response, StatusCode, header};
 use serde::Deserialize;
@@ -67,6 +67,9 @@ async fn route(store: &impl Kv, environment: &Environment<'_>, request: &Request
         other => other,
     };
     let path = request.uri().path();
+    if provider::http::is_ours(request.method(), path) {
+        return Ok(provider::http::handle(store, environment, request).await);
+    }
     if let Some(rest) = below(path, "/v1/passkeys") {
         return passkeys::http::route(store, environment, request, method, rest).await;
     }

@@ -12,6 +12,7 @@
 //! - [`tickets`] and [`bans`]: travelling from world to world, and who is not let in.
 //! - [`verify`], [`sd_jwt`] and [`strict_json`]: believing one, from `vwp-verifier`.
 //! - [`keys`]: the issuer's keys, and how others find them.
+//! - [`provider`]: logging in to worlds, with OAuth 2.1 and OpenID Connect.
 //! - [`http`]: the same functions as HTTP resources.
 //! - [`pages`]: the page on which a person signs in.
 //! - [`options`]: the component's own variables.
@@ -33,6 +34,7 @@ pub mod passkeys;
 pub mod passports;
 pub mod password;
 pub mod profile;
+pub mod provider;
 pub mod recovery;
 pub mod sessions;
 pub mod sign_ins;

@@ -14,6 +14,7 @@ mod passports;
 mod presentations;
 mod profiles;
 mod proofs;
+mod provider;
 mod recovery;
 mod rfc9901;
 mod sessions;
