@@ -7,6 +7,8 @@
 //! the same work, for a wrong password and for a handle that nobody has.
 
 use crate::attempts;
+use crate::audit::{self, Event, Kind};
+use crate::data::quarantine;
 use crate::error::AuthError;
 use crate::handle::Handle;
 use crate::password::{self, Password, Verdict};
@@ -46,6 +48,7 @@ pub async fn sign_up(
     let handle = Handle::new(handle)?;
     let password = Password::chosen(password, &handle)?;
     let handle_key = handle_key(handle.folded());
+    let free = quarantine::require_free(kv, handle.folded(), environment).await?;
     if kv.get(&handle_key).await?.is_some() {
         return Err(AuthError::HandleTaken);
     }
@@ -56,13 +59,15 @@ pub async fn sign_up(
         created_at: environment.now,
     };
     let traveller_key = traveller_key(&id);
-    let checks = [Check::absent(handle_key.clone()), Check::absent(traveller_key.clone())];
+    let mut checks = vec![Check::absent(handle_key.clone()), Check::absent(traveller_key.clone())];
+    checks.extend(free);
     let writes = [
         Write::put(handle_key, id.clone()),
         Write::put(traveller_key, to_json(&record)?),
         Write::put(directory::traveller_key(&id), []),
     ];
-    match kv.commit(&checks, &writes).await? {
+    let event = Event::traveller(Kind::SignedUp, &id).with("method", "password");
+    match audit::commit(kv, &event, &checks, &writes, environment).await? {
         Outcome::Committed(_) => Ok(Traveller { id, handle: record.handle, created_at: record.created_at }),
         _ => Err(AuthError::HandleTaken),
     }
@@ -82,25 +87,51 @@ pub async fn sign_in(
     let found = find(kv, &handle).await?;
     let hash = found.as_ref().map(|(_, record, _)| record.password.as_str());
     let verdict = password::verify(&password, hash)?;
+    let known = found.as_ref().map(|(id, ..)| id.clone());
     let (Some((id, record, entry)), Verdict::Right { outdated }) = (found, verdict) else {
+        audit::sign_in_failed(kv, known.as_deref(), handle.folded(), "password", environment).await?;
         return Err(AuthError::WrongCredentials);
     };
     let (session, mut writes) = sessions::open(kv, &id, environment).await?;
     writes.push(attempts::clear(handle.folded()));
+    let event = Event::traveller(Kind::SignedIn, &id).with("method", "password");
     if outdated {
         let rehashed = Record { password: password::hash(&password, environment)?, ..record };
         let key = traveller_key(&id);
         let put = Write::put(key.clone(), to_json(&rehashed)?);
         let with_rehash: Vec<Write> = writes.iter().cloned().chain([put]).collect();
         let check = Check::unchanged(key, Some(&entry));
-        if let Outcome::Committed(_) = kv.commit(&[check], &with_rehash).await? {
+        let outcome = audit::commit(kv, &event, &[check], &with_rehash, environment).await?;
+        if let Outcome::Committed(_) = outcome {
             return Ok(session);
         }
         // Another sign-in hashed it anew at the same time; this one only opens its session.
     }
-    match kv.commit(&[], &writes).await? {
+    match audit::commit(kv, &event, &[], &writes, environment).await? {
         Outcome::Committed(_) => Ok(session),
         _ => Err(Problem::internal().into()),
+    }
+}
+
+/// Requires that a traveller who is signed in knows the password. Counted like a sign-in, so that
+/// whoever found an open session cannot guess here either.
+pub(crate) async fn reauthenticate(
+    kv: &impl Kv,
+    id: &str,
+    password: &str,
+    environment: &Environment<'_>,
+) -> Result<(), AuthError> {
+    let password = Password::given(password).map_err(|_| AuthError::WrongCredentials)?;
+    let (record, _) =
+        read(kv, id).await?.ok_or_else(|| Problem::unauthorised("there is no such traveller"))?;
+    let handle = Handle::new(&record.handle)?;
+    attempts::count(kv, handle.folded(), environment).await?;
+    match password::verify(&password, Some(&record.password))? {
+        Verdict::Right { .. } => Ok(()),
+        Verdict::Wrong => {
+            audit::sign_in_failed(kv, Some(id), handle.folded(), "password", environment).await?;
+            Err(AuthError::WrongCredentials)
+        }
     }
 }
 
@@ -134,10 +165,10 @@ fn to_json(record: &Record) -> Result<Vec<u8>, Problem> {
     serde_json::to_vec(record).map_err(|_| Problem::internal())
 }
 
-fn handle_key(folded: &str) -> Vec<u8> {
+pub(crate) fn handle_key(folded: &str) -> Vec<u8> {
     format!("auth/handle/{folded}").into_bytes()
 }
 
-fn traveller_key(id: &str) -> Vec<u8> {
+pub(crate) fn traveller_key(id: &str) -> Vec<u8> {
     format!("auth/traveller/{id}").into_bytes()
 }

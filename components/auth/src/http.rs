@@ -3,7 +3,7 @@
 
 use crate::error::AuthError;
 use crate::sessions::traveller_of;
-use crate::{accounts, keys, passports, sessions};
+use crate::{accounts, audit, data, keys, passports, sessions};
 use ::http::{HeaderValue, Request, Response, StatusCode, header};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -61,6 +61,12 @@ async fn route(store: &impl Kv, environment: &Environment<'_>, request: &Request
         "HEAD" => "GET",
         other => other,
     };
+    if let Some(answer) = audit::http::route(store, environment, request).await {
+        return answer;
+    }
+    if let Some(answer) = data::http::route(store, environment, request).await {
+        return answer;
+    }
     match (request.uri().path(), method) {
         ("/v1/travellers", "POST") => sign_up(store, environment, request).await,
         ("/v1/travellers/me", "GET") => me(store, environment, request).await,
@@ -69,6 +75,7 @@ async fn route(store: &impl Kv, environment: &Environment<'_>, request: &Request
         ("/v1/passports", "POST") => issue(store, environment, request).await,
         ("/v1/passports/verify", "POST") => verify(store, environment, request).await,
         ("/v1/keys/issuer", "GET") => list_keys(store, environment, request).await,
+        ("/v1/keys/issuer/reseal", "POST") => reseal_keys(store, environment, request).await,
         ("/v1/keys/issuer/rotate", "POST") => rotate_keys(store, environment, request).await,
         ("/.well-known/jwks.json", "GET") => key_set(store, environment).await,
         ("/.well-known/jwt-vc-issuer", "GET") => {
@@ -89,11 +96,11 @@ fn allowed(path: &str) -> Option<&'static str> {
         | "/v1/sessions"
         | "/v1/passports"
         | "/v1/passports/verify"
+        | "/v1/keys/issuer/reseal"
         | "/v1/keys/issuer/rotate" => Some("POST"),
         "/v1/sessions/current" => Some("DELETE"),
-        "/v1/travellers/me" | "/v1/keys/issuer" | "/.well-known/jwks.json" | "/.well-known/jwt-vc-issuer" => {
-            Some("GET, HEAD")
-        }
+        "/v1/travellers/me" => Some("GET, HEAD, DELETE"),
+        "/v1/keys/issuer" | "/.well-known/jwks.json" | "/.well-known/jwt-vc-issuer" => Some("GET, HEAD"),
         _ => None,
     }
 }
@@ -156,8 +163,14 @@ async fn rotate_keys(store: &impl Kv, environment: &Environment<'_>, request: &R
     Ok(cached(reply::json(StatusCode::CREATED, &key), NO_STORE))
 }
 
+async fn reseal_keys(store: &impl Kv, environment: &Environment<'_>, request: &Request<Vec<u8>>) -> Answer {
+    administrator(store, environment, request).await?;
+    let answer = serde_json::json!({ "resealed": keys::reseal(store, environment).await? });
+    Ok(cached(reply::json(StatusCode::OK, &answer), NO_STORE))
+}
+
 /// The traveller and the session that a request is from.
-async fn traveller(
+pub(crate) async fn traveller(
     store: &impl Kv,
     environment: &Environment<'_>,
     request: &Request<Vec<u8>>,
@@ -166,7 +179,7 @@ async fn traveller(
 }
 
 /// Requires that a request is from who runs this port.
-async fn administrator(
+pub(crate) async fn administrator(
     store: &impl Kv,
     environment: &Environment<'_>,
     request: &Request<Vec<u8>>,
@@ -180,7 +193,7 @@ async fn administrator(
 
 /// Reads a JSON body. What is wrong is said by place and never by quoting, because the
 /// body may hold a password.
-fn read<T: DeserializeOwned>(request: &Request<Vec<u8>>, length_max: usize) -> Result<T, Problem> {
+pub(crate) fn read<T: DeserializeOwned>(request: &Request<Vec<u8>>, length_max: usize) -> Result<T, Problem> {
     reply::require_media_type(request.headers(), "application/json")?;
     if request.body().len() > length_max {
         return Err(reply::too_large(length_max));
@@ -195,7 +208,7 @@ fn read<T: DeserializeOwned>(request: &Request<Vec<u8>>, length_max: usize) -> R
     })
 }
 
-fn cached(mut response: Response<Vec<u8>>, directive: &'static str) -> Response<Vec<u8>> {
+pub(crate) fn cached(mut response: Response<Vec<u8>>, directive: &'static str) -> Response<Vec<u8>> {
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(directive));
     response
 }

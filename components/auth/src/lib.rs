@@ -7,11 +7,15 @@
 //! - [`verify`]: believing one, which needs the issuer's public keys and nothing else.
 //! - [`sd_jwt`] and [`strict_json`]: the format of passports.
 //! - [`keys`]: the issuer's keys, and how others find them.
+//! - [`audit`]: what happened, in chains that show if an entry was changed.
+//! - [`data`]: what a traveller may ask for: everything that is kept, or that nothing is.
 //! - [`http`]: the same functions as HTTP resources.
 //! - [`error`]: every refusal, and the problem that it becomes.
 
 pub mod accounts;
 pub mod attempts;
+pub mod audit;
+pub mod data;
 pub mod error;
 pub mod handle;
 pub mod http;

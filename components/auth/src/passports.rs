@@ -7,6 +7,7 @@
 //! traveller, so that somebody who overhears it cannot have the key bound to another name.
 
 use crate::accounts;
+use crate::audit::{self, Event, Kind};
 use crate::error::AuthError;
 use crate::keys;
 use crate::sd_jwt;
@@ -179,10 +180,13 @@ async fn claim(
         // Twice the skew from its earliest to its latest acceptable moment, and a clock's skew.
         expires_at: Some(environment.now.saturating_add(3 * CLOCK_SKEW_MAX_MS)),
     };
-    match kv.commit(&[Check::absent(key.clone())], &[put]).await? {
+    let event = Event::traveller(Kind::PassportIssued, traveller);
+    match audit::commit(kv, &event, &[Check::absent(key.clone())], &[put], environment).await? {
         Outcome::Committed(_) => Ok(()),
         Outcome::Conflict(_) => match kv.get(&key).await? {
-            Some(entry) if entry.value == traveller.as_bytes() => Ok(()),
+            Some(entry) if entry.value == traveller.as_bytes() => {
+                audit::record(kv, &event, environment).await
+            }
             _ => Err(ProofError::Used.into()),
         },
         _ => Err(Problem::internal().into()),

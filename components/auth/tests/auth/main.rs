@@ -2,6 +2,8 @@
 //! and the functions behind them, on the model of the store.
 
 mod accounts;
+mod audit;
+mod data;
 mod keys;
 mod passports;
 mod presentations;
