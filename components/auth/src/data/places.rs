@@ -13,6 +13,9 @@ pub enum Place {
     At(&'static str),
     /// The records whose keys are this, the id, a slash and more.
     Below(&'static str),
+    /// The records whose keys are the second text and the end of a key that is below the first, as
+    /// in [`Place::Below`]: an index of what is kept by ids of its own. The index goes too.
+    Indexed(&'static str, &'static str),
     /// The records whose keys start with this and that have the id as a member of their value. All
     /// of them are read, so this is for what does not live long.
     Naming(&'static str, &'static str),
@@ -50,11 +53,22 @@ impl Records {
                 found.extend(kv.get(&key).await?.map(|entry| Item { key, entry }));
                 return Ok(found);
             }
-            Place::Below(prefix) => KeyRange::prefix(format!("{prefix}{traveller}/")),
+            Place::Below(prefix) | Place::Indexed(prefix, _) => {
+                KeyRange::prefix(format!("{prefix}{traveller}/"))
+            }
             Place::Naming(prefix, _) => KeyRange::prefix(prefix),
         };
         loop {
             let page = kv.scan(&range, PORTION, Direction::Forward).await?;
+            if let Place::Indexed(index, records) = self.place {
+                let start = index.len() + traveller.len() + 1;
+                let key =
+                    |item: &Item| [records.as_bytes(), item.key.get(start..).unwrap_or_default()].concat();
+                let keys: Vec<Key> = page.items.iter().map(key).collect();
+                let entries = kv.get_many(&keys).await?;
+                let named = keys.into_iter().zip(entries);
+                found.extend(named.filter_map(|(key, entry)| Some(Item { key, entry: entry? })));
+            }
             found.extend(page.items.into_iter().filter(|item| self.is_of(&item.entry.value, traveller)));
             match page.next {
                 Some(next) => range = next,
@@ -65,7 +79,7 @@ impl Records {
 
     fn is_of(&self, value: &[u8], traveller: &str) -> bool {
         match self.place {
-            Place::At(_) | Place::Below(_) => true,
+            Place::At(_) | Place::Below(_) | Place::Indexed(..) => true,
             Place::Naming(_, "") => value == traveller.as_bytes(),
             Place::Naming(_, member) => serde_json::from_slice::<Value>(value)
                 .is_ok_and(|value| value.get(member).and_then(Value::as_str) == Some(traveller)),
@@ -85,5 +99,47 @@ impl Records {
             _ => jose::encode(&item.entry.value).into(),
         };
         serde_json::json!({ "id": id, "record": record })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::executor::block_on;
+    use vwp_storage::kv::Write;
+    use vwp_storage::memory::Memory;
+
+    #[test]
+    fn records_are_found_wherever_they_are_and_those_of_others_are_not() {
+        let store = Memory::default();
+        let writes = [
+            ("at/ada", "{}"),
+            ("at/ada2", "{}"),
+            ("below/ada/1", "{}"),
+            ("below/ada2/1", "{}"),
+            ("index/ada/x", ""),
+            ("index/ada/gone", ""),
+            ("index/ada2/y", ""),
+            ("record/x", "{}"),
+            ("record/y", "{}"),
+            ("naming/1", r#"{"who":"ada"}"#),
+            ("naming/2", r#"{"who":"ada2","was":"ada"}"#),
+            ("naming/3", "not JSON"),
+            ("bare/1", "ada"),
+            ("bare/2", "ada2"),
+        ];
+        let writes: Vec<Write> = writes.iter().map(|(key, value)| Write::put(*key, *value)).collect();
+        block_on(store.commit(&[], &writes)).unwrap();
+        let found = |place| {
+            let records = Records { name: "", place, withheld: &[] };
+            let items = block_on(records.find(&store, "ada")).unwrap();
+            items.into_iter().map(|item| String::from_utf8(item.key).unwrap()).collect::<Vec<_>>()
+        };
+        assert_eq!(found(Place::At("at/")), ["at/ada"]);
+        assert_eq!(found(Place::Below("below/")), ["below/ada/1"]);
+        let indexed = found(Place::Indexed("index/", "record/"));
+        assert_eq!(indexed, ["record/x", "index/ada/gone", "index/ada/x"]);
+        assert_eq!(found(Place::Naming("naming/", "who")), ["naming/1"]);
+        assert_eq!(found(Place::Naming("bare/", "")), ["bare/1"]);
     }
 }
