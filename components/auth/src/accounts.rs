@@ -6,6 +6,8 @@
 //! public; whether a password belongs to it is not, and a sign-in answers the same, after
 //! the same work, for a wrong password and for a handle that nobody has.
 
+use crate::audit::{self, Event, Kind};
+use crate::data::quarantine;
 use crate::devices::{self, Source};
 use crate::error::AuthError;
 use crate::handle::Handle;
@@ -48,6 +50,7 @@ pub async fn sign_up(
     let handle = Handle::new(handle)?;
     let password = Password::chosen(password, &handle)?;
     let handle_key = handle_key(handle.folded());
+    let free = quarantine::require_free(kv, handle.folded(), environment).await?;
     if kv.get(&handle_key).await?.is_some() {
         return Err(AuthError::HandleTaken);
     }
@@ -58,13 +61,15 @@ pub async fn sign_up(
         created_at: environment.now,
     };
     let traveller_key = traveller_key(&id);
-    let checks = [Check::absent(handle_key.clone()), Check::absent(traveller_key.clone())];
+    let mut checks = vec![Check::absent(handle_key.clone()), Check::absent(traveller_key.clone())];
+    checks.extend(free);
     let writes = [
         Write::put(handle_key, id.clone()),
         Write::put(traveller_key, to_json(&record)?),
         Write::put(directory::traveller_key(&id), []),
     ];
-    match kv.commit(&checks, &writes).await? {
+    let event = Event::traveller(Kind::SignedUp, &id).with("method", "password");
+    match audit::commit(kv, &event, &checks, &writes, environment).await? {
         Outcome::Committed(_) => Ok(Traveller { id, handle: record.handle, created_at: record.created_at }),
         _ => Err(AuthError::HandleTaken),
     }
@@ -85,11 +90,14 @@ pub async fn sign_in(
     attempts::count(kv, handle.folded(), &source, environment).await?;
     let hash = found.as_ref().map(|found| found.record.password.as_str());
     let verdict = password::verify(&password, hash)?;
+    let known = found.as_ref().map(|found| found.id.clone());
     let (Some(found), Verdict::Right { outdated }) = (found, verdict) else {
+        audit::sign_in_failed(kv, known.as_deref(), handle.folded(), "password", environment).await?;
         return Err(AuthError::WrongCredentials);
     };
     let (signed_in, mut writes) = sign_ins::open(kv, &found.id, client, &source, environment).await?;
     writes.push(attempts::clear(handle.folded(), &source));
+    let event = Event::traveller(Kind::SignedIn, &found.id).with("method", "password");
     // The password was right for this record, and for no other that took its place meanwhile.
     let key = traveller_key(&found.id);
     let check = Check::unchanged(key.clone(), Some(&found.entry));
@@ -97,13 +105,14 @@ pub async fn sign_in(
         let rehashed = Record { password: password::hash(&password, environment)?, ..found.record };
         let put = Write::put(key, to_json(&rehashed)?);
         let with_rehash: Vec<Write> = writes.iter().cloned().chain([put]).collect();
-        if let Outcome::Committed(_) = kv.commit(&[check], &with_rehash).await? {
+        let outcome = audit::commit(kv, &event, &[check], &with_rehash, environment).await?;
+        if let Outcome::Committed(_) = outcome {
             return Ok(signed_in);
         }
         // Another sign-in hashed it anew at the same time, or the password was changed.
         return Err(Problem::unavailable("the account was changed at the same time; sign in again").into());
     }
-    match kv.commit(&[check], &writes).await? {
+    match audit::commit(kv, &event, &[check], &writes, environment).await? {
         Outcome::Committed(_) => Ok(signed_in),
         _ => Err(Problem::unavailable("the account was changed at the same time; sign in again").into()),
     }
@@ -124,9 +133,32 @@ pub async fn change_password(
     let changed = Record { password: password::hash(&password, environment)?, ..record };
     let key = traveller_key(traveller);
     let check = Check::unchanged(key.clone(), Some(&entry));
-    match kv.commit(&[check], &[Write::put(key, to_json(&changed)?)]).await? {
+    let event = Event::traveller(Kind::MethodAdded, traveller).with("method", "password");
+    match audit::commit(kv, &event, &[check], &[Write::put(key, to_json(&changed)?)], environment).await? {
         Outcome::Committed(_) => Ok(()),
         _ => Err(Problem::unavailable("the account was changed at the same time; try again").into()),
+    }
+}
+
+/// Requires that a traveller who is signed in knows the password. Counted like a sign-in, so that
+/// whoever found an open session cannot guess here either.
+pub(crate) async fn reauthenticate(
+    kv: &impl Kv,
+    id: &str,
+    password: &str,
+    environment: &Environment<'_>,
+) -> Result<(), AuthError> {
+    let password = Password::given(password).map_err(|_| AuthError::WrongCredentials)?;
+    let (record, _) =
+        read(kv, id).await?.ok_or_else(|| Problem::unauthorised("there is no such traveller"))?;
+    let handle = Handle::new(&record.handle)?;
+    attempts::count(kv, handle.folded(), environment).await?;
+    match password::verify(&password, Some(&record.password))? {
+        Verdict::Right { .. } => Ok(()),
+        Verdict::Wrong => {
+            audit::sign_in_failed(kv, Some(id), handle.folded(), "password", environment).await?;
+            Err(AuthError::WrongCredentials)
+        }
     }
 }
 
@@ -184,10 +216,10 @@ fn to_json(record: &Record) -> Result<Vec<u8>, Problem> {
     serde_json::to_vec(record).map_err(|_| Problem::internal())
 }
 
-fn handle_key(folded: &str) -> Vec<u8> {
+pub(crate) fn handle_key(folded: &str) -> Vec<u8> {
     format!("auth/handle/{folded}").into_bytes()
 }
 
-fn traveller_key(id: &str) -> Vec<u8> {
+pub(crate) fn traveller_key(id: &str) -> Vec<u8> {
     format!("auth/traveller/{id}").into_bytes()
 }

@@ -6,7 +6,8 @@ use crate::limits::{Client, guard};
 use crate::sessions::traveller_of;
 use crate::sign_ins::SignedIn;
 use crate::{
-    accounts, devices, dids, keys, pages, passkeys, passports, profile, provider, recovery, sessions, tickets,
+    accounts, audit, data, devices, dids, keys, pages, passkeys, passports, profile, provider, recovery, sessions,
+    tickets,
 };
 use ::http::{HeaderValue, Request, Response, StatusCode, header};
 use serde::Deserialize;
@@ -67,6 +68,12 @@ async fn route(store: &impl Kv, environment: &Environment<'_>, request: &Request
         other => other,
     };
     let path = request.uri().path();
+    if let Some(answer) = audit::http::route(store, environment, request).await {
+        return answer;
+    }
+    if let Some(answer) = data::http::route(store, environment, request).await {
+        return answer;
+    }
     if provider::http::is_ours(request.method(), path) {
         return Ok(provider::http::handle(store, environment, request).await);
     }
@@ -94,6 +101,7 @@ async fn route(store: &impl Kv, environment: &Environment<'_>, request: &Request
         ("/v1/sessions/current", "DELETE") => sign_out(store, environment, request).await,
         ("/v1/passports/verify", "POST") => verify(store, environment, request).await,
         ("/v1/keys/issuer", "GET") => list_keys(store, environment, request).await,
+        ("/v1/keys/issuer/reseal", "POST") => reseal_keys(store, environment, request).await,
         ("/v1/keys/issuer/rotate", "POST") => rotate_keys(store, environment, request).await,
         ("/.well-known/jwks.json", "GET") => key_set(store, environment).await,
         ("/.well-known/jwt-vc-issuer", "GET") => {
@@ -121,12 +129,13 @@ fn allowed(path: &str) -> Option<&'static str> {
         | "/v1/travellers/me/password"
         | "/v1/sessions"
         | "/v1/passports/verify"
+        | "/v1/keys/issuer/reseal"
         | "/v1/keys/issuer/rotate" => Some("POST"),
         "/v1/sessions/current" => Some("DELETE"),
+        "/v1/travellers/me" => Some("GET, HEAD, DELETE"),
         "/signin"
         | "/signin/page.js"
         | "/signin/page.css"
-        | "/v1/travellers/me"
         | "/v1/keys/issuer"
         | "/.well-known/jwks.json"
         | "/.well-known/jwt-vc-issuer"
@@ -205,6 +214,12 @@ async fn rotate_keys(store: &impl Kv, environment: &Environment<'_>, request: &R
     Ok(cached(reply::json(StatusCode::CREATED, &key), NO_STORE))
 }
 
+async fn reseal_keys(store: &impl Kv, environment: &Environment<'_>, request: &Request<Vec<u8>>) -> Answer {
+    administrator(store, environment, request).await?;
+    let answer = serde_json::json!({ "resealed": keys::reseal(store, environment).await? });
+    Ok(cached(reply::json(StatusCode::OK, &answer), NO_STORE))
+}
+
 /// The traveller and the session that a request is from.
 pub(crate) async fn traveller(
     store: &impl Kv,
@@ -215,7 +230,7 @@ pub(crate) async fn traveller(
 }
 
 /// Requires that a request is from who runs this port.
-async fn administrator(
+pub(crate) async fn administrator(
     store: &impl Kv,
     environment: &Environment<'_>,
     request: &Request<Vec<u8>>,

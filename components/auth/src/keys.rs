@@ -4,6 +4,7 @@
 //! A key that was replaced stays published for as long as a token that it signed may
 //! be shown, and then expires from the directory by itself.
 
+use crate::audit::{self, Event, Kind};
 use crate::error::AuthError;
 use crate::passports;
 use serde::Serialize;
@@ -68,7 +69,18 @@ pub async fn list(kv: &impl Kv) -> Result<Vec<KeyInfo>, AuthError> {
 
 /// Makes a new key, which signs from now on.
 pub async fn rotate(kv: &impl Kv, environment: &Environment<'_>) -> Result<KeyInfo, AuthError> {
-    Ok(keyring::rotate(kv, KEYRING, environment, publish).await?)
+    let told = async |key: &KeyInfo| -> Result<_, Problem> {
+        let event = Event::port(Kind::KeyRotated).with("key", &key.kid);
+        let plan = audit::plan(kv, &event, environment).await?;
+        Ok((plan.checks, plan.writes))
+    };
+    Ok(keyring::rotate_with(kv, KEYRING, environment, publish, told).await?)
+}
+
+/// Seals the keys with the master key where the previous one sealed them, and says how many. The
+/// next use of a key does the same.
+pub async fn reseal(kv: &impl Kv, environment: &Environment<'_>) -> Result<usize, AuthError> {
+    Ok(keyring::reseal(kv, KEYRING, environment).await?)
 }
 
 /// The directory's records of a keyring, oldest key first.

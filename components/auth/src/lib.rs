@@ -13,6 +13,8 @@
 //! - [`verify`], [`sd_jwt`] and [`strict_json`]: believing one, from `vwp-verifier`.
 //! - [`keys`]: the issuer's keys, and how others find them.
 //! - [`provider`]: logging in to worlds, with OAuth 2.1 and OpenID Connect.
+//! - [`audit`]: what happened, in chains that show if an entry was changed.
+//! - [`data`]: what a traveller may ask for: everything that is kept, or that nothing is.
 //! - [`http`]: the same functions as HTTP resources.
 //! - [`pages`]: the page on which a person signs in.
 //! - [`options`]: the component's own variables.
@@ -20,7 +22,9 @@
 
 pub mod accounts;
 pub mod attempts;
+pub mod audit;
 pub mod bans;
+pub mod data;
 pub mod devices;
 pub mod dids;
 pub mod error;

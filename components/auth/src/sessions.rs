@@ -5,6 +5,7 @@
 //! anyway. Components look there, so the end is visible with the commit, and the list
 //! stays as short as an hour of sign-outs.
 
+use crate::audit::{self, Event, Kind};
 use crate::error::AuthError;
 use crate::keys;
 use http::{HeaderMap, HeaderValue, header};
@@ -151,13 +152,11 @@ pub fn traveller_of(caller: Caller) -> Result<(String, String), AuthError> {
 /// Ends a session, at once and for every component.
 pub async fn sign_out(kv: &impl Kv, session: &str, environment: &Environment<'_>) -> Result<(), AuthError> {
     let key = session_key(session);
-    let ends_at = match kv.get(&key).await? {
-        Some(entry) => {
-            let record: Record = serde_json::from_slice(&entry.value).map_err(|_| Problem::internal())?;
-            record.expires_at
-        }
+    let kind = Kind::SignedOut;
+    let (ends_at, event) = match read(kv, session).await? {
+        Some(record) => (record.expires_at, Event::traveller(kind, &record.traveller)),
         // Whoever gets here showed a token that has not ended, so this is not too early.
-        None => environment.now.saturating_add(LIFETIME_S * 1000),
+        None => (environment.now.saturating_add(LIFETIME_S * 1000), Event::stranger(kind, session)),
     };
     let revoked = Write::Put {
         key: directory::revoked_session_key(session),
@@ -165,10 +164,22 @@ pub async fn sign_out(kv: &impl Kv, session: &str, environment: &Environment<'_>
         // A component whose clock is behind still takes the token a little later.
         expires_at: Some(ends_at.saturating_add(CLOCK_SKEW_MAX_MS)),
     };
-    match kv.commit(&[], &[revoked, Write::delete(key)]).await? {
+    let writes = [revoked, Write::delete(key)];
+    match audit::commit(kv, &event, &[], &writes, environment).await? {
         Outcome::Committed(_) => Ok(()),
         _ => Err(Problem::internal().into()),
     }
+}
+
+/// When a session was opened; none if it has ended.
+pub(crate) async fn opened_at(kv: &impl Kv, session: &str) -> Result<Option<Timestamp>, AuthError> {
+    Ok(read(kv, session).await?.map(|record| record.created_at))
+}
+
+async fn read(kv: &impl Kv, session: &str) -> Result<Option<Record>, AuthError> {
+    let entry = kv.get(&session_key(session)).await?;
+    let record = entry.map(|entry| serde_json::from_slice(&entry.value).map_err(|_| Problem::internal()));
+    Ok(record.transpose()?)
 }
 
 fn session_key(id: &str) -> Vec<u8> {

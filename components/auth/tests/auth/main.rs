@@ -2,10 +2,12 @@
 //! and the functions behind them, on the model of the store.
 
 mod accounts;
+mod audit;
 mod authenticator;
 mod bans;
 mod clients;
 mod copies;
+mod data;
 mod dids;
 mod keys;
 mod limits;
