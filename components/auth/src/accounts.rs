@@ -146,13 +146,14 @@ pub(crate) async fn reauthenticate(
     kv: &impl Kv,
     id: &str,
     password: &str,
+    client: &Client,
     environment: &Environment<'_>,
 ) -> Result<(), AuthError> {
     let password = Password::given(password).map_err(|_| AuthError::WrongCredentials)?;
-    let (record, _) =
-        read(kv, id).await?.ok_or_else(|| Problem::unauthorised("there is no such traveller"))?;
+    let (record, _) = read(kv, id).await?.ok_or_else(no_such_traveller)?;
     let handle = Handle::new(&record.handle)?;
-    attempts::count(kv, handle.folded(), environment).await?;
+    let source = sign_ins::source(kv, client, id).await?;
+    attempts::count(kv, handle.folded(), &source, environment).await?;
     match password::verify(&password, Some(&record.password))? {
         Verdict::Right { .. } => Ok(()),
         Verdict::Wrong => {

@@ -6,8 +6,8 @@ use crate::limits::{Client, guard};
 use crate::sessions::traveller_of;
 use crate::sign_ins::SignedIn;
 use crate::{
-    accounts, audit, data, devices, dids, keys, pages, passkeys, passports, profile, provider, recovery, sessions,
-    tickets,
+    accounts, audit, data, devices, dids, keys, pages, passkeys, passports, profile, provider, recovery,
+    sessions, tickets,
 };
 use ::http::{HeaderValue, Request, Response, StatusCode, header};
 use serde::Deserialize;

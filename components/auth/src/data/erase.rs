@@ -10,7 +10,8 @@ use super::quarantine;
 use crate::audit::{self, Chain, Event, Kind};
 use crate::error::AuthError;
 use crate::handle::Handle;
-use crate::{accounts, attempts, sessions};
+use crate::limits::Client;
+use crate::{accounts, sessions};
 use serde::Deserialize;
 use vwp_core::environment::CLOCK_SKEW_MAX_MS;
 use vwp_core::{Environment, Problem, directory};
@@ -44,6 +45,8 @@ pub struct Proof<'a> {
     pub session: &'a str,
     /// The password, if it was given.
     pub password: Option<&'a str>,
+    /// Where the request comes from.
+    pub client: &'a Client,
 }
 
 /// Requires the password or, without one, a session that was opened a moment ago.
@@ -54,7 +57,7 @@ pub async fn require_presence(
     environment: &Environment<'_>,
 ) -> Result<(), AuthError> {
     if let Some(password) = proof.password {
-        return accounts::reauthenticate(kv, traveller, password, environment).await;
+        return accounts::reauthenticate(kv, traveller, password, proof.client, environment).await;
     }
     let opened_at = sessions::opened_at(kv, proof.session).await?;
     if opened_at.is_some_and(|opened_at| environment.now.saturating_sub(opened_at) <= RECENT_MS) {
@@ -91,7 +94,6 @@ async fn decide(kv: &impl Kv, traveller: &str, environment: &Environment<'_>) ->
     let mut writes = vec![
         Write::delete(accounts::handle_key(handle.folded())),
         Write::delete(directory::traveller_key(traveller)),
-        attempts::clear(handle.folded()),
         Write::Put {
             key: directory::erased_traveller_key(traveller),
             value: Vec::new(),

@@ -8,6 +8,7 @@
 use super::{erase, export};
 use crate::error::AuthError;
 use crate::http::{CREDENTIALS_LENGTH_MAX, cached, read, traveller};
+use crate::limits::Client;
 use ::http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use serde::Deserialize;
 use vwp_core::{Environment, Problem, reply};
@@ -52,7 +53,8 @@ async fn end(store: &impl Kv, environment: &Environment<'_>, request: &Request<V
     let given: Option<Presence> =
         if request.body().is_empty() { None } else { Some(read(request, CREDENTIALS_LENGTH_MAX)?) };
     let password = given.as_ref().map(|given| given.password.as_str());
-    let proof = erase::Proof { session: &session, password };
+    let client = Client::of(request.headers(), environment.settings);
+    let proof = erase::Proof { session: &session, password, client: &client };
     erase::require_presence(store, &id, proof, environment).await?;
     erase::erase(store, &id, environment).await?;
     Ok(cached(reply::empty(StatusCode::NO_CONTENT), "no-store"))

@@ -35,9 +35,32 @@ pub struct Records {
 /// All kinds of records of a traveller, besides the log (see [`crate::audit`]), the claim to the
 /// handle, and what only counts attempts.
 pub const RECORDS: &[Records] = &[
-    Records { name: "profile", place: Place::At("auth/traveller/"), withheld: &["password"] },
+    Records { name: "account", place: Place::At("auth/traveller/"), withheld: &["password"] },
     Records { name: "sessions", place: Place::Naming("auth/session/", "traveller"), withheld: &[] },
     Records { name: "proofs", place: Place::Naming("auth/proof/", ""), withheld: &[] },
+    Records { name: "profile", place: Place::At("auth/profile/"), withheld: &[] },
+    Records { name: "passkeys", place: Place::At("auth/passkeys/"), withheld: &[] },
+    Records { name: "passkey claims", place: Place::Naming("auth/passkey-owner/", ""), withheld: &[] },
+    Records { name: "identifiers", place: Place::At("auth/dids/"), withheld: &[] },
+    Records { name: "identifier claims", place: Place::Naming("auth/did/", ""), withheld: &[] },
+    Records { name: "recovery codes", place: Place::At("auth/recovery-codes/"), withheld: &["hashes"] },
+    Records { name: "recovery", place: Place::At("auth/recovery-pending/"), withheld: &["request"] },
+    Records {
+        name: "recovery requests",
+        place: Place::Naming("auth/recovery-request/", "traveller"),
+        withheld: &[],
+    },
+    Records { name: "devices", place: Place::Below("auth/device/"), withheld: &[] },
+    Records { name: "passports", place: Place::Below("auth/passport/"), withheld: &[] },
+    Records { name: "passports a day", place: Place::Below("auth/passport-count/"), withheld: &[] },
+    Records { name: "tickets a while", place: Place::Below("auth/ticket-count/"), withheld: &[] },
+    Records { name: "consents", place: Place::Below("auth/oauth/consent/"), withheld: &[] },
+    Records { name: "browsers", place: Place::Indexed("auth/browser-of/", "auth/browser/"), withheld: &[] },
+    Records {
+        name: "grants",
+        place: Place::Indexed("auth/oauth/grant-of/", "auth/oauth/grant/"),
+        withheld: &[],
+    },
 ];
 
 /// How many records are read at once.

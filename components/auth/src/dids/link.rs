@@ -2,6 +2,7 @@
 
 use super::identifier::Did;
 use super::{DidError, PROOF_TYPE};
+use crate::audit::{self, Event, Kind};
 use crate::error::AuthError;
 use crate::limits::Client;
 use crate::sessions;
@@ -89,7 +90,8 @@ pub async fn link(
     let owner = owner_key(did.as_str());
     let is_unlinked = Check::absent(owner.clone());
     let writes = [end, put(traveller, &dids)?, Write::put(owner.clone(), traveller)];
-    match kv.commit(&[check, seen, is_unlinked], &writes).await? {
+    let event = Event::traveller(Kind::MethodAdded, traveller).with("method", "did");
+    match audit::commit(kv, &event, &[check, seen, is_unlinked], &writes, environment).await? {
         Outcome::Committed(_) => Ok(linked),
         Outcome::Conflict(keys) if keys.contains(&owner) => Err(DidError::Linked.into()),
         _ => Err(DidError::Challenge.into()),
@@ -116,7 +118,8 @@ pub async fn sign_in(
     writes.push(end);
     // Still linked when the session opens.
     let is_linked = Check::unchanged(owner, Some(&entry));
-    match kv.commit(&[check, is_linked], &writes).await? {
+    let event = Event::traveller(Kind::SignedIn, traveller).with("method", "did");
+    match audit::commit(kv, &event, &[check, is_linked], &writes, environment).await? {
         Outcome::Committed(_) => Ok(signed_in),
         _ => Err(DidError::Challenge.into()),
     }
@@ -142,7 +145,9 @@ pub async fn unlink(
     if dids.len() == length {
         return Err(Problem::not_found("this identifier is not linked").into());
     }
-    match kv.commit(&[seen], &[put(traveller, &dids)?, Write::delete(owner_key(did))]).await? {
+    let event = Event::traveller(Kind::MethodRemoved, traveller).with("method", "did");
+    let writes = [put(traveller, &dids)?, Write::delete(owner_key(did))];
+    match audit::commit(kv, &event, &[seen], &writes, environment).await? {
         Outcome::Committed(_) => Ok(()),
         _ => Err(Problem::unavailable("the identifiers are being changed elsewhere").into()),
     }

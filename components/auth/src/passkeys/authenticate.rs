@@ -4,6 +4,7 @@
 use super::ceremony::{self, Ceremony, Purpose};
 use super::store::Passkeys;
 use super::{PasskeyError, relying_party};
+use crate::audit::{self, Event, Kind};
 use crate::error::AuthError;
 use crate::limits::Client;
 use crate::sign_ins::{self, SignedIn};
@@ -60,7 +61,10 @@ pub async fn finish(
             // A copy of the passkey may be in use. The owner is told at every sign-in from now on.
             Err(PasskeyError::Counter) => {
                 record.regressed_at = Some(environment.now);
-                return match kv.commit(&checks, &[ceremony.end, passkeys.put()?]).await? {
+                let event = Event::traveller(Kind::SignInFailed, &traveller).with("method", "passkey");
+                let event = event.with("why", "counter");
+                let writes = [ceremony.end, passkeys.put()?];
+                return match audit::commit(kv, &event, &checks, &writes, environment).await? {
                     Outcome::Committed(_) => Err(PasskeyError::Counter.into()),
                     _ => Err(PasskeyError::CeremonyEnded.into()),
                 };
@@ -72,7 +76,8 @@ pub async fn finish(
         let source = sign_ins::source(kv, client, &traveller).await?;
         let (signed_in, mut writes) = sign_ins::open(kv, &traveller, client, &source, environment).await?;
         writes.extend([ceremony.end, passkeys.put()?]);
-        if let Outcome::Committed(_) = kv.commit(&checks, &writes).await? {
+        let event = Event::traveller(Kind::SignedIn, &traveller).with("method", "passkey");
+        if let Outcome::Committed(_) = audit::commit(kv, &event, &checks, &writes, environment).await? {
             return Ok(signed_in);
         }
         // Either the challenge was used, which the next round finds, or the passkeys were.

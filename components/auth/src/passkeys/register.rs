@@ -3,6 +3,7 @@
 use super::ceremony::{self, Purpose};
 use super::store::{self, Listed, Passkeys, Record};
 use super::{PasskeyError, relying_party};
+use crate::audit::{self, Event, Kind};
 use crate::error::AuthError;
 use crate::{accounts, sessions};
 use serde_json::{Value, json};
@@ -72,7 +73,9 @@ pub async fn finish(
     let (is_nobodys, owned) = passkeys.add(record)?;
     let taken = is_nobodys.key.clone();
     let checks = [ceremony.check, unchanged, is_nobodys];
-    match kv.commit(&checks, &[ceremony.end, passkeys.put()?, owned]).await? {
+    let event = Event::traveller(Kind::MethodAdded, traveller).with("method", "passkey");
+    let writes = [ceremony.end, passkeys.put()?, owned];
+    match audit::commit(kv, &event, &checks, &writes, environment).await? {
         Outcome::Committed(_) => {
             let listed = store::list(kv, traveller).await?;
             listed.into_iter().find(|passkey| passkey.id == id).ok_or_else(|| Problem::internal().into())

@@ -5,6 +5,7 @@ use super::proof::{self, ProofError};
 use super::subject::Pairwise;
 use super::{PASSPORT_TOKEN_TYPE, PASSPORT_TYPE, PassportError, issued};
 use crate::accounts;
+use crate::audit::{self, Event, Kind};
 use crate::error::AuthError;
 use crate::keys;
 use crate::sd_jwt;
@@ -116,7 +117,9 @@ async fn take(
             commit.extend(owner.writes(place)?);
         }
         commit.push(draw.fill());
-        match kv.commit(&checks, &commit).await? {
+        let event =
+            Event::traveller(Kind::PassportIssued, owner.traveller()).with("copies", count.to_string());
+        match audit::commit(kv, &event, &checks, &commit, environment).await? {
             Outcome::Committed(_) => return Ok(draw.into_places()),
             Outcome::Conflict(_) => {}
             Outcome::OutOfBounds(keys) if keys.contains(&counter) => {

@@ -4,6 +4,7 @@
 
 use super::error::OauthError;
 use super::{redirect_uri, replay};
+use crate::audit::{self, Event, Kind};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use vwp_core::caller::Caller;
@@ -198,7 +199,8 @@ async fn register(
         }
         writes.push(note);
     }
-    match kv.commit(&checks, &writes).await? {
+    let event = Event::port(Kind::ClientRegistered).with("client", &client.client_id);
+    match audit::commit(kv, &event, &checks, &writes, environment).await? {
         Outcome::Committed(_) => Ok(client),
         Outcome::OutOfBounds(_) => Err(refused("too-many-clients", "an operator has at most 64 clients")),
         _ => Err(refused("registration-replayed", "this registration was made, or the world has changed")),

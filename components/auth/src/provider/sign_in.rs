@@ -5,6 +5,7 @@ use super::browser::{self, Browser};
 use super::error::OauthError;
 use super::pages::{self, Page};
 use super::params::Params;
+use crate::limits::Client;
 use crate::{AuthError, accounts, sessions};
 use ::http::{HeaderValue, Request, Response, StatusCode, header};
 use vwp_core::{Environment, Problem, reply};
@@ -69,7 +70,8 @@ pub(crate) async fn submit(
     browser.require_csrf(request.headers(), form.get("csrf"), &purpose(place))?;
     let handle = form.get("handle").unwrap_or_default();
     let password = form.get("password").unwrap_or_default();
-    let traveller = match with_password(kv, handle, password, environment).await {
+    let client = Client::of(request.headers(), environment.settings);
+    let traveller = match with_password(kv, handle, password, &client, environment).await {
         Ok(traveller) => traveller,
         Err(error @ (AuthError::WrongCredentials | AuthError::TooManyAttempts { .. })) => {
             return shown(&browser, place, handle, Some(error.into()), environment);
@@ -92,9 +94,10 @@ async fn with_password(
     kv: &impl Kv,
     handle: &str,
     password: &str,
+    client: &Client,
     environment: &Environment<'_>,
 ) -> Result<String, AuthError> {
-    let session = accounts::sign_in(kv, handle, password, environment).await?;
+    let session = accounts::sign_in(kv, handle, password, client, environment).await?.session;
     let (traveller, id) = sessions::authenticate(kv, &session.access_token, environment).await?;
     sessions::sign_out(kv, &id, environment).await?;
     Ok(traveller)

@@ -7,6 +7,7 @@
 use super::RecoveryError;
 use crate::accounts::{self, Seen};
 use crate::attempts;
+use crate::audit::{self, Event, Kind};
 use crate::error::AuthError;
 use crate::handle::Handle;
 use crate::limits::Client;
@@ -49,7 +50,8 @@ pub async fn make(
     let codes: Vec<String> = (0..CODES).map(|_| write(environment.random_bytes::<CODE_BYTES>())).collect();
     let hashes = codes.iter().map(|code| hash(traveller, &read(code).unwrap_or_default())).collect();
     let kept = Kept { hashes, created_at: environment.now };
-    match kv.commit(&[], &[put(traveller, &kept)?]).await? {
+    let event = Event::traveller(Kind::MethodAdded, traveller).with("method", "recovery-code");
+    match audit::commit(kv, &event, &[], &[put(traveller, &kept)?], environment).await? {
         Outcome::Committed(_) => Ok(codes),
         _ => Err(Problem::internal().into()),
     }
@@ -77,7 +79,10 @@ pub async fn sign_in(
     let given = hash(traveller, &code);
     let is_given = |kept: &String| bool::from(kept.as_bytes().ct_eq(given.as_bytes()));
     let used = kept.hashes.iter().position(is_given);
+    let known = found.as_ref().map(|found| found.id.clone());
     let (Some(found), Some(used)) = (found, used) else {
+        let method = "recovery-code";
+        audit::sign_in_failed(kv, known.as_deref(), handle.folded(), method, environment).await?;
         return Err(RecoveryError::WrongCode.into());
     };
     kept.hashes.remove(used);
@@ -90,7 +95,8 @@ pub async fn sign_in(
     }
     writes.extend([put(&found.id, &kept)?, attempts::clear(handle.folded(), &source)]);
     let check = Check::unchanged(key(&found.id), entry.as_ref());
-    match kv.commit(&[check], &writes).await? {
+    let event = Event::traveller(Kind::SignedIn, &found.id).with("method", "recovery-code");
+    match audit::commit(kv, &event, &[check], &writes, environment).await? {
         Outcome::Committed(_) => Ok(signed_in),
         // Another sign-in used a code at the same time, and it may have been this one.
         _ => Err(RecoveryError::WrongCode.into()),

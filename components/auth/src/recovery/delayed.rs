@@ -8,6 +8,7 @@
 use super::RecoveryError;
 use crate::accounts::{self, Seen};
 use crate::attempts;
+use crate::audit::{self, Event, Kind};
 use crate::error::AuthError;
 use crate::handle::Handle;
 use crate::limits::Client;
@@ -67,13 +68,18 @@ pub async fn request(
     let expires_at = Some(ready_at.saturating_add(OPEN_MS));
     let put = |key: Vec<u8>, value: Vec<u8>| Write::Put { key, value, expires_at };
     let pending = Pending { request: hash(&token), requested_at: environment.now, ready_at };
+    let kind = Kind::RecoveryStarted;
+    let event = match &traveller {
+        Some(id) => Event::traveller(kind, id),
+        None => Event::stranger(kind, handle.folded()),
+    };
     // For nobody in particular there is a pending request too, so that the work is the same.
     let whose = traveller.clone().unwrap_or_else(|| format!("nobody/{}", hash(&token)));
     let writes = [
         put(request_key(&hash(&token)), to_json(&Request { traveller, ready_at })?),
         put(pending_key(&whose), to_json(&pending)?),
     ];
-    match kv.commit(&[], &writes).await? {
+    match audit::commit(kv, &event, &[], &writes, environment).await? {
         Outcome::Committed(_) => Ok(Requested { request: token, ready_at }),
         _ => Err(Problem::internal().into()),
     }
@@ -114,7 +120,8 @@ pub async fn complete(
         notices.push(Notice::AddPasskey);
     }
     writes.extend([Write::delete(request_key(&hash)), Write::delete(pending_key(&traveller))]);
-    match kv.commit(&checks, &writes).await? {
+    let event = Event::traveller(Kind::RecoveryCompleted, &traveller);
+    match audit::commit(kv, &event, &checks, &writes, environment).await? {
         Outcome::Committed(_) => Ok(signed_in),
         _ => Err(RecoveryError::Refused.into()),
     }

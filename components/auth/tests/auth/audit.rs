@@ -7,6 +7,7 @@ use http::StatusCode;
 use serde_json::{Value, json};
 use vwp_auth::accounts;
 use vwp_auth::audit::{self, Chain, Event, Kind, RETENTION_MS, anchor};
+use vwp_auth::limits::Client;
 use vwp_core::jose::{Jwk, Unverified};
 use vwp_storage::Kv;
 use vwp_storage::kv::{Check, Direction, KeyRange, Outcome, Write};
@@ -232,7 +233,8 @@ fn the_ports_head_is_signed_and_noting_is_done_once() {
 fn many_at_once_make_one_chain_and_none_is_lost() {
     let (port, _, chain) = lived();
     let environment = port.environment();
-    let signed_in = (0..8).map(|_| accounts::sign_in(&port.store, "ada", PASSWORD, &environment));
+    let client = Client::default();
+    let signed_in = (0..8).map(|_| accounts::sign_in(&port.store, "ada", PASSWORD, &client, &environment));
     assert!(block_on(join_all(signed_in)).iter().all(Result::is_ok));
     let whole = verified(&port, &chain);
     assert_eq!((&whole["broken"], &whole["entries"]), (&Value::Null, &json!(12)));

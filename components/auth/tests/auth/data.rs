@@ -45,7 +45,7 @@ fn an_export_has_everything_but_secrets() {
     assert_eq!(answer.status, StatusCode::OK, "{}", answer.text);
     assert_eq!(answer.headers["content-disposition"], "attachment; filename=\"traveller.json\"");
     assert_eq!(answer.json["traveller"], id_of(&port, &token));
-    assert_eq!(answer.json["records"]["profile"][0]["record"]["handle"], HANDLE);
+    assert_eq!(answer.json["records"]["account"][0]["record"]["handle"], HANDLE);
     assert_eq!(answer.json["records"]["sessions"].as_array().unwrap().len(), 1);
     let happened: Vec<&Value> =
         answer.json["audit"].as_array().unwrap().iter().map(|entry| &entry["kind"]).collect();
