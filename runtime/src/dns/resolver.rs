@@ -7,10 +7,9 @@ use super::bindings::{Resolving, ResolvingPre};
 use crate::host::{Grants, State, store};
 use anyhow::{Context, Result};
 pub use resolver::{Notification, Reply, Transport};
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::{Mutex, mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 use vwp_storage::kv::Version;
 use wasmtime::Engine;
@@ -19,8 +18,6 @@ use wasmtime::component::{Accessor, InstancePre};
 /// How many instances answer at once, at most; one for each processor is enough, as a
 /// question that waits for nothing but the processor gains nothing from another instance.
 const INSTANCES_MAX: usize = 8;
-/// How many calls an instance takes at once, at most.
-const PORTION_MAX: usize = 16;
 /// How many calls wait for an instance; beyond that UDP drops and streams wait.
 const WAITING_MAX: usize = 4096;
 /// How long a broken resolver rests before it is started again.
@@ -66,7 +63,7 @@ enum Call {
 /// The resolver component, with its instances.
 #[derive(Clone)]
 pub struct Resolver {
-    calls: mpsc::Sender<Call>,
+    calls: flume::Sender<Call>,
 }
 
 impl Resolver {
@@ -75,18 +72,15 @@ impl Resolver {
         let pre = ResolvingPre::new(pre.clone())
             .map_err(anyhow::Error::from)
             .with_context(|| format!("component `{}` exports no vwp:discovery/resolver", grants.component))?;
-        let (calls, queue) = mpsc::channel(WAITING_MAX);
-        let queue = Arc::new(Mutex::new(queue));
+        let (calls, queue) = flume::bounded(WAITING_MAX);
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         // Two at least, so that a question that computes for long does not stop the others.
-        let instances = processors.clamp(2, INSTANCES_MAX);
-        for _ in 0..instances {
+        for _ in 0..processors.clamp(2, INSTANCES_MAX) {
             let worker = Worker {
                 engine: engine.clone(),
                 pre: pre.clone(),
                 grants: grants.clone(),
                 queue: queue.clone(),
-                instances,
             };
             tokio::spawn(worker.run());
         }
@@ -118,7 +112,7 @@ impl Resolver {
 
     async fn call<T>(&self, call: impl FnOnce(Returned<T>) -> Call) -> Result<T, Failure> {
         let (returned, result) = oneshot::channel();
-        self.calls.send(call(returned)).await.map_err(|_| Failure::Ended)?;
+        self.calls.send_async(call(returned)).await.map_err(|_| Failure::Ended)?;
         result.await.unwrap_or(Err(Failure::Ended))
     }
 }
@@ -127,9 +121,8 @@ struct Worker {
     engine: Engine,
     pre: ResolvingPre<State>,
     grants: Arc<Grants>,
-    queue: Arc<Mutex<mpsc::Receiver<Call>>>,
-    /// How many instances there are.
-    instances: usize,
+    /// Every instance takes what waits; none holds it while it waits itself.
+    queue: flume::Receiver<Call>,
 }
 
 /// Why an instance answers no more.
@@ -143,9 +136,8 @@ enum Retired {
 impl Worker {
     /// Does what is asked; an instance that fails, or has done its share, is replaced.
     async fn run(self) {
-        let mut waiting = VecDeque::new();
         loop {
-            match self.serve(&mut waiting).await {
+            match self.serve().await {
                 Ok(Retired::Spent) => {}
                 Ok(Retired::Unneeded) => return,
                 Err(error) => {
@@ -157,7 +149,7 @@ impl Worker {
         }
     }
 
-    async fn serve(&self, waiting: &mut VecDeque<Call>) -> wasmtime::Result<Retired> {
+    async fn serve(&self) -> wasmtime::Result<Retired> {
         let mut store = store(&self.engine, &self.grants)?;
         let deadline = store.data().deadline.clone();
         deadline.extend(self.grants.request_ms_max);
@@ -166,13 +158,8 @@ impl Worker {
         store
             .run_concurrent(async |accessor| {
                 for _ in 0..self.grants.limits.requests_per_instance_max {
-                    if waiting.is_empty() && !self.take(waiting).await {
+                    let Ok(call) = self.queue.recv_async().await else {
                         return Ok(Retired::Unneeded);
-                    }
-                    // It no longer waits, so that a call that is an instance's end is not made
-                    // again; those behind it are for the next instance.
-                    let Some(call) = waiting.pop_front() else {
-                        continue;
                     };
                     deadline.extend(self.grants.request_ms_max);
                     timeout(patience, self.perform(&resolving, accessor, call)).await??;
@@ -180,17 +167,6 @@ impl Worker {
                 Ok::<_, wasmtime::Error>(Retired::Spent)
             })
             .await?
-    }
-
-    /// Waits for calls, and takes its share of those that wait: where many do, instances need
-    /// not meet at the queue for each of them. Says whether there can be more.
-    async fn take(&self, waiting: &mut VecDeque<Call>) -> bool {
-        let mut queue = self.queue.lock().await;
-        let share = (queue.len() / self.instances).clamp(1, PORTION_MAX);
-        let mut calls = Vec::with_capacity(share);
-        queue.recv_many(&mut calls, share).await;
-        waiting.extend(calls);
-        !waiting.is_empty()
     }
 
     async fn perform(
