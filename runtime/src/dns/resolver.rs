@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 pub use resolver::{Notification, Reply, Transport};
 use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::oneshot;
+use tokio::sync::{Mutex, mpsc, oneshot};
 use tokio::time::timeout;
 use vwp_storage::kv::Version;
 use wasmtime::Engine;
@@ -63,7 +63,7 @@ enum Call {
 /// The resolver component, with its instances.
 #[derive(Clone)]
 pub struct Resolver {
-    calls: flume::Sender<Call>,
+    calls: mpsc::Sender<Call>,
 }
 
 impl Resolver {
@@ -72,7 +72,8 @@ impl Resolver {
         let pre = ResolvingPre::new(pre.clone())
             .map_err(anyhow::Error::from)
             .with_context(|| format!("component `{}` exports no vwp:discovery/resolver", grants.component))?;
-        let (calls, queue) = flume::bounded(WAITING_MAX);
+        let (calls, queue) = mpsc::channel(WAITING_MAX);
+        let queue = Arc::new(Mutex::new(queue));
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         // Two at least, so that a question that computes for long does not stop the others.
         for _ in 0..processors.clamp(2, INSTANCES_MAX) {
@@ -112,7 +113,7 @@ impl Resolver {
 
     async fn call<T>(&self, call: impl FnOnce(Returned<T>) -> Call) -> Result<T, Failure> {
         let (returned, result) = oneshot::channel();
-        self.calls.send_async(call(returned)).await.map_err(|_| Failure::Ended)?;
+        self.calls.send(call(returned)).await.map_err(|_| Failure::Ended)?;
         result.await.unwrap_or(Err(Failure::Ended))
     }
 }
@@ -121,8 +122,7 @@ struct Worker {
     engine: Engine,
     pre: ResolvingPre<State>,
     grants: Arc<Grants>,
-    /// Every instance takes what waits; none holds it while it waits itself.
-    queue: flume::Receiver<Call>,
+    queue: Arc<Mutex<mpsc::Receiver<Call>>>,
 }
 
 /// Why an instance answers no more.
@@ -158,7 +158,8 @@ impl Worker {
         store
             .run_concurrent(async |accessor| {
                 for _ in 0..self.grants.limits.requests_per_instance_max {
-                    let Ok(call) = self.queue.recv_async().await else {
+                    let next = self.queue.lock().await.recv().await;
+                    let Some(call) = next else {
                         return Ok(Retired::Unneeded);
                     };
                     deadline.extend(self.grants.request_ms_max);
