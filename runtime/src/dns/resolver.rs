@@ -7,7 +7,6 @@ use super::bindings::{Resolving, ResolvingPre};
 use crate::host::{Grants, State, store};
 use anyhow::{Context, Result};
 pub use resolver::{Notification, Reply, Transport};
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::sync::{Mutex, mpsc, oneshot};
@@ -19,8 +18,6 @@ use wasmtime::component::{Accessor, InstancePre};
 /// How many instances answer at once, at most; one for each processor is enough, as a
 /// question that waits for nothing but the processor gains nothing from another instance.
 const INSTANCES_MAX: usize = 8;
-/// How many calls an instance takes at once, at most.
-const PORTION_MAX: usize = 16;
 /// How many calls wait for an instance; beyond that UDP drops and streams wait.
 const WAITING_MAX: usize = 4096;
 /// How long a broken resolver rests before it is started again.
@@ -79,14 +76,12 @@ impl Resolver {
         let queue = Arc::new(Mutex::new(queue));
         let processors = std::thread::available_parallelism().map_or(1, usize::from);
         // Two at least, so that a question that computes for long does not stop the others.
-        let instances = processors.clamp(2, INSTANCES_MAX);
-        for _ in 0..instances {
+        for _ in 0..processors.clamp(2, INSTANCES_MAX) {
             let worker = Worker {
                 engine: engine.clone(),
                 pre: pre.clone(),
                 grants: grants.clone(),
                 queue: queue.clone(),
-                instances,
             };
             tokio::spawn(worker.run());
         }
@@ -128,8 +123,6 @@ struct Worker {
     pre: ResolvingPre<State>,
     grants: Arc<Grants>,
     queue: Arc<Mutex<mpsc::Receiver<Call>>>,
-    /// How many instances there are.
-    instances: usize,
 }
 
 /// Why an instance answers no more.
@@ -143,9 +136,8 @@ enum Retired {
 impl Worker {
     /// Does what is asked; an instance that fails, or has done its share, is replaced.
     async fn run(self) {
-        let mut waiting = VecDeque::new();
         loop {
-            match self.serve(&mut waiting).await {
+            match self.serve().await {
                 Ok(Retired::Spent) => {}
                 Ok(Retired::Unneeded) => return,
                 Err(error) => {
@@ -157,7 +149,7 @@ impl Worker {
         }
     }
 
-    async fn serve(&self, waiting: &mut VecDeque<Call>) -> wasmtime::Result<Retired> {
+    async fn serve(&self) -> wasmtime::Result<Retired> {
         let mut store = store(&self.engine, &self.grants)?;
         let deadline = store.data().deadline.clone();
         deadline.extend(self.grants.request_ms_max);
@@ -166,13 +158,9 @@ impl Worker {
         store
             .run_concurrent(async |accessor| {
                 for _ in 0..self.grants.limits.requests_per_instance_max {
-                    if waiting.is_empty() && !self.take(waiting).await {
+                    let next = self.queue.lock().await.recv().await;
+                    let Some(call) = next else {
                         return Ok(Retired::Unneeded);
-                    }
-                    // It no longer waits, so that a call that is an instance's end is not made
-                    // again; those behind it are for the next instance.
-                    let Some(call) = waiting.pop_front() else {
-                        continue;
                     };
                     deadline.extend(self.grants.request_ms_max);
                     timeout(patience, self.perform(&resolving, accessor, call)).await??;
@@ -180,17 +168,6 @@ impl Worker {
                 Ok::<_, wasmtime::Error>(Retired::Spent)
             })
             .await?
-    }
-
-    /// Waits for calls, and takes its share of those that wait: where many do, instances need
-    /// not meet at the queue for each of them. Says whether there can be more.
-    async fn take(&self, waiting: &mut VecDeque<Call>) -> bool {
-        let mut queue = self.queue.lock().await;
-        let share = (queue.len() / self.instances).clamp(1, PORTION_MAX);
-        let mut calls = Vec::with_capacity(share);
-        queue.recv_many(&mut calls, share).await;
-        waiting.extend(calls);
-        !waiting.is_empty()
     }
 
     async fn perform(

@@ -118,6 +118,20 @@ pub struct Replied {
     pub more: Option<Vec<u8>>,
 }
 
+impl From<Step> for Replied {
+    /// What a decision comes to once nobody has to be asked any more.
+    fn from(step: Step) -> Self {
+        let messages = if let Step::Send(message) = step { vec![message] } else { Vec::new() };
+        Self { messages, more: None }
+    }
+}
+
+/// The plain answer where the resolver has none: that another attempt may succeed (RFC 8914,
+/// section 4.15).
+fn not_ready(query: &Query) -> Vec<u8> {
+    edge::refuse(query, OptRcode::SERVFAIL, Some(ExtendedErrorCode::NOT_READY))
+}
+
 /// What answers messages.
 pub struct Service {
     pub(super) resolver: Resolver,
@@ -174,11 +188,7 @@ impl Service {
         let Asked { question, what } = asked;
         match what {
             What::Whole(message) => self.whole(&question, message).await,
-            What::Plain(plain, stale) => {
-                let step = self.plain(&question, plain, stale).await;
-                let messages = if let Step::Send(message) = step { vec![message] } else { Vec::new() };
-                Replied { messages, more: None }
-            }
+            What::Plain(plain, stale) => self.plain(&question, plain, stale).await.into(),
         }
     }
 
@@ -210,9 +220,7 @@ impl Service {
         if let Some(kept) = stale {
             return self.send(question, &kept.message, Age::Stale, now);
         }
-        let servfail = servfail.unwrap_or_else(|| {
-            edge::refuse(&question.query, OptRcode::SERVFAIL, Some(ExtendedErrorCode::NOT_READY))
-        });
+        let servfail = servfail.unwrap_or_else(|| not_ready(&question.query));
         self.send(question, &servfail, Age::Fresh, now)
     }
 
@@ -244,11 +252,7 @@ impl Service {
                 if question.query.is_signed() {
                     return Replied::default();
                 }
-                let servfail =
-                    edge::refuse(&question.query, OptRcode::SERVFAIL, Some(ExtendedErrorCode::NOT_READY));
-                let step = self.send(question, &servfail, Age::Fresh, now);
-                let messages = if let Step::Send(message) = step { vec![message] } else { Vec::new() };
-                return Replied { messages, more: None };
+                return self.send(question, &not_ready(&question.query), Age::Fresh, now).into();
             }
         };
         if asker.transport == Transport::Udp {

@@ -52,7 +52,7 @@ async fn without_a_cache_every_question_is_asked() {
 #[tokio::test]
 async fn instances_that_have_answered_their_share_are_replaced_and_nobody_notices() {
     let manifest = MANIFEST.replace("#tool", "dns.cache_bytes_max = 0") + "requests_per_instance_max = 2\n";
-    let mut host = Host::start_with(folder(&manifest), &Start::default()).await;
+    let host = Host::start_with(folder(&manifest), &Start::default()).await;
     give(&host, "a", [192, 0, 2, 1]).await;
     let shares = std::thread::available_parallelism().map_or(1, usize::from) * 2;
     for _ in 0..shares.max(4) * 3 {

@@ -87,6 +87,12 @@ const FIELDS_OF_AN_APPLICATION: &[Case] = &[
     ("#application", "unknown = 1", Refused("unknown", "unknown field")),
     ("#application", "tool.vwp.wait_ms_max = 5", Honoured(|app| app.wait.as_millis() == 5)),
     ("#application", "tool.vwp.wait_ms_max = 600001", Refused("tool.vwp.wait_ms_max", "at most")),
+    ("#application", "tool.vwp.store_cache_bytes_max = 0", Honoured(|app| app.store_cache_bytes == Some(0))),
+    (
+        "#application",
+        "tool.vwp.store_cache_bytes_max = 1000000000000",
+        Refused("tool.vwp.store_cache_bytes_max", "at most"),
+    ),
     (
         "#application",
         "tool.vwp.served_url_variable = \"town\"",

@@ -78,9 +78,11 @@ fn a_world_under_an_operators_domain_is_served_once_dns_shows_that_it_is_the_ope
 
     let refused = port.http.send(&Call::jose("/v1/worlds", record(1)));
     refused.expect_problem(403, "control-unproven");
-    let path = format!("/v1/worlds/{}/challenge?operator={}", arena.world, arena.key.id());
-    let challenge = port.http.send(&Call::get(path)).expect(200).json();
-    let (place, text) = (text(&challenge, "txt_name"), text(&challenge, "text"));
+    let challenge = |operator: &Operator| {
+        let path = format!("/v1/worlds/{}/challenge?operator={}", arena.world, operator.key.id());
+        port.http.send(&Call::get(path)).expect(200).json()
+    };
+    let place = text(&challenge(&arena), "txt_name");
 
     // Another operator's proof is none.
     let key = tsig_key(&home, &unique("key"), &["--update", &arena.world]);
@@ -92,9 +94,9 @@ fn a_world_under_an_operators_domain_is_served_once_dns_shows_that_it_is_the_ope
         let done = dns::nsupdate(home_dns, &home.zone, &file, &change);
         assert!(done.status.success(), "{}", tools::shown(&done));
     };
-    update(&format!("{}x", &text[..text.len() - 1]));
+    update(&text(&challenge(&Operator::new("other")), "text"));
     port.http.send(&Call::jose("/v1/worlds", record(1))).expect_problem(403, "control-unproven");
-    update(&text);
+    update(&text(&challenge(&arena), "text"));
     let _ = port.http.send(&Call::jose("/v1/worlds", record(1))).expect(201);
 
     let shown = port.http.send(&Call::get(format!("/v1/worlds/{}", arena.world))).expect(200);

@@ -35,8 +35,6 @@ use vwp_storage::Kv;
 /// With no more results than these, the distance of each is looked up by itself; with more, the
 /// nearest cells are likely to have some.
 const FEW: u64 = 500;
-/// How many kilometres of distance add one result to these, as there are more cells to read.
-const KM_PER_RESULT: u64 = 2;
 
 /// A part of what was found.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -128,11 +126,8 @@ async fn within<S: Kv>(
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "0 to 20,100,000")]
     let metres = (km * 1000.0) as u64;
     let all = classes.iter().fold(RoaringBitmap::new(), |all, class| all | class);
-    let (mut within, doubtful) = if all.len() <= FEW + metres / 1000 / KM_PER_RESULT {
-        (RoaringBitmap::new(), all)
-    } else {
-        near.within(view, &all, metres).await?
-    };
+    let (mut within, doubtful) =
+        if all.len() <= FEW { (RoaringBitmap::new(), all) } else { near.within(view, &all, metres).await? };
     let cells = cells(view, &doubtful).await?;
     let is_within = |(cell, _): &(CellIndex, u32)| near.distance_m(*cell) <= metres;
     within.extend(cells.into_iter().filter(is_within).map(|(_, number)| number));

@@ -20,6 +20,7 @@ mod refusals;
 mod registration;
 mod search;
 mod search_model;
+mod search_near;
 mod support;
 mod updates;
 mod zone;

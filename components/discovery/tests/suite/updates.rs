@@ -9,6 +9,7 @@ use http::{Method, Request, header};
 use p256::ecdsa::signature::Signer as _;
 use p256::ecdsa::{Signature, SigningKey};
 use serde_json::json;
+use vwp_discovery::actions::Kind;
 use vwp_discovery::dns;
 use vwp_dns::edge::Transport;
 use vwp_dns::name::{OrderedName, OwnName};
@@ -157,6 +158,20 @@ fn each_may_change_what_is_its_own_beside_the_signed_record() {
         send(&port, &with_tsig(change(owner, rtype, data, false), &all, &port));
         port.advance_s(1);
     }
+}
+
+#[test]
+fn what_an_update_gave_stays_when_the_record_changes_and_goes_with_the_world() {
+    let (port, [operator, _]) = port();
+    let (owner, now_s) = ("x.y.arena.vwp.test", port.now_s());
+    let given = change(owner, Rtype::A, ADDRESS, true);
+    let answer = send(&port, &with_sig0(given, &operator.key, "arena.vwp.test", now_s, now_s + 300));
+    assert_eq!(answer.header().rcode(), Rcode::NOERROR);
+    let uuid = vwp_discovery::record::uuid_of("test", &"arena".parse().expect("a name"));
+    port.register(&operator, &vwp_discovery::record::Record { uuid, seq: 2, ..record("arena") });
+    assert!(has(&port, owner, Rtype::A, ADDRESS));
+    port.done(&operator, &port.about(Kind::Withdraw, "arena", 3));
+    assert!(!has(&port, owner, Rtype::A, ADDRESS));
 }
 
 #[test]

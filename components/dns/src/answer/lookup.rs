@@ -163,19 +163,20 @@ impl<'a, S: Kv> Lookup<'a, S> {
             entries = self.store.get_many(&keys).await?;
         }
         let head = HeadEntry(entries.pop().flatten().ok_or(DnsError::Corrupt("the head of a zone"))?);
-        for (at, entry) in path.iter().zip(entries) {
-            self.depends_on(self.zone.node(at));
+        for ((at, key), entry) in path.into_iter().zip(keys).zip(entries) {
+            self.depends_on(key);
             let Some(entry) = entry else {
                 continue;
             };
+            // What is above the name matters only where the zone ends there.
+            if at != *name && !is_delegation(&entry)? {
+                continue;
+            }
+            let node = decode(&entry)?;
             // RFC 4035, section 3.1.4.1: the DS set of a delegation is on this side of it.
-            let is_own = at == name && (at.is_apex() || self.rtype == Type::DS);
-            if !is_own && is_delegation(&entry)? {
-                return Ok((Place::Delegated(at.clone(), decode(&entry)?), head));
-            }
-            if at == name {
-                return Ok((Place::At(Some(decode(&entry)?)), head));
-            }
+            let is_own = at == *name && (at.is_apex() || self.rtype == Type::DS || !node.is_delegation());
+            let place = if is_own { Place::At(Some(node)) } else { Place::Delegated(at, node) };
+            return Ok((place, head));
         }
         Ok((Place::At(None), head))
     }

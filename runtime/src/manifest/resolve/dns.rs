@@ -1,6 +1,6 @@
 //! The DNS service's limits, and the components with scheduled work.
 
-use super::Resolver;
+use super::{CACHE_BYTES_MAX, Resolver};
 use crate::manifest::{DnsLimits, ManifestError, schema};
 use ipnet::IpNet;
 use std::net::IpAddr;
@@ -11,8 +11,6 @@ const SCHEDULED_MAX: usize = 16;
 const CONNECTIONS_MAX: u64 = 65_536;
 /// The most transfers at once.
 const TRANSFERS_MAX: u64 = 1024;
-/// The most memory for the packet cache.
-const CACHE_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
 /// The most networks that are exempt: each question looks through all of them.
 const EXEMPT_MAX: usize = 64;
 

@@ -20,6 +20,8 @@ const REQUEST_MS_DEFAULT: u64 = 10_000;
 const WAIT_MS_DEFAULT: u64 = 1000;
 /// The longest time that a manifest may allow a request, an answer or a wait.
 const TIME_MS_MAX: u64 = 600_000;
+/// The most memory that a manifest may give to a cache, in bytes.
+const CACHE_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
 /// The longest id of a component, in bytes: as long as a label of a host name may be.
 const ID_LENGTH_MAX: usize = 63;
 /// The longest label of a store or database, in bytes.
@@ -131,6 +133,10 @@ impl Resolver {
         }
         if tool.wait_ms_max.is_some_and(|ms| ms > TIME_MS_MAX) {
             return self.refuse("application.tool.vwp.wait_ms_max", format!("at most {TIME_MS_MAX}"));
+        }
+        if tool.store_cache_bytes_max.is_some_and(|bytes| bytes > CACHE_BYTES_MAX) {
+            let key = "application.tool.vwp.store_cache_bytes_max";
+            return self.refuse(key, format!("at most {CACHE_BYTES_MAX}"));
         }
         if let Some(name) = tool.served_url_variable.as_ref().filter(|name| !variables.contains_key(*name)) {
             let reason = format!("there is no variable `{name}`");
