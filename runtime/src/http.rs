@@ -6,13 +6,27 @@ use crate::manifest::Pattern;
 use crate::settle::settle;
 use bytes::Bytes;
 use http::uri::{Authority, Scheme};
-use http::{HeaderValue, Method, Request, Response, StatusCode, Uri, header};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body::Body;
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
+use std::net::SocketAddr;
 use std::time::Duration;
 use vwp_core::Problem;
 use wasmtime_wasi_http::{Error as WasiError, WasiBody};
+
+/// In which header a handler finds the address and the port of the client, as on Spin. Whatever the
+/// client sent in its place is gone.
+const CLIENT_ADDRESS: HeaderName = HeaderName::from_static("spin-client-addr");
+
+/// The connection over which a request arrived.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// Whether it was over TLS.
+    pub scheme: Scheme,
+    /// Who is at its other end: the client, or the last proxy.
+    pub peer: SocketAddr,
+}
 
 /// What the routes lead to.
 pub struct Router {
@@ -33,14 +47,14 @@ impl Router {
         matching.max_by(|(left, _), (right, _)| left.cmp(right)).map(|(_, handler)| handler)
     }
 
-    /// Answers a request that arrived over a connection of this scheme.
-    pub async fn answer(&self, request: Request<Incoming>, scheme: Scheme) -> Response<WasiBody> {
+    /// Answers a request.
+    pub async fn answer(&self, request: Request<Incoming>, arrival: Arrival) -> Response<WasiBody> {
         // A request with both lengths may mean one thing here and another to a proxy before
         // us, and so carry a second request past it. RFC 9112, section 6.1: its connection
         // must not be used again. hyper drops Content-Length from such a request, so any
         // request in chunks may be one.
         let is_chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
-        let mut answer = self.try_answer(request, scheme).await.unwrap_or_else(refuse);
+        let mut answer = self.try_answer(request, arrival).await.unwrap_or_else(refuse);
         if is_chunked {
             answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
@@ -50,7 +64,7 @@ impl Router {
     async fn try_answer(
         &self,
         request: Request<Incoming>,
-        scheme: Scheme,
+        arrival: Arrival,
     ) -> Result<Response<WasiBody>, Problem> {
         if request.method() == Method::CONNECT {
             let title = "The server is no proxy";
@@ -59,7 +73,9 @@ impl Router {
         let Some(handler) = self.route(request.uri().path()) else {
             return Err(Problem::not_found("no route has this path"));
         };
-        let request = absolute(request, scheme)?;
+        let mut request = absolute(request, arrival.scheme)?;
+        let peer = HeaderValue::try_from(arrival.peer.to_string()).map_err(|_| Problem::internal())?;
+        request.headers_mut().insert(CLIENT_ADDRESS, peer);
         let admission = self.admissions.admit(handler.turns()).await?;
         let is_head = request.method() == Method::HEAD;
         let request = request.map(|body| body.map_err(WasiError::Hyper).boxed_unsync());

@@ -3,7 +3,7 @@
 //! Whatever a client does slowly happens in its own connection's task, under a timeout;
 //! the loop that accepts waits for nobody.
 
-use crate::http::Router;
+use crate::http::{Arrival, Router};
 use crate::tls;
 use anyhow::{Context, Result};
 use http::Request;
@@ -79,8 +79,8 @@ impl Server {
                 accepted = listener.accept() => accepted,
                 () = stopped(&mut stop) => break,
             };
-            let stream = match accepted {
-                Ok((stream, _)) => stream,
+            let (stream, peer) = match accepted {
+                Ok(accepted) => accepted,
                 Err(error) => {
                     // Out of descriptors, most likely; serving must go on when some are free
                     // again. Said once, not twenty times a second.
@@ -98,7 +98,7 @@ impl Server {
             }
             let (server, watcher, stop) = (server.clone(), graceful.watcher(), stop.clone());
             tokio::spawn(async move {
-                server.connection(stream, watcher, stop).await;
+                server.connection(stream, peer, watcher, stop).await;
                 drop(permit);
             });
         }
@@ -108,22 +108,30 @@ impl Server {
         }
     }
 
-    async fn connection(&self, stream: TcpStream, watcher: Watcher, mut stop: watch::Receiver<bool>) {
+    async fn connection(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        watcher: Watcher,
+        mut stop: watch::Receiver<bool>,
+    ) {
         // Answers are written whole; waiting to fill a segment would only delay them.
         let _ = stream.set_nodelay(true);
         let Some(acceptor) = &self.tls else {
-            return converse(stream, &self.router, Scheme::HTTP, watcher).await;
+            let arrival = Arrival { scheme: Scheme::HTTP, peer };
+            return converse(stream, &self.router, arrival, watcher).await;
         };
         let router = &self.router;
+        let arrival = Arrival { scheme: Scheme::HTTPS, peer };
         let shaken = tokio::select! {
             shaken = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)) => shaken,
             () = stopped(&mut stop) => return,
         };
         match shaken {
             Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(tls::HTTP_2) => {
-                converse_in_streams(stream, router, watcher).await;
+                converse_in_streams(stream, router, arrival, watcher).await;
             }
-            Ok(Ok(stream)) => converse(stream, router, Scheme::HTTPS, watcher).await,
+            Ok(Ok(stream)) => converse(stream, router, arrival, watcher).await,
             Ok(Err(error)) => tracing::debug!("a TLS handshake failed: {error}"),
             Err(_) => tracing::debug!("a TLS handshake took too long"),
         }
@@ -134,12 +142,12 @@ impl Server {
 async fn converse(
     stream: impl AsyncRead + AsyncWrite + Send + 'static,
     router: &Arc<Router>,
-    scheme: Scheme,
+    arrival: Arrival,
     watcher: Watcher,
 ) {
     let service = service_fn(|request: Request<Incoming>| {
-        let (router, scheme) = (router.clone(), scheme.clone());
-        async move { Ok::<_, Infallible>(router.answer(request, scheme).await) }
+        let (router, arrival) = (router.clone(), arrival.clone());
+        async move { Ok::<_, Infallible>(router.answer(request, arrival).await) }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
@@ -156,12 +164,13 @@ async fn converse(
 async fn converse_in_streams(
     stream: impl AsyncRead + AsyncWrite + Send + 'static,
     router: &Arc<Router>,
+    arrival: Arrival,
     watcher: Watcher,
 ) {
     let router = router.clone();
     let service = service_fn(move |request: Request<Incoming>| {
-        let router = router.clone();
-        async move { Ok::<_, Infallible>(router.answer(request, Scheme::HTTPS).await) }
+        let (router, arrival) = (router.clone(), arrival.clone());
+        async move { Ok::<_, Infallible>(router.answer(request, arrival).await) }
     });
     let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())

@@ -97,6 +97,11 @@ impl Host {
         Self::launch(new_state(), "127.0.0.1:0", "127.0.0.1:0", &arguments)
     }
 
+    /// A new deployment with an empty state at an address, with more arguments than usual.
+    pub fn start_at(listen: SocketAddr, arguments: &[String]) -> Self {
+        Self::launch(new_state(), &listen.to_string(), "127.0.0.1:0", arguments)
+    }
+
     /// A command of operators or the administrator, about this deployment.
     pub fn shell(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(Self::program());

@@ -14,9 +14,11 @@
 //! - [`signed`]: a signed zone as those see it who validate.
 //! - [`certificate`]: a certificate for this machine.
 //! - [`libraries`]: clients made of libraries that this project did not write.
+//! - [`browser`]: a real browser, with authenticators that hold passkeys.
 //! - [`tools`]: programs that the tests need and this project does not ship.
 //! - [`foreign`]: servers that others wrote: [`secondaries`], which copy zones, and [`resolvers`].
 
+pub mod browser;
 pub mod certificate;
 pub mod dns;
 pub mod foreign;

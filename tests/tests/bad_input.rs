@@ -415,7 +415,7 @@ fn unknown_paths_and_wrong_methods_are_named_as_such() {
         ("DELETE", "/dns-query"),
         ("GET", "/v1/travellers"),
         ("POST", "/v1/travellers/me"),
-        ("GET", "/v1/sessions"),
+        ("PUT", "/v1/sessions"),
         ("GET", "/v1/sessions/current"),
         ("GET", "/v1/passports"),
         ("GET", "/v1/passports/verify"),

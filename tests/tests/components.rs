@@ -75,7 +75,7 @@ fn the_ledger_imports_nothing() {
 
 #[test]
 fn a_handler_imports_no_more_than_it_is_granted() {
-    for component in ["discovery", "auth", "transactions", "gateway"] {
+    for component in ["discovery", "auth", "policy", "transactions", "gateway"] {
         for path in builds(component) {
             let (imports, exports) = interface(&path);
             for import in imports {

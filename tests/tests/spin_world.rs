@@ -52,7 +52,7 @@ impl Worlds {
         resolve
             .push_file(project().join("tests/fixtures/spin-up@4.1.0.wit"))
             .expect("Spin's worlds are valid WIT");
-        for package in ["storage", "timer", "auth", "discovery", "transactions"] {
+        for package in ["storage", "timer", "auth", "discovery", "policy", "transactions"] {
             resolve.push_dir(wit.join(package)).expect("our packages are valid WIT");
         }
         let package = resolve.push_str("targets.wit", WORLDS).expect("the worlds above are valid WIT");
@@ -82,7 +82,7 @@ fn every_component_fits_the_world_that_spin_offers_it() {
         let misfit = worlds.misfit(world, component);
         assert_eq!(misfit, None, "{} does not fit the world {world}", component.display());
     };
-    for handler in ["discovery", "auth", "transactions"] {
+    for handler in ["discovery", "auth", "policy", "transactions"] {
         fits(&source(handler), "handler");
     }
     fits(&source("gateway"), "middleware");

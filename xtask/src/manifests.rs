@@ -9,21 +9,26 @@ use std::path::PathBuf;
 /// is missing has changed its shape, and what follows from it would be wrong.
 const REPLACEMENTS: &[(&str, &str, usize)] = &[
     ("\"target/spin/storage-sqlite.wasm\"", "\"target/spin/storage-postgres.wasm\"", 1),
-    ("\"target/", "\"../../target/", 13),
-    ("\"components/", "\"../../components/", 12),
-    ("\"wit/", "\"../../wit/", 5),
+    ("\"target/", "\"../../target/", 15),
+    ("\"components/", "\"../../components/", 14),
+    ("\"wit/", "\"../../wit/", 6),
     ("vwp:storage over SQLite", "vwp:storage over PostgreSQL", 1),
     (
         "sqlite_databases = [\"default\"]\nallowed_outbound_hosts = [",
         "allowed_outbound_hosts = [\"postgres://{{ postgres_host }}\", ",
         1,
     ),
-    ("sqlite_databases = [\"default\"]", "allowed_outbound_hosts = [\"postgres://{{ postgres_host }}\"]", 3),
-    ("[\"sqlite_databases\"]", "[\"allowed_outbound_hosts\", \"variables\"]", 4),
+    ("sqlite_databases = [\"default\"]", "allowed_outbound_hosts = [\"postgres://{{ postgres_host }}\"]", 4),
+    ("[\"sqlite_databases\"]", "[\"allowed_outbound_hosts\", \"variables\"]", 5),
     (
         "admin_token = \"{{ admin_token }}\" }",
         "admin_token = \"{{ admin_token }}\", postgres_url = \"{{ postgres_url }}\" }",
         3,
+    ),
+    (
+        "[component.auth.variables]\n",
+        "[component.auth.variables]\npostgres_url = \"{{ postgres_url }}\"\n",
+        1,
     ),
     (
         "[component.discovery.variables]\n",

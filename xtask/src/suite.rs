@@ -1,6 +1,6 @@
 //! Everything that CI runs, in one order, with a summary.
 
-use crate::build::{self, HANDLERS, MACHINE, MIDDLEWARE, Profile};
+use crate::build::{self, HANDLERS, MACHINE, MIDDLEWARE, POLICY, Profile};
 use crate::fuzz;
 use crate::portable::ADAPTERS;
 use crate::project::Project;
@@ -138,6 +138,7 @@ fn clippy_wasm(project: &Project) -> Result<()> {
         run_command(command)
     };
     clippy(&[HANDLERS, &[MIDDLEWARE, "vwp-guest"]].concat())?;
+    clippy(&[POLICY])?;
     clippy(&[ADAPTERS, &["vwp-storage-adapter"]].concat())?;
     clippy(&[MACHINE])
 }

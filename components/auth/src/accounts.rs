@@ -6,11 +6,15 @@
 //! public; whether a password belongs to it is not, and a sign-in answers the same, after
 //! the same work, for a wrong password and for a handle that nobody has.
 
-use crate::attempts;
+use crate::audit::{self, Event, Kind};
+use crate::data::quarantine;
+use crate::devices::{self, Source};
 use crate::error::AuthError;
 use crate::handle::Handle;
+use crate::limits::Client;
 use crate::password::{self, Password, Verdict};
-use crate::sessions::{self, Session};
+use crate::sign_ins::{self, SignedIn};
+use crate::{attempts, sessions};
 use serde::{Deserialize, Serialize};
 use vwp_core::environment::Timestamp;
 use vwp_core::{Environment, Problem, directory, jose};
@@ -46,6 +50,7 @@ pub async fn sign_up(
     let handle = Handle::new(handle)?;
     let password = Password::chosen(password, &handle)?;
     let handle_key = handle_key(handle.folded());
+    let free = quarantine::require_free(kv, handle.folded(), environment).await?;
     if kv.get(&handle_key).await?.is_some() {
         return Err(AuthError::HandleTaken);
     }
@@ -56,70 +61,144 @@ pub async fn sign_up(
         created_at: environment.now,
     };
     let traveller_key = traveller_key(&id);
-    let checks = [Check::absent(handle_key.clone()), Check::absent(traveller_key.clone())];
+    let mut checks = vec![Check::absent(handle_key.clone()), Check::absent(traveller_key.clone())];
+    checks.extend(free);
     let writes = [
         Write::put(handle_key, id.clone()),
         Write::put(traveller_key, to_json(&record)?),
         Write::put(directory::traveller_key(&id), []),
     ];
-    match kv.commit(&checks, &writes).await? {
+    let event = Event::traveller(Kind::SignedUp, &id).with("method", "password");
+    match audit::commit(kv, &event, &checks, &writes, environment).await? {
         Outcome::Committed(_) => Ok(Traveller { id, handle: record.handle, created_at: record.created_at }),
         _ => Err(AuthError::HandleTaken),
     }
 }
 
-/// Signs a traveller in: opens a session and gives out its access token.
+/// Signs a traveller in with a password: opens a session and gives out its access token.
 pub async fn sign_in(
     kv: &impl Kv,
     handle: &str,
     password: &str,
+    client: &Client,
     environment: &Environment<'_>,
-) -> Result<Session, AuthError> {
+) -> Result<SignedIn, AuthError> {
     // What breaks the rules cannot belong to anybody, which tells nothing about who exists.
     let handle = Handle::new(handle).map_err(|_| AuthError::WrongCredentials)?;
     let password = Password::given(password).map_err(|_| AuthError::WrongCredentials)?;
-    attempts::count(kv, handle.folded(), environment).await?;
-    let found = find(kv, &handle).await?;
-    let hash = found.as_ref().map(|(_, record, _)| record.password.as_str());
+    let Seen { found, source } = look(kv, &handle, client).await?;
+    attempts::count(kv, handle.folded(), &source, environment).await?;
+    let hash = found.as_ref().map(|found| found.record.password.as_str());
     let verdict = password::verify(&password, hash)?;
-    let (Some((id, record, entry)), Verdict::Right { outdated }) = (found, verdict) else {
+    let known = found.as_ref().map(|found| found.id.clone());
+    let (Some(found), Verdict::Right { outdated }) = (found, verdict) else {
+        audit::sign_in_failed(kv, known.as_deref(), handle.folded(), "password", environment).await?;
         return Err(AuthError::WrongCredentials);
     };
-    let (session, mut writes) = sessions::open(kv, &id, environment).await?;
-    writes.push(attempts::clear(handle.folded()));
+    let (signed_in, mut writes) = sign_ins::open(kv, &found.id, client, &source, environment).await?;
+    writes.push(attempts::clear(handle.folded(), &source));
+    let event = Event::traveller(Kind::SignedIn, &found.id).with("method", "password");
+    // The password was right for this record, and for no other that took its place meanwhile.
+    let key = traveller_key(&found.id);
+    let check = Check::unchanged(key.clone(), Some(&found.entry));
     if outdated {
-        let rehashed = Record { password: password::hash(&password, environment)?, ..record };
-        let key = traveller_key(&id);
-        let put = Write::put(key.clone(), to_json(&rehashed)?);
+        let rehashed = Record { password: password::hash(&password, environment)?, ..found.record };
+        let put = Write::put(key, to_json(&rehashed)?);
         let with_rehash: Vec<Write> = writes.iter().cloned().chain([put]).collect();
-        let check = Check::unchanged(key, Some(&entry));
-        if let Outcome::Committed(_) = kv.commit(&[check], &with_rehash).await? {
-            return Ok(session);
+        let outcome = audit::commit(kv, &event, &[check], &with_rehash, environment).await?;
+        if let Outcome::Committed(_) = outcome {
+            return Ok(signed_in);
         }
-        // Another sign-in hashed it anew at the same time; this one only opens its session.
+        // Another sign-in hashed it anew at the same time, or the password was changed.
+        return Err(Problem::unavailable("the account was changed at the same time; sign in again").into());
     }
-    match kv.commit(&[], &writes).await? {
-        Outcome::Committed(_) => Ok(session),
-        _ => Err(Problem::internal().into()),
+    match audit::commit(kv, &event, &[check], &writes, environment).await? {
+        Outcome::Committed(_) => Ok(signed_in),
+        _ => Err(Problem::unavailable("the account was changed at the same time; sign in again").into()),
+    }
+}
+
+/// Gives a traveller who has just signed in another password.
+pub async fn change_password(
+    kv: &impl Kv,
+    traveller: &str,
+    session: &str,
+    password: &str,
+    environment: &Environment<'_>,
+) -> Result<(), AuthError> {
+    sessions::require_recent(kv, session, environment).await?;
+    let (record, entry) = read(kv, traveller).await?.ok_or_else(no_such_traveller)?;
+    let handle = Handle::new(&record.handle)?;
+    let password = Password::chosen(password, &handle)?;
+    let changed = Record { password: password::hash(&password, environment)?, ..record };
+    let key = traveller_key(traveller);
+    let check = Check::unchanged(key.clone(), Some(&entry));
+    let event = Event::traveller(Kind::MethodAdded, traveller).with("method", "password");
+    match audit::commit(kv, &event, &[check], &[Write::put(key, to_json(&changed)?)], environment).await? {
+        Outcome::Committed(_) => Ok(()),
+        _ => Err(Problem::unavailable("the account was changed at the same time; try again").into()),
+    }
+}
+
+/// Requires that a traveller who is signed in knows the password. Counted like a sign-in, so that
+/// whoever found an open session cannot guess here either.
+pub(crate) async fn reauthenticate(
+    kv: &impl Kv,
+    id: &str,
+    password: &str,
+    client: &Client,
+    environment: &Environment<'_>,
+) -> Result<(), AuthError> {
+    let password = Password::given(password).map_err(|_| AuthError::WrongCredentials)?;
+    let (record, _) = read(kv, id).await?.ok_or_else(no_such_traveller)?;
+    let handle = Handle::new(&record.handle)?;
+    let source = sign_ins::source(kv, client, id).await?;
+    attempts::count(kv, handle.folded(), &source, environment).await?;
+    match password::verify(&password, Some(&record.password))? {
+        Verdict::Right { .. } => Ok(()),
+        Verdict::Wrong => {
+            audit::sign_in_failed(kv, Some(id), handle.folded(), "password", environment).await?;
+            Err(AuthError::WrongCredentials)
+        }
     }
 }
 
 /// The traveller with an id. The id comes from a verified token, so its absence means
 /// that the token is of no account here.
 pub async fn traveller(kv: &impl Kv, id: &str) -> Result<Traveller, AuthError> {
-    let (record, _) =
-        read(kv, id).await?.ok_or_else(|| Problem::unauthorised("there is no such traveller"))?;
+    let (record, _) = read(kv, id).await?.ok_or_else(no_such_traveller)?;
     Ok(Traveller { id: id.to_owned(), handle: record.handle, created_at: record.created_at })
 }
 
-async fn find(kv: &impl Kv, handle: &Handle) -> Result<Option<(String, Record, Entry)>, AuthError> {
-    // Both reads are made in either case: the second one for nobody, if nobody was found.
+/// An account that was found by its handle.
+pub(crate) struct Found {
+    pub(crate) id: String,
+    record: Record,
+    entry: Entry,
+}
+
+/// What is known when somebody names a handle.
+pub(crate) struct Seen {
+    pub(crate) found: Option<Found>,
+    pub(crate) source: Source,
+}
+
+/// Looks for an account, and whether it knows the client. The reads are the same ones for a handle
+/// that nobody has, whose traveller is "nobody".
+pub(crate) async fn look(kv: &impl Kv, handle: &Handle, client: &Client) -> Result<Seen, AuthError> {
     let claim = kv.get(&handle_key(handle.folded())).await?;
     let id = match &claim {
         Some(entry) => std::str::from_utf8(&entry.value).map_err(|_| Problem::internal())?,
         None => "nobody",
     };
-    Ok(read(kv, id).await?.map(|(record, entry)| (id.to_owned(), record, entry)))
+    let [device, network] = devices::keys(client, id);
+    let mut seen = kv.get_many(&[traveller_key(id), device, network]).await?.into_iter();
+    let entry = seen.next().flatten();
+    let [has_device, has_network] = [(); 2].map(|()| seen.next().flatten().is_some());
+    let source = devices::source(client, has_device, has_network);
+    let Some(entry) = entry else { return Ok(Seen { found: None, source }) };
+    let record = serde_json::from_slice(&entry.value).map_err(|_| Problem::internal())?;
+    Ok(Seen { found: Some(Found { id: id.to_owned(), record, entry }), source })
 }
 
 async fn read(kv: &impl Kv, id: &str) -> Result<Option<(Record, Entry)>, AuthError> {
@@ -130,14 +209,18 @@ async fn read(kv: &impl Kv, id: &str) -> Result<Option<(Record, Entry)>, AuthErr
     Ok(Some((record, entry)))
 }
 
+fn no_such_traveller() -> Problem {
+    Problem::unauthorised("there is no such traveller")
+}
+
 fn to_json(record: &Record) -> Result<Vec<u8>, Problem> {
     serde_json::to_vec(record).map_err(|_| Problem::internal())
 }
 
-fn handle_key(folded: &str) -> Vec<u8> {
+pub(crate) fn handle_key(folded: &str) -> Vec<u8> {
     format!("auth/handle/{folded}").into_bytes()
 }
 
-fn traveller_key(id: &str) -> Vec<u8> {
+pub(crate) fn traveller_key(id: &str) -> Vec<u8> {
     format!("auth/traveller/{id}").into_bytes()
 }

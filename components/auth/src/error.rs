@@ -4,9 +4,16 @@
 //! into a [`Problem`] is here. No text holds a password, a token or anything else that
 //! the caller sent as a secret.
 
+use crate::dids::DidError;
 use crate::handle::HandleError;
-use crate::passports::ProofError;
+use crate::limits::Standing;
+use crate::passkeys::PasskeyError;
+use crate::passports::{PassportError, ProofError};
 use crate::password::PasswordError;
+use crate::profile::ProfileError;
+use crate::recovery::RecoveryError;
+use crate::tickets::statement::StatementError;
+use crate::tickets::{self, TicketError};
 use crate::verify::PresentationError;
 use http::StatusCode;
 use vwp_core::Problem;
@@ -34,12 +41,39 @@ pub enum AuthError {
         /// Seconds until the next one is looked at.
         retry_after_s: u32,
     },
+    /// A network, or everybody together, asked for too much.
+    #[error("too many requests; wait before the next one")]
+    Throttled(Standing),
+    /// This needs a session that was opened a few minutes ago.
+    #[error("sign in again, and then do this within five minutes")]
+    SignInNotRecent,
+    /// A passkey's ceremony failed.
+    #[error("{0}")]
+    Passkey(#[from] PasskeyError),
+    /// An account could not be recovered.
+    #[error("{0}")]
+    Recovery(#[from] RecoveryError),
+    /// A DID's proof is not acceptable.
+    #[error("{0}")]
+    Did(#[from] DidError),
     /// The proof of possession is not acceptable.
     #[error("{0}")]
     Proof(#[from] ProofError),
     /// The presentation is not acceptable.
     #[error("{0}")]
     Presentation(#[from] PresentationError),
+    /// Passports were not issued or revoked.
+    #[error("{0}")]
+    Passport(#[from] PassportError),
+    /// The profile breaks a rule.
+    #[error("{0}")]
+    Profile(#[from] ProfileError),
+    /// A traveller is not let through.
+    #[error("{0}")]
+    Ticket(#[from] TicketError),
+    /// What an operator signed is not acceptable.
+    #[error("{0}")]
+    Statement(#[from] StatementError),
     /// A refusal that all components share: who is calling, or what the store answered.
     #[error("{}", .0.detail)]
     Shared(Problem),
@@ -84,12 +118,30 @@ impl From<AuthError> for Problem {
                 problem.retry_after_s = Some(retry_after_s);
                 problem
             }
+            AuthError::Throttled(standing) => {
+                let status = StatusCode::TOO_MANY_REQUESTS;
+                let mut problem = Self::new(status, "throttled", "Too many requests", detail);
+                let wait_s = standing.wait_ms.div_ceil(1000).max(1);
+                problem.retry_after_s = Some(u32::try_from(wait_s).unwrap_or(u32::MAX));
+                problem
+            }
+            AuthError::SignInNotRecent => {
+                let title = "The sign-in is not recent enough";
+                Self::new(StatusCode::FORBIDDEN, "sign-in-not-recent", title, detail)
+            }
+            AuthError::Passkey(error) => error.into(),
+            AuthError::Recovery(error) => error.into(),
+            AuthError::Did(error) => error.into(),
             AuthError::Proof(error) => {
                 Self::new(unprocessable, error.slug(), "The proof of possession is not acceptable", detail)
             }
             AuthError::Presentation(error) => {
                 Self::new(unprocessable, error.slug(), "The presentation is not acceptable", detail)
             }
+            AuthError::Passport(error) => error.into_problem(),
+            AuthError::Profile(error) => error.into_problem(),
+            AuthError::Ticket(error) => tickets::problem(&error),
+            AuthError::Statement(error) => error.into_problem(),
             AuthError::Shared(problem) => problem,
         }
     }

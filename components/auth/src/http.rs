@@ -2,8 +2,13 @@
 //! the function, and writes its answer; what it refuses becomes a problem in one place.
 
 use crate::error::AuthError;
+use crate::limits::{Client, guard};
 use crate::sessions::traveller_of;
-use crate::{accounts, keys, passports, sessions};
+use crate::sign_ins::SignedIn;
+use crate::{
+    accounts, audit, data, devices, dids, keys, pages, passkeys, passports, profile, provider, recovery,
+    sessions, tickets,
+};
 use ::http::{HeaderValue, Request, Response, StatusCode, header};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -13,17 +18,15 @@ use vwp_storage::Kv;
 
 /// The longest body with a handle and a password, in bytes.
 pub const CREDENTIALS_LENGTH_MAX: usize = 8192;
-/// The longest body with a proof, in bytes.
-pub const PROOF_BODY_LENGTH_MAX: usize = 8192;
 /// The longest body with a presentation, in bytes.
 pub const PRESENTATION_BODY_LENGTH_MAX: usize = 49_152;
 
 /// For answers about somebody, or with a token (RFC 9111, section 5.2.2.5).
-const NO_STORE: &str = "no-store";
+pub(crate) const NO_STORE: &str = "no-store";
 /// For the issuer's keys. A verifier that meets an unknown key asks again anyway.
 const CACHEABLE: &str = "public, max-age=300";
 
-type Answer = Result<Response<Vec<u8>>, AuthError>;
+pub(crate) type Answer = Result<Response<Vec<u8>>, AuthError>;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -34,8 +37,8 @@ struct Credentials {
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Proof {
-    proof: String,
+struct NewPassword {
+    password: String,
 }
 
 #[derive(Deserialize)]
@@ -52,7 +55,10 @@ pub async fn handle<S: Kv>(
     environment: &Environment<'_>,
     request: Request<Vec<u8>>,
 ) -> Response<Vec<u8>> {
-    reply::finish(request.method(), route(store, environment, &request).await)
+    guard::within(store, environment, &request, async || {
+        reply::finish(request.method(), route(store, environment, &request).await)
+    })
+    .await
 }
 
 async fn route(store: &impl Kv, environment: &Environment<'_>, request: &Request<Vec<u8>>) -> Answer {
@@ -61,18 +67,52 @@ async fn route(store: &impl Kv, environment: &Environment<'_>, request: &Request
         "HEAD" => "GET",
         other => other,
     };
-    match (request.uri().path(), method) {
+    let path = request.uri().path();
+    if let Some(answer) = audit::http::route(store, environment, request).await {
+        return answer;
+    }
+    if let Some(answer) = data::http::route(store, environment, request).await {
+        return answer;
+    }
+    if provider::http::is_ours(request.method(), path) {
+        return Ok(provider::http::handle(store, environment, request).await);
+    }
+    if let Some(rest) = below(path, "/v1/passkeys") {
+        return passkeys::http::route(store, environment, request, method, rest).await;
+    }
+    if let Some(rest) = below(path, "/v1/recovery") {
+        return recovery::http::route(store, environment, request, method, rest).await;
+    }
+    if let Some(rest) = below(path, "/v1/dids") {
+        return dids::http::route(store, environment, request, method, rest).await;
+    }
+    match (path, method) {
+        ("/signin", "GET") => Ok(pages::page()),
+        ("/signin/page.js", "GET") => Ok(pages::script()),
+        ("/signin/page.css", "GET") => Ok(pages::style()),
+        ("/.well-known/webauthn", "GET") => {
+            let origins = passkeys::related_origins_document(environment.settings);
+            Ok(cached(reply::json(StatusCode::OK, &origins), CACHEABLE))
+        }
+        ("/v1/travellers/me/password", "POST") => change_password(store, environment, request).await,
         ("/v1/travellers", "POST") => sign_up(store, environment, request).await,
         ("/v1/travellers/me", "GET") => me(store, environment, request).await,
         ("/v1/sessions", "POST") => sign_in(store, environment, request).await,
         ("/v1/sessions/current", "DELETE") => sign_out(store, environment, request).await,
-        ("/v1/passports", "POST") => issue(store, environment, request).await,
         ("/v1/passports/verify", "POST") => verify(store, environment, request).await,
         ("/v1/keys/issuer", "GET") => list_keys(store, environment, request).await,
+        ("/v1/keys/issuer/reseal", "POST") => reseal_keys(store, environment, request).await,
         ("/v1/keys/issuer/rotate", "POST") => rotate_keys(store, environment, request).await,
         ("/.well-known/jwks.json", "GET") => key_set(store, environment).await,
         ("/.well-known/jwt-vc-issuer", "GET") => {
             Ok(cached(reply::json(StatusCode::OK, &keys::metadata(environment)), CACHEABLE))
+        }
+        (profile::PATH, method) => profile::route(store, environment, request, method).await,
+        (path, method) if passports::http::owns(path) => {
+            passports::http::route(store, environment, request, method).await
+        }
+        (path, method) if tickets::http::owns(path) => {
+            tickets::http::route(store, environment, request, method).await
         }
         (path, _) => Err(match allowed(path) {
             Some(allow) => Problem::method_not_allowed(allow),
@@ -86,14 +126,20 @@ async fn route(store: &impl Kv, environment: &Environment<'_>, request: &Request
 fn allowed(path: &str) -> Option<&'static str> {
     match path {
         "/v1/travellers"
+        | "/v1/travellers/me/password"
         | "/v1/sessions"
-        | "/v1/passports"
         | "/v1/passports/verify"
+        | "/v1/keys/issuer/reseal"
         | "/v1/keys/issuer/rotate" => Some("POST"),
         "/v1/sessions/current" => Some("DELETE"),
-        "/v1/travellers/me" | "/v1/keys/issuer" | "/.well-known/jwks.json" | "/.well-known/jwt-vc-issuer" => {
-            Some("GET, HEAD")
-        }
+        "/v1/travellers/me" => Some("GET, HEAD, DELETE"),
+        "/signin"
+        | "/signin/page.js"
+        | "/signin/page.css"
+        | "/v1/keys/issuer"
+        | "/.well-known/jwks.json"
+        | "/.well-known/jwt-vc-issuer"
+        | "/.well-known/webauthn" => Some("GET, HEAD"),
         _ => None,
     }
 }
@@ -108,8 +154,28 @@ async fn sign_up(store: &impl Kv, environment: &Environment<'_>, request: &Reque
 
 async fn sign_in(store: &impl Kv, environment: &Environment<'_>, request: &Request<Vec<u8>>) -> Answer {
     let body: Credentials = read(request, CREDENTIALS_LENGTH_MAX)?;
-    let session = accounts::sign_in(store, &body.handle, &body.password, environment).await?;
-    Ok(cached(reply::json(StatusCode::OK, &session), NO_STORE))
+    let client = Client::of(request.headers(), environment.settings);
+    signed_in(&accounts::sign_in(store, &body.handle, &body.password, &client, environment).await?)
+}
+
+/// What every way of signing in is answered with.
+pub(crate) fn signed_in(signed_in: &SignedIn) -> Answer {
+    let mut response = cached(reply::json(StatusCode::OK, &signed_in.session), NO_STORE);
+    if let Some(device) = &signed_in.device {
+        response.headers_mut().insert(header::SET_COOKIE, devices::cookie(device)?);
+    }
+    Ok(response)
+}
+
+async fn change_password(
+    store: &impl Kv,
+    environment: &Environment<'_>,
+    request: &Request<Vec<u8>>,
+) -> Answer {
+    let (id, session) = traveller(store, environment, request).await?;
+    let body: NewPassword = read(request, CREDENTIALS_LENGTH_MAX)?;
+    accounts::change_password(store, &id, &session, &body.password, environment).await?;
+    Ok(cached(reply::empty(StatusCode::NO_CONTENT), NO_STORE))
 }
 
 async fn sign_out(store: &impl Kv, environment: &Environment<'_>, request: &Request<Vec<u8>>) -> Answer {
@@ -122,14 +188,6 @@ async fn me(store: &impl Kv, environment: &Environment<'_>, request: &Request<Ve
     let (id, _) = traveller(store, environment, request).await?;
     let traveller = accounts::traveller(store, &id).await?;
     Ok(cached(reply::json(StatusCode::OK, &traveller), NO_STORE))
-}
-
-async fn issue(store: &impl Kv, environment: &Environment<'_>, request: &Request<Vec<u8>>) -> Answer {
-    let (id, _) = traveller(store, environment, request).await?;
-    let body: Proof = read(request, PROOF_BODY_LENGTH_MAX)?;
-    let issued = passports::issue(store, &id, &body.proof, environment).await?;
-    let answer = serde_json::json!({ "passport": issued.passport, "expires_at": issued.expires_at });
-    Ok(cached(reply::json(StatusCode::OK, &answer), NO_STORE))
 }
 
 async fn verify(store: &impl Kv, environment: &Environment<'_>, request: &Request<Vec<u8>>) -> Answer {
@@ -156,8 +214,14 @@ async fn rotate_keys(store: &impl Kv, environment: &Environment<'_>, request: &R
     Ok(cached(reply::json(StatusCode::CREATED, &key), NO_STORE))
 }
 
+async fn reseal_keys(store: &impl Kv, environment: &Environment<'_>, request: &Request<Vec<u8>>) -> Answer {
+    administrator(store, environment, request).await?;
+    let answer = serde_json::json!({ "resealed": keys::reseal(store, environment).await? });
+    Ok(cached(reply::json(StatusCode::OK, &answer), NO_STORE))
+}
+
 /// The traveller and the session that a request is from.
-async fn traveller(
+pub(crate) async fn traveller(
     store: &impl Kv,
     environment: &Environment<'_>,
     request: &Request<Vec<u8>>,
@@ -166,7 +230,7 @@ async fn traveller(
 }
 
 /// Requires that a request is from who runs this port.
-async fn administrator(
+pub(crate) async fn administrator(
     store: &impl Kv,
     environment: &Environment<'_>,
     request: &Request<Vec<u8>>,
@@ -180,7 +244,7 @@ async fn administrator(
 
 /// Reads a JSON body. What is wrong is said by place and never by quoting, because the
 /// body may hold a password.
-fn read<T: DeserializeOwned>(request: &Request<Vec<u8>>, length_max: usize) -> Result<T, Problem> {
+pub(crate) fn read<T: DeserializeOwned>(request: &Request<Vec<u8>>, length_max: usize) -> Result<T, Problem> {
     reply::require_media_type(request.headers(), "application/json")?;
     if request.body().len() > length_max {
         return Err(reply::too_large(length_max));
@@ -195,7 +259,12 @@ fn read<T: DeserializeOwned>(request: &Request<Vec<u8>>, length_max: usize) -> R
     })
 }
 
-fn cached(mut response: Response<Vec<u8>>, directive: &'static str) -> Response<Vec<u8>> {
+/// The path below a resource, which is empty for the resource itself.
+fn below<'a>(path: &'a str, resource: &str) -> Option<&'a str> {
+    path.strip_prefix(resource).filter(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+pub(crate) fn cached(mut response: Response<Vec<u8>>, directive: &'static str) -> Response<Vec<u8>> {
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(directive));
     response
 }

@@ -4,86 +4,24 @@
 //! A key that was replaced stays published for as long as a token that it signed may
 //! be shown, and then expires from the directory by itself.
 
+use crate::audit::{self, Event, Kind};
 use crate::error::AuthError;
 use crate::passports;
 use serde::Serialize;
-use serde_json::Value;
 use vwp_core::directory::{self, Issuer};
 use vwp_core::environment::CLOCK_SKEW_MAX_MS;
-use vwp_core::jose::Jwk;
 use vwp_core::keyring::{self, ActiveKey, KeyInfo};
 use vwp_core::{Environment, Problem};
 use vwp_storage::Kv;
 use vwp_storage::kv::{Direction, KeyRange, Write};
 
+pub use vwp_verifier::keys::{KeySet, KeySetError, SET_KEYS_MAX, SET_LENGTH_MAX};
+
 /// Where the keyring is kept.
 pub const KEYRING: &str = "auth/keys/issuer";
-/// The most keys that a JWK Set may have.
-pub const SET_KEYS_MAX: u32 = 1000;
-/// The longest JWK Set that is read, in bytes.
-pub const SET_LENGTH_MAX: usize = 524_288;
 /// How long a key is published after it was replaced, in milliseconds: the longest life of
 /// what it signed, and twice the skew, for the signer's clock and the verifier's.
 const RETIRED_KEPT_MS: u64 = passports::LIFETIME_S * 1000 + 2 * CLOCK_SKEW_MAX_MS;
-
-/// Why a text is not a JWK Set.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not a JWK Set, or one that is too large")]
-pub struct KeySetError;
-
-/// An issuer's public keys (RFC 7517, section 5).
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct KeySet {
-    keys: Vec<Jwk>,
-}
-
-impl KeySet {
-    /// A set of keys, each with its id.
-    pub fn new(keys: Vec<Jwk>) -> Self {
-        Self { keys }
-    }
-
-    /// Reads a set. Keys that cannot have made an ES256 signature are left out, as
-    /// section 5 asks: others may be meant for others.
-    pub fn from_json(text: &str) -> Result<Self, KeySetError> {
-        if text.len() > SET_LENGTH_MAX {
-            return Err(KeySetError);
-        }
-        let mut set: Value = serde_json::from_str(text).map_err(|_| KeySetError)?;
-        let Some(Value::Array(keys)) = set.get_mut("keys").map(Value::take) else {
-            return Err(KeySetError);
-        };
-        let is_given = |key: &Value, member: &str, expected: &str| {
-            key.get(member).is_none_or(|value| value.as_str() == Some(expected))
-        };
-        let keys = keys
-            .into_iter()
-            .filter(|key| is_given(key, "use", "sig") && is_given(key, "alg", "ES256"))
-            .filter_map(|key| serde_json::from_value::<Jwk>(key).ok())
-            .collect();
-        Ok(Self { keys })
-    }
-
-    /// The set as JSON, each key with its use and algorithm.
-    pub fn to_json(&self) -> Value {
-        let keys: Vec<Published<'_>> =
-            self.keys.iter().map(|jwk| Published { jwk, r#use: "sig", alg: "ES256" }).collect();
-        serde_json::json!({ "keys": keys })
-    }
-
-    /// The key with an id.
-    pub fn get(&self, kid: &str) -> Option<&Jwk> {
-        self.keys.iter().find(|jwk| jwk.kid.as_deref() == Some(kid))
-    }
-}
-
-#[derive(Serialize)]
-struct Published<'a> {
-    #[serde(flatten)]
-    jwk: &'a Jwk,
-    r#use: &'static str,
-    alg: &'static str,
-}
 
 /// Where an issuer's keys are (SD-JWT VC, section "JWT VC Issuer Metadata").
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -121,7 +59,7 @@ pub async fn published(kv: &impl Kv, environment: &Environment<'_>) -> Result<Ke
         let issuer: Issuer = serde_json::from_slice(&item.entry.value).map_err(|_| Problem::internal())?;
         keys.push(issuer.jwk);
     }
-    Ok(KeySet { keys })
+    Ok(KeySet::new(keys))
 }
 
 /// The keyring's keys, newest first.
@@ -131,7 +69,18 @@ pub async fn list(kv: &impl Kv) -> Result<Vec<KeyInfo>, AuthError> {
 
 /// Makes a new key, which signs from now on.
 pub async fn rotate(kv: &impl Kv, environment: &Environment<'_>) -> Result<KeyInfo, AuthError> {
-    Ok(keyring::rotate(kv, KEYRING, environment, publish).await?)
+    let told = async |key: &KeyInfo| -> Result<_, Problem> {
+        let event = Event::port(Kind::KeyRotated).with("key", &key.kid);
+        let plan = audit::plan(kv, &event, environment).await?;
+        Ok((plan.checks, plan.writes))
+    };
+    Ok(keyring::rotate_with(kv, KEYRING, environment, publish, told).await?)
+}
+
+/// Seals the keys with the master key where the previous one sealed them, and says how many. The
+/// next use of a key does the same.
+pub async fn reseal(kv: &impl Kv, environment: &Environment<'_>) -> Result<usize, AuthError> {
+    Ok(keyring::reseal(kv, KEYRING, environment).await?)
 }
 
 /// The directory's records of a keyring, oldest key first.

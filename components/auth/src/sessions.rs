@@ -5,6 +5,7 @@
 //! anyway. Components look there, so the end is visible with the commit, and the list
 //! stays as short as an hour of sign-outs.
 
+use crate::audit::{self, Event, Kind};
 use crate::error::AuthError;
 use crate::keys;
 use http::{HeaderMap, HeaderValue, header};
@@ -17,6 +18,8 @@ use vwp_storage::kv::{Outcome, Write};
 
 /// How long a session lasts, in seconds.
 pub const LIFETIME_S: u64 = 3600;
+/// How long ago a sign-in may be to count as one that was just made, in seconds.
+pub const RECENT_S: u64 = 300;
 
 /// A session that was just opened: the answer of RFC 6749, section 5.1.
 #[derive(Clone, PartialEq, Eq, Serialize)]
@@ -29,6 +32,37 @@ pub struct Session {
     pub expires_in: u64,
     /// The traveller's id.
     pub traveller: String,
+    /// What the traveller has to be told.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub notices: Vec<Notice>,
+}
+
+/// Something about the account that its owner has to know.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "notice", rename_all = "kebab-case")]
+pub enum Notice {
+    /// Somebody with a device that was signed in before has asked to recover the account.
+    RecoveryPending {
+        /// When it was asked for, in milliseconds since the Unix epoch.
+        requested_at: Timestamp,
+        /// From when on it gives access, if it is not cancelled before.
+        ready_at: Timestamp,
+    },
+    /// A recovery code was used up; so many are left.
+    RecoveryCodeUsed {
+        /// How many codes are left.
+        left: usize,
+    },
+    /// With one passkey, whoever loses its device loses a way in: a second one should be added.
+    AddPasskey,
+    /// A passkey's counter went backwards: there may be a copy of it. It is told until the passkey
+    /// is removed.
+    PasskeyCounterRegressed {
+        /// Which passkey.
+        passkey: String,
+        /// When it was last seen.
+        at: Timestamp,
+    },
 }
 
 #[derive(Serialize, Deserialize)]
@@ -71,8 +105,22 @@ pub(crate) async fn open(
         token_type: "Bearer",
         expires_in: LIFETIME_S,
         traveller: traveller.to_owned(),
+        notices: Vec::new(),
     };
     Ok((session, vec![put]))
+}
+
+/// Requires that the traveller has signed in a few minutes ago: what changes the ways to sign in is
+/// not for whoever finds a device unlocked.
+pub async fn require_recent(
+    kv: &impl Kv,
+    session: &str,
+    environment: &Environment<'_>,
+) -> Result<(), AuthError> {
+    let entry = kv.get(&session_key(session)).await?.ok_or(AuthError::SignInNotRecent)?;
+    let record: Record = serde_json::from_slice(&entry.value).map_err(|_| Problem::internal())?;
+    let age_ms = environment.now.saturating_sub(record.created_at);
+    if age_ms > RECENT_S * 1000 { Err(AuthError::SignInNotRecent) } else { Ok(()) }
 }
 
 /// Who holds an access token: always a traveller, with the session.
@@ -104,13 +152,11 @@ pub fn traveller_of(caller: Caller) -> Result<(String, String), AuthError> {
 /// Ends a session, at once and for every component.
 pub async fn sign_out(kv: &impl Kv, session: &str, environment: &Environment<'_>) -> Result<(), AuthError> {
     let key = session_key(session);
-    let ends_at = match kv.get(&key).await? {
-        Some(entry) => {
-            let record: Record = serde_json::from_slice(&entry.value).map_err(|_| Problem::internal())?;
-            record.expires_at
-        }
+    let kind = Kind::SignedOut;
+    let (ends_at, event) = match read(kv, session).await? {
+        Some(record) => (record.expires_at, Event::traveller(kind, &record.traveller)),
         // Whoever gets here showed a token that has not ended, so this is not too early.
-        None => environment.now.saturating_add(LIFETIME_S * 1000),
+        None => (environment.now.saturating_add(LIFETIME_S * 1000), Event::stranger(kind, session)),
     };
     let revoked = Write::Put {
         key: directory::revoked_session_key(session),
@@ -118,10 +164,22 @@ pub async fn sign_out(kv: &impl Kv, session: &str, environment: &Environment<'_>
         // A component whose clock is behind still takes the token a little later.
         expires_at: Some(ends_at.saturating_add(CLOCK_SKEW_MAX_MS)),
     };
-    match kv.commit(&[], &[revoked, Write::delete(key)]).await? {
+    let writes = [revoked, Write::delete(key)];
+    match audit::commit(kv, &event, &[], &writes, environment).await? {
         Outcome::Committed(_) => Ok(()),
         _ => Err(Problem::internal().into()),
     }
+}
+
+/// When a session was opened; none if it has ended.
+pub(crate) async fn opened_at(kv: &impl Kv, session: &str) -> Result<Option<Timestamp>, AuthError> {
+    Ok(read(kv, session).await?.map(|record| record.created_at))
+}
+
+async fn read(kv: &impl Kv, session: &str) -> Result<Option<Record>, AuthError> {
+    let entry = kv.get(&session_key(session)).await?;
+    let record = entry.map(|entry| serde_json::from_slice(&entry.value).map_err(|_| Problem::internal()));
+    Ok(record.transpose()?)
 }
 
 fn session_key(id: &str) -> Vec<u8> {

@@ -136,7 +136,8 @@ async fn traveller(
     if claims.iss != *expected || claims.aud != *expected || ended {
         return Err(refused());
     }
-    if kv.get(&directory::revoked_session_key(&claims.jti)).await?.is_some() {
+    let ends = [directory::revoked_session_key(&claims.jti), directory::erased_traveller_key(&claims.sub)];
+    if kv.get_many(&ends).await?.iter().any(Option::is_some) {
         return Err(refused());
     }
     Ok(Caller::Traveller { id: claims.sub, session: claims.jti })

@@ -56,6 +56,12 @@ pub fn revoked_session_key(session: &str) -> Vec<u8> {
     key("revoked-session", session)
 }
 
+/// The key that exists while a token of a traveller who was erased could still be shown. Written
+/// by auth.
+pub fn erased_traveller_key(id: &str) -> Vec<u8> {
+    key("erased-traveller", id)
+}
+
 fn key(kind: &str, id: &str) -> Vec<u8> {
     // Ids are thumbprints, worlds' names and random ids, none of which is longer than this. A
     // longer one from outside names nothing, and is cut so that the store takes the key.

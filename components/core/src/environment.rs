@@ -26,6 +26,8 @@ pub struct Settings {
     pub issuer: String,
     /// The key that seals other keys at rest.
     pub master_key: [u8; 32],
+    /// The key that did so before, while something that it sealed may be left.
+    pub master_key_previous: Option<[u8; 32]>,
     /// The secret that an administrator shows.
     pub admin_token: String,
     /// Further variables, of one component alone, by name. None of them is secret.

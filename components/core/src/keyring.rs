@@ -37,6 +37,12 @@ struct Ring {
     keys: Vec<SealedKey>,
 }
 
+impl Ring {
+    fn is_stale(&self, environment: &Environment<'_>) -> bool {
+        self.keys.iter().any(|key| seal::is_stale(&key.sealed, environment.settings))
+    }
+}
+
 #[derive(Clone, Serialize, Deserialize)]
 struct SealedKey {
     kid: String,
@@ -70,9 +76,14 @@ pub async fn active(
             let ring: Ring = serde_json::from_slice(&entry.value).map_err(|_| Problem::internal())?;
             let sealed = ring.keys.last().ok_or_else(Problem::internal)?;
             let key = unseal(path, sealed, environment)?;
-            return Ok(ActiveKey { kid: sealed.kid.clone(), key });
+            let active = ActiveKey { kid: sealed.kid.clone(), key };
+            if ring.is_stale(environment) {
+                // Whoever uses a ring is its maintenance. If another does it now, that is as good.
+                reseal(kv, path, environment).await?;
+            }
+            return Ok(active);
         }
-        add_key(kv, path, environment, publish).await?;
+        add_key(kv, path, environment, publish, &async |_: &_| Ok((Vec::new(), Vec::new()))).await?;
     }
     Err(Problem::unavailable("the keyring is changing too often"))
 }
@@ -84,12 +95,52 @@ pub async fn rotate(
     environment: &Environment<'_>,
     publish: Publish,
 ) -> Result<KeyInfo, Problem> {
+    rotate_with(kv, path, environment, publish, async |_| Ok((Vec::new(), Vec::new()))).await
+}
+
+/// The same, with checks and writes that go into the same commit, such as what tells of it.
+/// They are asked for again whenever the commit is tried again.
+pub async fn rotate_with<Also>(
+    kv: &impl Kv,
+    path: &str,
+    environment: &Environment<'_>,
+    publish: Publish,
+    also: Also,
+) -> Result<KeyInfo, Problem>
+where
+    Also: AsyncFn(&KeyInfo) -> Result<(Vec<Check>, Vec<Write>), Problem>,
+{
     for _ in 0..ATTEMPTS_MAX {
-        if let Some(info) = add_key(kv, path, environment, publish).await? {
+        if let Some(info) = add_key(kv, path, environment, publish, &also).await? {
             return Ok(info);
         }
     }
     Err(Problem::unavailable("the keyring is changing too often"))
+}
+
+/// Seals the ring's keys with the master key, where the previous one sealed them. Says how many
+/// keys were sealed anew; none of them if another writer changed the ring meanwhile.
+pub async fn reseal(kv: &impl Kv, path: &str, environment: &Environment<'_>) -> Result<usize, Problem> {
+    let Some(entry) = kv.get(path.as_bytes()).await? else {
+        return Ok(0);
+    };
+    let mut ring: Ring = serde_json::from_slice(&entry.value).map_err(|_| Problem::internal())?;
+    let mut count = 0;
+    for key in &mut ring.keys {
+        // A replaced key that cannot be opened signs nothing, and does not hold up the others.
+        if let Ok(Some(sealed)) = seal::reseal(&purpose(path, &key.kid), &key.sealed, environment) {
+            key.sealed = sealed;
+            count += 1;
+        }
+    }
+    if count == 0 {
+        return Ok(0);
+    }
+    let put = Write::put(path, serde_json::to_vec(&ring).map_err(|_| Problem::internal())?);
+    match kv.commit(&[Check::unchanged(path, Some(&entry))], &[put]).await? {
+        Outcome::Committed(_) => Ok(count),
+        _ => Ok(0),
+    }
 }
 
 /// The ring's keys, newest first; empty if none was made yet.
@@ -115,12 +166,16 @@ fn infos(ring: &Ring) -> Vec<KeyInfo> {
 }
 
 /// Adds one key; none if another writer changed the ring meanwhile.
-async fn add_key(
+async fn add_key<Also>(
     kv: &impl Kv,
     path: &str,
     environment: &Environment<'_>,
     publish: Publish,
-) -> Result<Option<KeyInfo>, Problem> {
+    also: &Also,
+) -> Result<Option<KeyInfo>, Problem>
+where
+    Also: AsyncFn(&KeyInfo) -> Result<(Vec<Check>, Vec<Write>), Problem>,
+{
     let seen = kv.get(path.as_bytes()).await?;
     let mut ring = match &seen {
         Some(entry) => serde_json::from_slice(&entry.value).map_err(|_| Problem::internal())?,
@@ -130,10 +185,13 @@ async fn add_key(
     let surplus = ring.keys.len().saturating_sub(KEYS_MAX);
     ring.keys.drain(..surplus);
     let infos = infos(&ring);
-    let mut writes = publish(&infos);
+    let info = infos.last().ok_or_else(Problem::internal)?;
+    let (mut checks, mut writes) = also(info).await?;
+    checks.push(Check::unchanged(path, seen.as_ref()));
+    writes.extend(publish(&infos));
     writes.push(Write::put(path, serde_json::to_vec(&ring).map_err(|_| Problem::internal())?));
-    match kv.commit(&[Check::unchanged(path, seen.as_ref())], &writes).await? {
-        Outcome::Committed(_) => Ok(infos.last().cloned()),
+    match kv.commit(&checks, &writes).await? {
+        Outcome::Committed(_) => Ok(Some(info.clone())),
         _ => Ok(None),
     }
 }

@@ -7,7 +7,8 @@
 //! [`Problem::internal`], which says nothing of the inside; the cause goes to the log.
 
 use http::{Response, StatusCode, header};
-use serde_json::{Map, Value};
+use serde_json::Value;
+use std::collections::BTreeMap;
 use vwp_storage::StorageError;
 
 /// What the `type` of every problem starts with.
@@ -25,7 +26,7 @@ pub struct Problem {
     /// What is wrong with this request, for a person.
     pub detail: String,
     /// Members beyond the standard ones (RFC 9457, section 3.2).
-    pub extensions: Map<String, Value>,
+    pub extensions: BTreeMap<String, Value>,
     /// Seconds after which a retry makes sense, as `Retry-After`.
     pub retry_after_s: Option<u32>,
 }
@@ -38,7 +39,7 @@ impl Problem {
         title: &'static str,
         detail: impl Into<String>,
     ) -> Self {
-        Self { slug, status, title, detail: detail.into(), extensions: Map::new(), retry_after_s: None }
+        Self { slug, status, title, detail: detail.into(), extensions: BTreeMap::new(), retry_after_s: None }
     }
 
     /// The same problem with one more member.
@@ -113,7 +114,7 @@ impl Problem {
         document.insert("title".into(), self.title.into());
         document.insert("status".into(), self.status.as_u16().into());
         document.insert("detail".into(), self.detail.into());
-        let mut response = Response::new(Value::Object(document).to_string().into_bytes());
+        let mut response = Response::new(serde_json::to_vec(&document).unwrap_or_default());
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         let media_type = header::HeaderValue::from_static("application/problem+json");

@@ -8,11 +8,11 @@ use crate::index::compact::{self, Folded};
 use crate::index::decay;
 use crate::lease::guard::Leases;
 use crate::lease::sweep;
-use crate::{browsing, changes, operators, options};
+use crate::{browsing, changes, keys, operators, options};
 use domain::base::iana::Rtype as Type;
 use serde::Serialize;
 use std::net::IpAddr;
-use vwp_core::{Environment, Problem};
+use vwp_core::{Environment, Problem, keyring};
 use vwp_dns::edit::{self, Content, Edit};
 use vwp_dns::name::OrderedName;
 use vwp_dns::node::{Node, Set};
@@ -50,6 +50,8 @@ pub async fn run<S: Kv>(store: &S, environment: &Environment<'_>) -> Result<Repo
     browsing::refresh(store, environment, &zone, &policy).await?;
     next_ms = next_ms.min(maintain_hosted(store, environment, &policy).await?);
     let swept = sweep::sweep(store, environment).await?;
+    vwp_dns::tsig::keys::reseal(store, environment).await?;
+    keyring::reseal(store, keys::ZONE_KEYRING, environment).await?;
     let folded = compact::run(store, compact::DELTAS_MIN).await?;
     let is_more = operators::complete_recoveries(store, environment).await?
         | zones::clear(store).await?

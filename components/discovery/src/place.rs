@@ -65,6 +65,7 @@ mod tests {
             zone: "vwp.test".into(),
             issuer: "https://port.example".into(),
             master_key: [0; 32],
+            master_key_previous: None,
             admin_token: String::new(),
             options: BTreeMap::new(),
         };

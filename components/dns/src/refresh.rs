@@ -61,7 +61,8 @@ pub async fn maintain<S: Kv>(
     };
     let mut is_busy = false;
     let ring = keys.as_ref().filter(|_| policy.is_signed).map(Ring::decode).transpose()?;
-    let is_step_due = is_step_due(zone, policy, ring.as_ref(), apex, now_s)?;
+    let is_stale = ring.as_ref().is_some_and(|ring| ring.is_stale(environment));
+    let is_step_due = is_stale || is_step_due(zone, policy, ring.as_ref(), apex, now_s)?;
     if is_step_due {
         if ring.is_some() {
             keys::advance(store, zone, policy, environment).await?;

@@ -29,13 +29,13 @@ const HOP_BY_HOP: [&str; 10] = [
 /// so any origin may ask.
 const ALWAYS: [(&str, &str); 4] = [
     ("access-control-allow-origin", "*"),
-    ("access-control-expose-headers", "x-request-id, retry-after, location"),
+    ("access-control-expose-headers", "x-request-id, retry-after, location, dpop-nonce, www-authenticate"),
     ("x-content-type-options", "nosniff"),
     ("referrer-policy", "no-referrer"),
 ];
 const CONTENT_POLICY: &str = "content-security-policy";
 const CORS_METHODS: &str = "GET, POST, DELETE";
-const CORS_HEADERS: &str = "authorization, content-type, idempotency-key, x-request-id";
+const CORS_HEADERS: &str = "authorization, content-type, dpop, idempotency-key, x-request-id";
 
 /// Header fields as WASI carries them. There are few, so that looking through them is
 /// quicker than a map would be.

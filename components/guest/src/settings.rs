@@ -28,10 +28,12 @@ pub(crate) async fn current(now: Timestamp, options: &[&'static str]) -> Result<
 }
 
 async fn read(options: &[&'static str]) -> Result<Settings, Problem> {
-    let master_key = jose::decode(&variable("master_key").await?)
-        .ok()
-        .and_then(|bytes| <[u8; 32]>::try_from(bytes).ok())
-        .ok_or_else(|| misconfigured("master_key", "is not 32 bytes in base64url"))?;
+    let master_key = master_key("master_key", &variable("master_key").await?)?;
+    // Only while the master key is being replaced is there another one.
+    let master_key_previous = match variables::get("master_key_previous").await {
+        Ok(text) if !text.is_empty() => Some(self::master_key("master_key_previous", &text)?),
+        _ => None,
+    };
     let mut values = BTreeMap::new();
     for &name in options {
         // A manifest that does not mention an option leaves it at its default.
@@ -44,8 +46,14 @@ async fn read(options: &[&'static str]) -> Result<Settings, Problem> {
         zone: variable("zone").await?,
         issuer: variable("issuer").await?,
         master_key,
+        master_key_previous,
         admin_token: variable("admin_token").await?,
     })
+}
+
+fn master_key(name: &str, text: &str) -> Result<[u8; 32], Problem> {
+    let bytes = jose::decode(text).ok().and_then(|bytes| bytes.try_into().ok());
+    bytes.ok_or_else(|| misconfigured(name, "is not 32 bytes in base64url"))
 }
 
 async fn variable(name: &str) -> Result<String, Problem> {

@@ -13,6 +13,7 @@
 //! - [`operator`]: an operator's keys at a port.
 //! - [`zone`]: the DNS zone, for who runs the port: its keys, its secondaries, its contents.
 //! - [`keyring`]: the port's own signing keys, listed and rotated by an administrator.
+//! - [`policy`]: policies, checked and tried on requests.
 //! - [`exit`]: what a command's exit status says.
 
 pub mod action;
@@ -25,6 +26,7 @@ pub mod nsupdate;
 pub mod operator;
 pub mod output;
 mod patience;
+pub mod policy;
 pub mod port;
 pub mod presentation;
 pub mod sign;
@@ -61,6 +63,9 @@ pub enum Command {
     /// List or rotate the keys that the port itself signs with
     #[command(subcommand)]
     Keys(keyring::Command),
+    /// Check policies, and explain what they decide
+    #[command(subcommand)]
+    Policy(policy::Command),
 }
 
 /// Carries a subcommand out. Results go to the standard output, everything else to
@@ -77,5 +82,6 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::Operator(command) => operator::run(&command),
         Command::Zone(command) => zone::run(&command),
         Command::Keys(command) => keyring::run(&command),
+        Command::Policy(command) => policy::run(&command),
     }
 }

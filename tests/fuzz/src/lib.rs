@@ -35,6 +35,7 @@ pub fn settings() -> Settings {
         zone: "vwp.test".into(),
         issuer: "https://port.example".into(),
         master_key: [7; 32],
+        master_key_previous: None,
         admin_token: "not a secret".into(),
         options: BTreeMap::new(),
     }

@@ -128,7 +128,8 @@ fn guesses_sent_at_once_are_not_all_looked_at() {
     port.sign_up("ada");
     let store = Slow(port.store.clone());
     let environment = port.environment();
-    let tries = (0..20).map(|_| accounts::sign_in(&store, "ada", "not the password", &environment));
+    let client = vwp_auth::limits::Client::default();
+    let tries = (0..20).map(|_| accounts::sign_in(&store, "ada", "not the password", &client, &environment));
     let outcomes = block_on(join_all(tries));
     let looked_at = outcomes.iter().filter(|outcome| matches!(outcome, Err(AuthError::WrongCredentials)));
     assert!(looked_at.count() <= 5);

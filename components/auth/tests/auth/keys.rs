@@ -72,7 +72,7 @@ fn a_replaced_key_is_no_longer_published_when_nothing_it_signed_can_be_valid() {
     let port = Port::new();
     let first = kids(&port);
     port.send("POST", "/v1/keys/issuer/rotate", Some(ADMIN), "");
-    port.advance_s(24 * 3600);
+    port.advance_s(48 * 3600);
     assert!(kids(&port).contains(&first[0]));
     port.advance_s(601);
     assert_eq!(kids(&port).len(), 1);

@@ -2,10 +2,25 @@
 //! and the functions behind them, on the model of the store.
 
 mod accounts;
+mod audit;
+mod authenticator;
+mod bans;
+mod clients;
+mod copies;
+mod data;
+mod dids;
 mod keys;
+mod limits;
+mod passkeys;
 mod passports;
 mod presentations;
+mod profiles;
 mod proofs;
+mod provider;
+mod recovery;
 mod rfc9901;
 mod sessions;
+mod statuses;
 mod support;
+mod tickets;
+mod travel;

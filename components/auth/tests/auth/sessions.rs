@@ -81,7 +81,7 @@ fn unknown_paths_and_wrong_methods_are_problems() {
     assert_eq!((answer.status, answer.problem()), (StatusCode::NOT_FOUND, "not-found"));
     assert_eq!(answer.headers[header::CONTENT_TYPE], "application/problem+json");
     for (method, path, allow) in [
-        ("GET", "/v1/sessions", "POST"),
+        ("PUT", "/v1/sessions", "GET, HEAD, POST, DELETE"),
         ("POST", "/v1/sessions/current", "DELETE"),
         ("PUT", "/.well-known/jwks.json", "GET, HEAD"),
         ("GET", "/v1/passports/verify", "POST"),

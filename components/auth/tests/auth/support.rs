@@ -69,6 +69,7 @@ impl Port {
             zone: "vwp.test".into(),
             issuer: ISSUER.into(),
             master_key: [7; 32],
+            master_key_previous: None,
             admin_token: ADMIN.into(),
             options: std::collections::BTreeMap::new(),
         };

@@ -5,4 +5,5 @@ mod jose;
 mod keyring;
 mod name;
 mod problem;
+mod seal;
 mod support;

@@ -36,6 +36,7 @@ pub(crate) fn settings() -> Settings {
         zone: "vwp.test".into(),
         issuer: ISSUER.into(),
         master_key: [7; 32],
+        master_key_previous: None,
         admin_token: "admin-secret".into(),
         options: std::collections::BTreeMap::new(),
     }

@@ -161,6 +161,7 @@ pub(crate) async fn advance<S: Kv>(
 ) -> Result<(), DnsError> {
     let now_s = environment.now_seconds();
     change(store, zone, policy, environment, |ring| {
+        ring.reseal(zone, environment)?;
         let advance = ring.advance(policy, now_s);
         for role in advance.wanted {
             ring.add(zone, role, environment)?;

@@ -73,6 +73,21 @@ pub(crate) async fn full_signer<S: Kv>(
 }
 
 impl Ring {
+    /// Whether a key is still sealed with the previous master key.
+    pub(crate) fn is_stale(&self, environment: &Environment<'_>) -> bool {
+        self.keys.iter().any(|key| seal::is_stale(&key.sealed, environment.settings))
+    }
+
+    /// Seals with the master key what the previous one sealed.
+    pub(super) fn reseal(&mut self, zone: &Zone, environment: &Environment<'_>) -> Result<(), DnsError> {
+        for key in &mut self.keys {
+            let purpose = purpose(zone, &key.public);
+            let sealed = seal::reseal(&purpose, &key.sealed, environment).map_err(DnsError::Keys)?;
+            key.sealed = sealed.unwrap_or_else(|| key.sealed.clone());
+        }
+        Ok(())
+    }
+
     /// The private keys that sign now, if this ring is what the store holds as `version`.
     pub(crate) fn signer(
         &self,

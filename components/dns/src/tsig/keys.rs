@@ -134,6 +134,27 @@ pub async fn find<S: Kv>(
     Ok(Some(TsigKey { key, info: stored.info }))
 }
 
+/// Seals with the master key what the previous one sealed.
+pub async fn reseal<S: Kv>(store: &S, environment: &Environment<'_>) -> Result<(), DnsError> {
+    if environment.settings.master_key_previous.is_none() {
+        return Ok(());
+    }
+    for entry in keys(store).await? {
+        let mut stored = decode(&entry)?;
+        let name = name(&stored.info.name).ok_or_else(corrupt)?;
+        let sealed = seal::reseal(&purpose(&name), &stored.secret, environment).map_err(DnsError::Keys)?;
+        let Some(sealed) = sealed else {
+            continue;
+        };
+        stored.secret = sealed;
+        let value = serde_json::to_vec(&stored).map_err(|_| DnsError::Keys(Problem::internal()))?;
+        let place = place(&name);
+        // Whoever changed or deleted it meanwhile is right, and the next call looks again.
+        store.commit(&[Check::unchanged(place.clone(), Some(&entry))], &[Write::put(place, value)]).await?;
+    }
+    Ok(())
+}
+
 /// All secrets, by name.
 pub async fn list<S: Kv>(store: &S) -> Result<Vec<KeyInfo>, DnsError> {
     keys(store).await?.iter().map(|entry| Ok(decode(entry)?.info)).collect()

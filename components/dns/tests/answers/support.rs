@@ -99,6 +99,7 @@ impl Port {
             zone: "vwp.test".into(),
             issuer: "https://port.example".into(),
             master_key: [7; 32],
+            master_key_previous: None,
             admin_token: String::new(),
             options: BTreeMap::new(),
         };

@@ -7,8 +7,8 @@ use std::collections::BTreeSet;
 use vwp_dns::DnsError;
 use vwp_dns::edit::Edit;
 use vwp_dns::keys::{self, Role, State};
-use vwp_dns::publish;
 use vwp_dns::zone::{KeyScheme, Zone};
+use vwp_dns::{publish, refresh, tsig};
 use vwp_storage::Kv;
 use vwp_storage::kv::{Outcome, Write};
 
@@ -250,4 +250,30 @@ fn a_sealed_key_opens_only_untouched_in_its_own_zone_under_its_own_master_key() 
         port.store.commit(&[], &[write]).await.expect("a commit");
         assert!(is_refused(&port, &port.zone).await, "tampered with");
     });
+}
+
+#[test]
+fn a_new_master_key_seals_the_zones_keys_and_shared_secrets_anew() {
+    let mut port = Port::new();
+    let maintain = |port: &Port| {
+        block_on(refresh::maintain(&port.store, &port.zone, &port.policy, &port.environment())).unwrap();
+        block_on(tsig::keys::reseal(&port.store, &port.environment())).unwrap();
+    };
+    maintain(&port);
+    let new = tsig::keys::NewKey {
+        name: "ns1.example".into(),
+        algorithm: None,
+        secret: None,
+        transfer: true,
+        update: Vec::new(),
+    };
+    block_on(tsig::keys::create(&port.store, &port.environment(), new)).unwrap();
+    port.settings.master_key_previous = Some(port.settings.master_key);
+    port.settings.master_key = [9; 32];
+    maintain(&port);
+    port.settings.master_key_previous = None;
+    let signer = block_on(keys::signer(&port.store, &port.zone, &port.policy, &port.environment()));
+    assert!(signer.is_ok(), "the previous master key is no longer needed");
+    let name = "ns1.example".parse().unwrap();
+    assert!(block_on(tsig::keys::find(&port.store, &port.environment(), &name)).unwrap().is_some());
 }

@@ -96,6 +96,7 @@ impl Port {
                 zone: "vwp.test".into(),
                 issuer: "https://port.example".into(),
                 master_key: [7; 32],
+                master_key_previous: None,
                 admin_token: "admin-secret".into(),
                 options: std::collections::BTreeMap::new(),
             },

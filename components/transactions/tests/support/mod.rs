@@ -140,6 +140,7 @@ impl Port {
             zone: "vwp.test".into(),
             issuer: PORT.into(),
             master_key: [1; 32],
+            master_key_previous: None,
             admin_token: ADMIN.into(),
             options: std::collections::BTreeMap::new(),
         };

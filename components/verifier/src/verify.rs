@@ -7,15 +7,20 @@
 //! is always required, so that whoever saw a passport cannot show it as their own.
 
 use crate::keys::{KeySet, KeySetError};
-use crate::passports::{PASSPORT_TOKEN_TYPE, PASSPORT_TYPE};
 use crate::sd_jwt::{self, Presentation, SdJwtError};
+use crate::status::{StatusError, StatusList, StatusReference};
 use crate::strict_json;
 use p256::ecdsa::VerifyingKey;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use vwp_core::environment::{CLOCK_SKEW_MAX_MS, Timestamp, is_current};
-use vwp_core::jose::{JoseError, Jwk, Unverified};
+use vwp_core::jose::{self, JoseError, Jwk, Unverified};
 
+/// What kind of credential a passport is, with the version of its claims (SD-JWT VC, section
+/// 2.2.2.1).
+pub const PASSPORT_TYPE: &str = "urn:vwp:passport:1";
+/// The media type of what the issuer signs (SD-JWT VC, section 2.2.1).
+pub const PASSPORT_TOKEN_TYPE: &str = "dc+sd-jwt";
 /// The type of a key-binding JWT (RFC 9901, section 4.3).
 pub const KEY_BINDING_TYPE: &str = "kb+jwt";
 
@@ -46,6 +51,9 @@ pub enum PresentationError {
     /// Another kind of credential.
     #[error("the credential is not a passport")]
     Type,
+    /// A copy for one world, shown to another.
+    #[error("the passport is a copy for another world")]
+    World,
     /// Too late.
     #[error("the passport has expired")]
     Expired,
@@ -76,6 +84,12 @@ pub enum PresentationError {
     /// Made for other disclosures.
     #[error("the key-binding JWT was made for another presentation")]
     Hash,
+    /// Revoked, or nobody knows whether it is.
+    #[error("{0}")]
+    Status(#[from] StatusError),
+    /// Of an issuer whose keys are not pinned.
+    #[error("the passport is of an issuer that is not trusted here")]
+    Untrusted,
 }
 
 impl PresentationError {
@@ -100,6 +114,7 @@ impl PresentationError {
             Self::PassportClaims(_) => "passport-claims",
             Self::Issuer => "issuer-mismatch",
             Self::Type => "passport-type",
+            Self::World => "passport-audience",
             Self::Expired => "passport-expired",
             Self::NotYetValid => "passport-not-yet-valid",
             Self::KeyBindingMissing => "key-binding-missing",
@@ -110,6 +125,8 @@ impl PresentationError {
             Self::Nonce => "nonce-mismatch",
             Self::Time => "presentation-not-current",
             Self::Hash => "key-binding-hash",
+            Self::Status(error) => error.slug(),
+            Self::Untrusted => "issuer-not-trusted",
         }
     }
 }
@@ -136,8 +153,15 @@ pub struct Passport {
     pub handle: Option<String>,
     /// The thumbprint of the traveller's key (RFC 7638).
     pub holder: String,
+    /// The traveller's pairwise subject, in a copy for one world.
+    pub subject: Option<String>,
     /// When the passport ends, in seconds.
     pub expires_at_s: u64,
+    /// Where its status is, if it has one.
+    pub status: Option<StatusReference>,
+    /// What names this presentation, for verifiers that remember what was shown: a digest of
+    /// what the holder signed, which a second form of the signature does not change.
+    pub presentation: String,
     /// All claims: the signed ones and the disclosed ones.
     pub claims: Map<String, Value>,
 }
@@ -149,6 +173,32 @@ pub fn verify_offline(
     expected: &Expected<'_>,
 ) -> Result<Passport, PresentationError> {
     verify(presentation, &KeySet::from_json(key_set)?, expected)
+}
+
+/// Verifies a presentation and its passport's status, by a signed list that is at most
+/// `age_max_s` seconds old. A passport that names no status is refused.
+pub fn verify_with_status(
+    presentation: &str,
+    keys: &KeySet,
+    status_list: &str,
+    age_max_s: u64,
+    expected: &Expected<'_>,
+) -> Result<Passport, PresentationError> {
+    let passport = verify(presentation, keys, expected)?;
+    let reference = passport.status.as_ref().ok_or(StatusError::Missing)?;
+    let list = StatusList::verify(status_list, keys, &reference.uri, expected.now)?;
+    list.check(reference, age_max_s, expected.now)?;
+    Ok(passport)
+}
+
+/// The issuer that a presentation says it is of. Nothing is believed yet: it chooses among
+/// issuers whose keys are pinned, and is compared again when the signature was checked.
+pub fn claimed_issuer(presentation: &str) -> Result<String, PresentationError> {
+    let presentation = Presentation::parse(presentation)?;
+    let payload = presentation.issuer_jwt.split('.').nth(1).unwrap_or_default();
+    let payload = jose::decode(payload).map_err(PresentationError::PassportHeader)?;
+    let claims = strict_json::parse_object(&payload).map_err(SdJwtError::from)?;
+    claims.get("iss").and_then(Value::as_str).map(str::to_owned).ok_or(PresentationError::Issuer)
 }
 
 /// Verifies a presentation (RFC 9901, section 7.3).
@@ -170,12 +220,18 @@ pub fn verify(
     let expires_at_s = check_claims(&claims, expected)?;
     let holder = holder_key(&claims)?;
     check_key_binding(&presentation, &holder, expected)?;
+    let status =
+        StatusReference::from_claims(&claims).map_err(|_| PresentationError::PassportClaims("status"))?;
+    let key_binding = presentation.key_binding.unwrap_or_default();
     let text = |name: &str| claims.get(name).and_then(Value::as_str).map(str::to_owned);
     Ok(Passport {
         traveller: text("traveller"),
         handle: text("handle"),
         holder: holder.thumbprint(),
+        subject: text("sub"),
         expires_at_s,
+        status,
+        presentation: sd_jwt::digest(signing_input(key_binding)),
         claims,
     })
 }
@@ -191,6 +247,11 @@ pub fn believe(
     Ok(sd_jwt::process(claims, &presentation.disclosures)?)
 }
 
+/// What a compact JWS signs: all of it but the signature.
+pub fn signing_input(compact: &str) -> &str {
+    compact.rsplit_once('.').map_or(compact, |(signed, _)| signed)
+}
+
 /// Checks who issued the passport, what it is and when it holds; gives out its end.
 fn check_claims(claims: &Map<String, Value>, expected: &Expected<'_>) -> Result<u64, PresentationError> {
     let text = |name: &str| claims.get(name).and_then(Value::as_str);
@@ -199,6 +260,9 @@ fn check_claims(claims: &Map<String, Value>, expected: &Expected<'_>) -> Result<
     }
     if text("vct") != Some(PASSPORT_TYPE) {
         return Err(PresentationError::Type);
+    }
+    if claims.get("aud").is_some_and(|aud| aud.as_str() != Some(expected.audience)) {
+        return Err(PresentationError::World);
     }
     let time = |name: &'static str| match claims.get(name) {
         None => Ok(None),

@@ -3,14 +3,20 @@
 //! PHC strings, which name their parameters, so parameters can rise later: a password is
 //! hashed anew when its owner next signs in.
 //!
-//! The rules are those of NIST SP 800-63B, section 3.1.1: length and nothing else, every
-//! character allowed, and Unicode normalised before hashing.
+//! The rules are those of NIST SP 800-63B, section 3.1.1.2: length, and none of the passwords that
+//! are tried first ([`common`]); no others. Passwords are compared as RFC 8265 says, section 4.2
+//! (OpaqueString): every printable character is allowed, every space is one, and Unicode is
+//! normalised (form C).
+
+mod common;
 
 use crate::handle::Handle;
 use argon2::password_hash::phc::PasswordHash;
 use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
+use precis_profiles::OpaqueString;
+use precis_profiles::precis_core::profile::PrecisFastInvocation;
+use std::cell::Cell;
 use std::fmt;
-use unicode_normalization::UnicodeNormalization;
 use vwp_core::{Environment, Problem};
 
 /// The fewest characters of a password.
@@ -38,9 +44,15 @@ pub enum PasswordError {
     /// The first thing that anybody would try.
     #[error("a password is not the handle")]
     IsHandle,
+    /// Among the next things that anybody would try.
+    #[error("this password is among those that are tried first; choose one that others do not have")]
+    IsCommon,
+    /// A character that cannot be typed everywhere, if it is one at all.
+    #[error("a password has no control characters")]
+    Character,
 }
 
-/// A password in the form that is hashed: Unicode normalisation form C.
+/// A password in the form that is hashed: an OpaqueString (RFC 8265, section 4.2).
 #[derive(Clone, PartialEq, Eq)]
 pub struct Password(String);
 
@@ -61,6 +73,9 @@ impl Password {
         if Handle::new(&password.0).is_ok_and(|same| same.folded() == handle.folded()) {
             return Err(PasswordError::IsHandle);
         }
+        if common::is_common(&password.0) {
+            return Err(PasswordError::IsCommon);
+        }
         Ok(password)
     }
 
@@ -70,7 +85,11 @@ impl Password {
         if text.len() > INPUT_BYTES_MAX {
             return Err(PasswordError::Length);
         }
-        let normalised: String = text.nfc().collect();
+        if text.is_empty() {
+            return Err(PasswordError::Length);
+        }
+        let enforced = OpaqueString::enforce(text).map_err(|_| PasswordError::Character)?;
+        let normalised = enforced.into_owned();
         if normalised.chars().count() > LENGTH_MAX {
             return Err(PasswordError::Length);
         }
@@ -90,9 +109,20 @@ pub enum Verdict {
     },
 }
 
+thread_local! {
+    static HASHES: Cell<u64> = const { Cell::new(0) };
+}
+
+/// How many passwords this thread has hashed with today's parameters or weaker ones: for whoever
+/// compares the work that answers take, which a clock does badly.
+pub fn hashes() -> u64 {
+    HASHES.get()
+}
+
 /// Hashes a password into a PHC string.
 pub fn hash(password: &Password, environment: &Environment<'_>) -> Result<String, Problem> {
     let salt = environment.random_bytes::<16>();
+    HASHES.set(HASHES.get().wrapping_add(1));
     hasher()
         .hash_password_with_salt(password.0.as_bytes(), &salt)
         .map(|hash| hash.to_string())
@@ -102,6 +132,7 @@ pub fn hash(password: &Password, environment: &Environment<'_>) -> Result<String
 /// Compares a password with a hash. Without a hash it does the same work and says no,
 /// so that the time taken does not tell whether there was one.
 pub fn verify(password: &Password, phc: Option<&str>) -> Result<Verdict, Problem> {
+    HASHES.set(HASHES.get().wrapping_add(1));
     let Some(phc) = phc else {
         let work = hasher().hash_password_with_salt(password.0.as_bytes(), SALT_OF_NOBODY);
         return work.map(|_| Verdict::Wrong).map_err(|_| Problem::internal());
@@ -137,6 +168,20 @@ mod tests {
         assert_eq!(Password::chosen("seven77", &handle()), Err(PasswordError::Length));
         assert!(Password::chosen(&"x".repeat(128), &handle()).is_ok());
         assert_eq!(Password::chosen(&"x".repeat(129), &handle()), Err(PasswordError::Length));
+    }
+
+    #[test]
+    fn a_password_that_is_tried_first_is_refused_but_whoever_has_it_may_sign_in() {
+        assert_eq!(Password::chosen("PassWord1", &handle()), Err(PasswordError::IsCommon));
+        assert!(Password::given("PassWord1").is_ok());
+    }
+
+    #[test]
+    fn a_space_is_a_space_and_a_control_character_is_none() {
+        assert_eq!(Password::given("a\u{a0}b\u{3000}c"), Password::given("a b c"));
+        for text in ["tab\there", "null\0", "escape\u{1b}[0m"] {
+            assert_eq!(Password::given(text), Err(PasswordError::Character), "{text:?}");
+        }
     }
 
     #[test]

@@ -35,8 +35,8 @@ const ALGORITHM: &str = "_sd_alg";
 
 /// Claims that say who issued a credential, to whom and for how long, and therefore are
 /// never left to the holder to disclose (SD-JWT VC, section 2.2.2.2; RFC 9901, section 9.7).
-const NEVER_DISCLOSED: [&str; 10] =
-    ["iss", "aud", "nbf", "iat", "exp", "cnf", "vct", "vct#integrity", "status", ALGORITHM];
+const NEVER_DISCLOSED: [&str; 11] =
+    ["iss", "sub", "aud", "nbf", "iat", "exp", "cnf", "vct", "vct#integrity", "status", ALGORITHM];
 
 /// Why selectively disclosed claims were refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -131,7 +131,19 @@ pub fn disclosure(name: &str, value: &Value, environment: &Environment<'_>) -> S
 
 /// Puts the digests of disclosures into the claims that are going to be signed.
 pub fn conceal(claims: &mut Map<String, Value>, disclosures: &[String]) {
-    let mut digests: Vec<String> = disclosures.iter().map(|disclosure| digest(disclosure)).collect();
+    conceal_among(claims, disclosures, Vec::new());
+}
+
+/// A digest that belongs to no disclosure (section 4.2.5): nobody can tell it from those that
+/// do, so that their number says nothing.
+pub fn decoy(environment: &Environment<'_>) -> String {
+    jose::encode(environment.random_bytes::<32>())
+}
+
+/// Puts the digests of disclosures, among decoys, into the claims that are going to be signed.
+pub fn conceal_among(claims: &mut Map<String, Value>, disclosures: &[String], decoys: Vec<String>) {
+    let mut digests = decoys;
+    digests.extend(disclosures.iter().map(|disclosure| digest(disclosure)));
     // Section 4.2.4.1: the order of the digests must not give away the claims' order.
     digests.sort_unstable();
     claims.insert(DIGESTS.into(), digests.into());

@@ -1,0 +1,13 @@
+//! The port as an OpenID provider, as clients, browsers and devices see it.
+
+mod authorizing;
+mod browsers;
+mod clients;
+mod devices;
+mod dpop;
+mod pages;
+mod races;
+mod refreshing;
+mod resources;
+mod support;
+mod tokens;

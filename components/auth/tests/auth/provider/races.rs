@@ -1,0 +1,143 @@
+//! Two at once: of those who may be first, one is.
+
+use super::support::{Browser, Client, DEVICE, Site, redemption};
+use crate::support::key;
+use futures::executor::block_on;
+use futures::future::join;
+use http::{Request, StatusCode};
+use serde_json::{Value, json};
+use std::future::poll_fn;
+use std::task::Poll;
+use vwp_auth::http::handle;
+use vwp_storage::kv::{Change, Check, Direction, Entry, Key, KeyRange, Outcome, Page, Version, Write};
+use vwp_storage::memory::Memory;
+use vwp_storage::{Kv, StorageError};
+
+/// A store that lets the other one go first before each step, so that two requests take turns.
+struct Turns<'a>(&'a Memory);
+
+async fn turn() {
+    let mut has_waited = false;
+    poll_fn(|context| {
+        if has_waited {
+            return Poll::Ready(());
+        }
+        has_waited = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+impl Kv for Turns<'_> {
+    async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>, StorageError> {
+        turn().await;
+        self.0.get_many(keys).await
+    }
+
+    async fn scan(&self, range: &KeyRange, limit: u32, direction: Direction) -> Result<Page, StorageError> {
+        turn().await;
+        self.0.scan(range, limit, direction).await
+    }
+
+    async fn commit(&self, checks: &[Check], writes: &[Write]) -> Result<Outcome, StorageError> {
+        turn().await;
+        self.0.commit(checks, writes).await
+    }
+
+    async fn changes(
+        &self,
+        prefix: &[u8],
+        since: Version,
+        limit: u32,
+        wait_ms: u32,
+    ) -> Result<Vec<Change>, StorageError> {
+        turn().await;
+        self.0.changes(prefix, since, limit, wait_ms).await
+    }
+}
+
+/// Sends two requests at once; gives out how they were answered.
+fn at_once(site: &Site, requests: [Request<Vec<u8>>; 2]) -> Vec<(StatusCode, Value)> {
+    let store = Turns(&site.port.store);
+    let environment = site.port.environment();
+    let [first, second] = requests;
+    let (first, second) =
+        block_on(join(handle(&store, &environment, first), handle(&store, &environment, second)));
+    let read = |answer: http::Response<Vec<u8>>| {
+        (answer.status(), serde_json::from_slice(answer.body()).unwrap_or_default())
+    };
+    vec![read(first), read(second)]
+}
+
+fn granted(answers: &[(StatusCode, Value)]) -> Vec<&Value> {
+    answers.iter().filter(|(status, _)| status.is_success()).map(|(_, body)| body).collect()
+}
+
+fn token_call(site: &Site, client: &Client, pairs: &[(&str, &str)]) -> Request<Vec<u8>> {
+    site.call(client, "/oauth/token", pairs, &[])
+}
+
+#[test]
+fn a_code_that_two_redeem_at_once_serves_nobody() {
+    let site = Site::new();
+    let client = site.client(&json!({}));
+    let code = Browser::new(&site).code(&client, &[("scope", "openid offline_access")]);
+    let call = || token_call(&site, &client, &redemption(&code));
+    let answers = at_once(&site, [call(), call()]);
+    let granted = granted(&answers);
+    assert_eq!(granted.len(), 1, "{answers:?}");
+    assert!(!site.is_good(granted[0]["access_token"].as_str().unwrap()), "the second one ended it");
+    let refreshed = site.refresh(&client, granted[0]["refresh_token"].as_str().unwrap());
+    assert_eq!(refreshed.json["error"], "invalid_grant");
+}
+
+#[test]
+fn a_refresh_token_that_two_use_at_once_ends_the_family() {
+    let site = Site::new();
+    let client = site.client(&json!({}));
+    let tokens = site.tokens(&client, "openid offline_access");
+    let pairs =
+        [("grant_type", "refresh_token"), ("refresh_token", tokens["refresh_token"].as_str().unwrap())];
+    let call = || token_call(&site, &client, &pairs);
+    let answers = at_once(&site, [call(), call()]);
+    let granted = granted(&answers);
+    assert_eq!(granted.len(), 1, "{answers:?}");
+    for token in [&tokens["access_token"], &granted[0]["access_token"]] {
+        assert!(!site.is_good(token.as_str().unwrap()));
+    }
+    let next = site.refresh(&client, granted[0]["refresh_token"].as_str().unwrap());
+    assert_eq!(next.json["error"], "invalid_grant");
+}
+
+#[test]
+fn a_proof_an_assertion_and_a_device_code_serve_one_of_two() {
+    let site = Site::new();
+    let client = site.public_client(&json!({"redirect_uris": [], "grant_types": [DEVICE]}));
+    let codes = site.ask(&client, "/oauth/device_authorization", &[]).json;
+    let code = codes["user_code"].as_str().unwrap();
+    let browser = Browser::new(&site);
+    browser.sign_in(&browser.get("/device"));
+    let page = browser.submit(&browser.get("/device"), &[("user_code", code)]);
+    browser.submit(&page, &[("user_code", code), ("decision", "allow")]);
+    let pairs = [("grant_type", DEVICE), ("device_code", codes["device_code"].as_str().unwrap())];
+    let answers = at_once(&site, [token_call(&site, &client, &pairs), token_call(&site, &client, &pairs)]);
+    assert_eq!(granted(&answers).len(), 1, "{answers:?}");
+
+    let proof = site.proof(&key(5), "/oauth/token", &json!({}));
+    let bound =
+        || site.call(&client, "/oauth/token", &[("grant_type", DEVICE)], std::slice::from_ref(&proof));
+    let answers = at_once(&site, [bound(), bound()]);
+    let replayed = answers.iter().filter(|(_, body)| body["error"] == "invalid_dpop_proof").count();
+    assert_eq!(replayed, 1, "{answers:?}");
+
+    let confidential = site.client(&json!({}));
+    let call = token_call(&site, &confidential, &[("grant_type", "refresh_token")]);
+    let again = Request::post("/oauth/token")
+        .header("content-type", "application/x-www-form-urlencoded")
+        .body(call.body().clone())
+        .unwrap();
+    let answers = at_once(&site, [call, again]);
+    let replayed = answers.iter().filter(|(_, body)| body["error"] == "invalid_client").count();
+    assert_eq!(replayed, 1, "{answers:?}");
+}

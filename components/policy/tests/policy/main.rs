@@ -1,0 +1,8 @@
+//! What operators, their teams and the administrator can rely on.
+
+mod deciding;
+mod files;
+mod hostile;
+mod sets;
+mod support;
+mod teams;

@@ -1,0 +1,20 @@
+//! What a world needs to believe travellers who come from elsewhere: no network, no storage
+//! and no clock. What was fetched before, the time, and what is expected come in as values,
+//! so that it runs in a game server, in a browser and at an edge alike.
+//!
+//! - [`verify`]: presentations of passports (SD-JWT VC with key binding).
+//! - [`status`]: whether a passport was revoked (Token Status List).
+//! - [`ticket`]: travel tickets, and every way to refuse a traveller.
+//! - [`gate`]: a bounded memory of what was shown already.
+//! - [`trust`]: whose keys are believed, pinned in advance and never taken from a token.
+//! - [`keys`]: an issuer's public keys.
+//! - [`sd_jwt`] and [`strict_json`]: the format of passports.
+
+pub mod gate;
+pub mod keys;
+pub mod sd_jwt;
+pub mod status;
+pub mod strict_json;
+pub mod ticket;
+pub mod trust;
+pub mod verify;
