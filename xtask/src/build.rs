@@ -15,6 +15,8 @@ pub(crate) const HANDLERS: &[&str] = &["vwp-auth", "vwp-discovery", "vwp-transac
 /// The component that decides, which handles requests too. It is built apart: Cedar asks serde_json
 /// to keep the order of members, which the other handlers do not pay for.
 pub(crate) const POLICY: &str = "vwp-policy";
+/// What verifies passports elsewhere. Built apart, because it may import nothing.
+pub(crate) const VERIFIER: &str = "vwp-verifier-component";
 /// The package of the middleware.
 pub(crate) const MIDDLEWARE: &str = "vwp-gateway";
 
@@ -77,13 +79,14 @@ pub(crate) fn run(project: &Project, profiles: &[Profile]) -> Result<()> {
     ensure_target()?;
     // The manifest names Spin's storage for every host, and it is made for all of them.
     let ledger_is_built = profiles.contains(&Profile::BASELINE);
-    let mut steps = Steps::new(profiles.len() * 4 + 2 + usize::from(!ledger_is_built));
+    let mut steps = Steps::new(profiles.len() * 5 + 2 + usize::from(!ledger_is_built));
     for profile in profiles {
         let name = profile.name;
         // Apart, because cargo unites the features of what it builds together, and the
         // gateway's let a component send requests.
         steps.run(&format!("the handlers, {name}"), profile.cargo(project, HANDLERS))?;
         steps.run(&format!("the policies, {name}"), profile.cargo(project, &[POLICY]))?;
+        steps.run(&format!("the verifier, {name}"), profile.cargo(project, &[VERIFIER]))?;
         steps.run(&format!("the gateway, {name}"), profile.cargo(project, &[MIDDLEWARE]))?;
         steps.run(&format!("the ledger, {name}"), profile.cargo(project, &[MACHINE]))?;
     }
