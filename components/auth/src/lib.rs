@@ -8,6 +8,7 @@
 //! - [`sessions`]: access tokens, and their end.
 //! - [`profile`]: what a traveller says of themselves.
 //! - [`passports`]: issuing credentials that are bound to the traveller's keys.
+//! - [`openid4vci`]: the same for wallets, with OpenID for Verifiable Credential Issuance.
 //! - [`status`]: which passports were revoked.
 //! - [`tickets`] and [`bans`]: travelling from world to world, and who is not let in.
 //! - [`verify`], [`sd_jwt`] and [`strict_json`]: believing one, from `vwp-verifier`.
@@ -32,6 +33,7 @@ pub mod handle;
 pub mod http;
 pub mod keys;
 pub mod limits;
+pub mod openid4vci;
 pub mod options;
 pub mod pages;
 pub mod passkeys;

@@ -8,6 +8,7 @@ use crate::accounts;
 use crate::audit::{self, Event, Kind};
 use crate::error::AuthError;
 use crate::keys;
+use crate::openid4vci::nonce::{self, Nonce};
 use crate::sd_jwt;
 use crate::status::{self, Bucket, Place};
 use serde::Serialize;
@@ -59,7 +60,33 @@ pub async fn issue(
     order: &Order,
     environment: &Environment<'_>,
 ) -> Result<Vec<Copy>, AuthError> {
-    let holders = prove(&order.proofs, environment)?;
+    let (holders, _) = prove(&order.proofs, environment)?;
+    issue_to(kv, (traveller, session), order, (holders, None), environment).await
+}
+
+/// The same for a wallet, whose proofs all carry one nonce of this port, which is used up with it.
+pub(crate) async fn issue_with_nonce(
+    kv: &impl Kv,
+    owner: (&str, &str),
+    order: &Order,
+    environment: &Environment<'_>,
+) -> Result<Vec<Copy>, AuthError> {
+    let (holders, nonces) = prove(&order.proofs, environment)?;
+    let Some(Some(nonce)) = nonces.first() else { return Err(ProofError::NonceMissing.into()) };
+    if nonces.iter().any(|other| other.as_ref() != Some(nonce)) {
+        return Err(ProofError::NonceMissing.into());
+    }
+    let nonce = nonce::believe(kv, nonce, environment).await?;
+    issue_to(kv, owner, order, (holders, Some(nonce)), environment).await
+}
+
+async fn issue_to(
+    kv: &impl Kv,
+    (traveller, session): (&str, &str),
+    order: &Order,
+    (holders, nonce): (Vec<Jwk>, Option<Nonce>),
+    environment: &Environment<'_>,
+) -> Result<Vec<Copy>, AuthError> {
     let traveller = accounts::traveller(kv, traveller).await?;
     let bucket = Bucket::at(environment.now);
     let mut available = Available::read(kv, &traveller, bucket.begins_at(), environment).await?;
@@ -72,23 +99,31 @@ pub async fn issue(
     // The key is made before the commit, so that nothing can fail after it.
     let key = keys::active(kv, environment).await?;
     let owner = issued::Owner::new(&traveller.id, session, order.world.as_ref(), environment);
-    let places = take(kv, order, &owner, bucket, environment).await?;
+    let places = take(kv, order, &owner, (bucket, nonce.as_ref()), environment).await?;
     let common = Common { bucket, subject, disclosed, key, environment };
     Ok(holders.into_iter().zip(places).map(|(holder, place)| common.copy(&holder, &place)).collect())
 }
 
-/// Checks all proofs and gives out their keys.
-fn prove(proofs: &[String], environment: &Environment<'_>) -> Result<Vec<Jwk>, AuthError> {
+/// The keys of proofs, and the nonces that they carry.
+type Proved = (Vec<Jwk>, Vec<Option<String>>);
+
+/// Checks all proofs and gives out their keys and nonces.
+fn prove(proofs: &[String], environment: &Environment<'_>) -> Result<Proved, AuthError> {
     if proofs.is_empty() || proofs.len() > COPIES_MAX {
         return Err(PassportError::Copies.into());
     }
-    let holders: Vec<Jwk> =
-        proofs.iter().map(|proof| proof::verify(proof, environment)).collect::<Result<_, _>>()?;
+    let mut proved = Proved::default();
+    for proof in proofs {
+        let (holder, nonce) = proof::verify_with_nonce(proof, environment)?;
+        proved.0.push(holder);
+        proved.1.push(nonce);
+    }
+    let holders = &proved.0;
     let different: HashSet<String> = holders.iter().map(Jwk::thumbprint).collect();
     if different.len() < holders.len() {
         return Err(ProofError::KeyRepeated.into());
     }
-    Ok(holders)
+    Ok(proved)
 }
 
 /// Takes a place in a status list for each proof, ties the proofs to the traveller and counts
@@ -97,13 +132,17 @@ async fn take(
     kv: &impl Kv,
     order: &Order,
     owner: &issued::Owner,
-    bucket: Bucket,
+    (bucket, nonce): (Bucket, Option<&Nonce>),
     environment: &Environment<'_>,
 ) -> Result<Vec<Place>, AuthError> {
     let count = order.proofs.len();
     for _ in 0..ATTEMPTS_MAX {
         let mut commit = Vec::new();
         let mut checks = Vec::new();
+        if let Some((check, spent)) = nonce.map(Nonce::spend) {
+            checks.push(check);
+            commit.push(spent);
+        }
         claim_proofs(kv, order, owner, &mut checks, &mut commit, environment).await?;
         let counter = format!("auth/passport-count/{}/{}", owner.traveller(), bucket.day()).into_bytes();
         let before = kv.get(&counter).await?;
@@ -121,6 +160,11 @@ async fn take(
             Event::traveller(Kind::PassportIssued, owner.traveller()).with("copies", count.to_string());
         match audit::commit(kv, &event, &checks, &commit, environment).await? {
             Outcome::Committed(_) => return Ok(draw.into_places()),
+            Outcome::Conflict(keys)
+                if nonce.is_some_and(|nonce| keys.iter().any(|key| key == nonce.key())) =>
+            {
+                return Err(ProofError::Nonce.into());
+            }
             Outcome::Conflict(_) => {}
             Outcome::OutOfBounds(keys) if keys.contains(&counter) => {
                 let left_ms = bucket.next_day_at().saturating_sub(environment.now);

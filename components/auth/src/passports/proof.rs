@@ -43,6 +43,12 @@ pub enum ProofError {
     /// Shown by another traveller before.
     #[error("the proof was shown by another traveller; make a new one")]
     Used,
+    /// Without a nonce where one is asked for, or with another one than the proofs beside it.
+    #[error("every proof carries the same nonce, from the nonce endpoint")]
+    NonceMissing,
+    /// A nonce that this port did not give out, that has ended, or that was used.
+    #[error("the nonce is not good, was used, or has ended; get a new one")]
+    Nonce,
     /// A key twice in a batch, which would link the copies that are bound to it.
     #[error("two proofs are of one key; make a key for each copy")]
     KeyRepeated,
@@ -60,6 +66,8 @@ impl ProofError {
             Self::Audience => "proof-audience",
             Self::Time => "proof-not-current",
             Self::Used => "proof-used",
+            Self::NonceMissing => "proof-nonce-missing",
+            Self::Nonce => "proof-nonce",
             Self::KeyRepeated => "proof-key-repeated",
         }
     }
@@ -70,10 +78,19 @@ impl ProofError {
 struct ProofClaims {
     aud: String,
     iat: u64,
+    nonce: Option<String>,
 }
 
 /// Checks a proof and gives out the key that it proves.
 pub(crate) fn verify(proof: &str, environment: &Environment<'_>) -> Result<Jwk, ProofError> {
+    Ok(verify_with_nonce(proof, environment)?.0)
+}
+
+/// The same, with the nonce that the proof carries; the caller judges it.
+pub(super) fn verify_with_nonce(
+    proof: &str,
+    environment: &Environment<'_>,
+) -> Result<(Jwk, Option<String>), ProofError> {
     if proof.len() > PROOF_LENGTH_MAX {
         return Err(ProofError::TooLong);
     }
@@ -94,7 +111,7 @@ pub(crate) fn verify(proof: &str, environment: &Environment<'_>) -> Result<Jwk, 
         return Err(ProofError::Time);
     }
     // From the point itself, so that nothing else that came in is signed.
-    Ok(Jwk::from_key(&key))
+    Ok((Jwk::from_key(&key), claims.nonce))
 }
 
 /// Where it is remembered which traveller showed a proof first. Named by what is signed, and

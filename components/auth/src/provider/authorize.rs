@@ -6,6 +6,7 @@ use super::error::OauthError;
 use super::params::Params;
 use super::scope::{self, Scope};
 use super::{hashed, par, redirect_uri};
+use crate::openid4vci::details::Details;
 use vwp_core::jose;
 use vwp_storage::Kv;
 use vwp_storage::kv::Entry;
@@ -29,6 +30,8 @@ pub(crate) struct AuthorizationRequest {
     pub(crate) nonce: Option<String>,
     /// What is asked for.
     pub(crate) scopes: Vec<Scope>,
+    /// The passports that are asked for with `authorization_details`.
+    pub(crate) passports: Option<Details>,
     /// The PKCE challenge (RFC 7636, section 4.2).
     pub(crate) challenge: String,
     /// What the person is asked.
@@ -155,6 +158,7 @@ fn rest(
     if jkt.is_some_and(|jkt| !is_sha256(jkt)) {
         return Err(OauthError::Request("dpop_jkt is a SHA-256 thumbprint"));
     }
+    let details = params.get("authorization_details").map(Details::parse).transpose()?;
     let max_age = params.get("max_age").map(str::parse).transpose();
     Ok(AuthorizationRequest {
         challenge: challenge(params)?,
@@ -162,6 +166,7 @@ fn rest(
         max_age: max_age.map_err(|_| OauthError::Request("max_age is a number of seconds"))?,
         login_hint: params.get("login_hint").filter(|hint| hint.len() <= 128).map(str::to_owned),
         jkt: jkt.map(str::to_owned),
+        passports: details,
         nonce: nonce.map(str::to_owned),
         query: query.to_owned(),
         pushed: None,

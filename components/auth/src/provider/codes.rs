@@ -52,7 +52,7 @@ pub(crate) fn make(
         challenge: request.challenge.clone(),
         nonce: request.nonce.clone(),
         jkt: request.jkt.clone(),
-        access: access(&request.scopes, session),
+        access: Access { passports: request.passports.clone(), ..access(&request.scopes, session) },
         expires_at,
         used_for: None,
     };
@@ -66,6 +66,7 @@ pub(crate) fn access(scopes: &[Scope], session: &Session) -> Access {
         scopes: scopes.to_vec(),
         auth_time: session.auth_time,
         amr: session.amr.clone(),
+        passports: None,
     }
 }
 

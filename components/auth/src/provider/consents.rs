@@ -25,6 +25,11 @@ pub(crate) async fn covers(
     if is_native && request.client.is_public() {
         return Ok(false);
     }
+    // Passports for one world are agreed to each time: to know for which ones a client has had the
+    // traveller's word would be a list of the worlds that the traveller goes to.
+    if request.passports.is_some() {
+        return Ok(false);
+    }
     let agreed = load(kv, traveller, &request.client.client_id).await?.0;
     Ok(request.scopes.iter().all(|scope| agreed.contains(scope)))
 }

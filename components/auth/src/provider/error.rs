@@ -28,8 +28,11 @@ pub enum OauthError {
     #[error("the only response_type is code")]
     ResponseType,
     /// A scope that is not offered here.
-    #[error("the scopes are openid, profile and offline_access")]
+    #[error("the scopes are openid, profile, offline_access and passport")]
     Scope,
+    /// Details that are not offered here (RFC 9396, section 5).
+    #[error("{0}")]
+    AuthorizationDetails(&'static str),
     /// A DPoP proof that proves nothing (RFC 9449, section 5).
     #[error("{0}")]
     DpopProof(&'static str),
@@ -61,7 +64,7 @@ pub enum OauthError {
     #[error("{0}")]
     Token(&'static str),
     /// An access token without the scope that this takes.
-    #[error("this takes the scope openid")]
+    #[error("the access token was not granted for this")]
     InsufficientScope,
     /// More requests than are kept at once.
     #[error("too many requests are open; try again later")]
@@ -82,6 +85,7 @@ impl OauthError {
             Self::GrantType => "unsupported_grant_type",
             Self::ResponseType => "unsupported_response_type",
             Self::Scope => "invalid_scope",
+            Self::AuthorizationDetails(_) => "invalid_authorization_details",
             Self::DpopProof(_) => "invalid_dpop_proof",
             Self::DpopNonce => "use_dpop_nonce",
             Self::AuthorizationPending => "authorization_pending",

@@ -12,6 +12,7 @@ use super::scope::{self, Scope};
 use super::tokens::{self, For, Tokens};
 use super::{hashed, quota};
 use crate::audit::{self, Event, Kind};
+use crate::openid4vci::details::Details;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 use vwp_core::environment::Timestamp;
@@ -42,6 +43,9 @@ pub(crate) struct Access {
     pub(crate) auth_time: u64,
     /// How (RFC 8176).
     pub(crate) amr: Vec<String>,
+    /// The passports that were asked for with `authorization_details`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) passports: Option<Details>,
 }
 
 /// A grant.

@@ -3,6 +3,7 @@
 
 use super::scope::Scope;
 use super::{device, flow, par, resources, token, url};
+use crate::openid4vci::details;
 use serde_json::{Value, json};
 use vwp_core::Environment;
 
@@ -26,6 +27,7 @@ pub(crate) fn document(environment: &Environment<'_>) -> Value {
         "revocation_endpoint": at(REVOCATION_PATH),
         "require_pushed_authorization_requests": false,
         "scopes_supported": Scope::ALL.map(Scope::name),
+        "authorization_details_types_supported": [details::TYPE],
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
         "grant_types_supported":

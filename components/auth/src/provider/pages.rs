@@ -5,6 +5,7 @@ use super::authorize::AuthorizationRequest;
 use super::clients::Client;
 use super::redirect_uri;
 use super::scope::Scope;
+use crate::openid4vci::details::Details;
 use ::http::{HeaderValue, Response, StatusCode, header};
 use maud::{DOCTYPE, Markup, html};
 use vwp_core::reply;
@@ -121,7 +122,7 @@ pub(crate) fn consent(request: &AuthorizationRequest, handle: &str, csrf: &str) 
     let action = format!("/oauth/consent?{}", request.query);
     let place = redirect_uri::origin(&request.redirect_uri);
     let body = html! {
-        (asked(&request.client, &request.scopes, handle))
+        (asked(&request.client, &request.scopes, request.passports.as_ref(), handle))
         form method="post" action=(action) { (decision(csrf)) }
         @if let Some(place) = &place { p.fine { "Afterwards you go to " (place) "." } }
     };
@@ -141,7 +142,7 @@ pub(crate) fn device_consent(
         p.code { (code) }
         p.alert { "If you did not start this on a device of your own just now, say no: somebody else would "
             "play under your name." }
-        (asked(client, scopes, handle))
+        (asked(client, scopes, None, handle))
         form method="post" action="/device/decision" {
             input type="hidden" name="user_code" value=(code);
             (decision(csrf))
@@ -151,12 +152,20 @@ pub(crate) fn device_consent(
 }
 
 /// Who asks, and for exactly what.
-fn asked(client: &Client, scopes: &[Scope], handle: &str) -> Markup {
+fn asked(client: &Client, scopes: &[Scope], passports: Option<&Details>, handle: &str) -> Markup {
     html! {
         p { strong { (client.client_name) } " of the world " strong { (client.world) } " asks to know you, "
             strong { (handle) } "." }
         p { "It learns:" }
-        ul { @for scope in scopes { li { (scope.explained()) } } }
+        ul {
+            @for scope in scopes { li { (scope.explained()) } }
+            @match passports.map(|details| details.world.as_deref()) {
+                Some(Some(world)) => li { "Passports of yours for the world " strong { (world) }
+                    " alone, which tell it what is in your profile" }
+                Some(None) => li { (Scope::Passport.explained()) }
+                None => {}
+            }
+        }
         p { "It learns nothing else: not your password, and not where else you travel." }
         p.fine { "The world is run by the operator " code { (client.operator) } "." }
     }

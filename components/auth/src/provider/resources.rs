@@ -2,8 +2,10 @@
 //! revocation (RFC 7009).
 
 use super::error::OauthError;
+use super::grants::Grant;
 use super::params::Params;
 use super::scope::Scope;
+use super::tokens::AccessClaims;
 use super::{client_auth, clients, dpop, grants, tokens, url};
 use crate::accounts;
 use ::http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
@@ -20,13 +22,34 @@ pub(crate) async fn userinfo(
     request: &Request<Vec<u8>>,
     environment: &Environment<'_>,
 ) -> Result<Response<Vec<u8>>, OauthError> {
+    let (claims, grant) = authorise(kv, request, USERINFO_PATH, environment).await?;
+    let has = |scope: Scope| claims.scope.split(' ').any(|name| name == scope.name());
+    if !has(Scope::Openid) {
+        return Err(OauthError::InsufficientScope);
+    }
+    let mut answer = Map::from_iter([("sub".to_owned(), Value::from(claims.sub.clone()))]);
+    if has(Scope::Profile) {
+        let traveller = accounts::traveller(kv, &grant.access.traveller).await?;
+        answer.insert("preferred_username".to_owned(), traveller.handle.into());
+    }
+    Ok(private(reply::json(StatusCode::OK, &answer)))
+}
+
+/// The access token that a request to a path of this port carries, with its grant: a bearer token, or
+/// one with the proof of the key that it is bound to.
+pub(crate) async fn authorise(
+    kv: &impl Kv,
+    request: &Request<Vec<u8>>,
+    path: &str,
+    environment: &Environment<'_>,
+) -> Result<(AccessClaims, Grant), OauthError> {
     let refused = OauthError::Token("the access token is not good here, or has ended");
     let (is_bound, token) = presented(request.headers())?;
     let method = if request.method() == "POST" { "POST" } else { "GET" };
     let proof = dpop::Request {
         headers: request.headers(),
         method,
-        url: &url(USERINFO_PATH, environment),
+        url: &url(path, environment),
         access_token: Some(token),
     };
     let proof = dpop::verify(kv, &proof, environment).await?;
@@ -45,16 +68,7 @@ pub(crate) async fn userinfo(
     if clients::find(kv, &grant.client_id).await?.is_none() {
         return Err(refused);
     }
-    let has = |scope: Scope| claims.scope.split(' ').any(|name| name == scope.name());
-    if !has(Scope::Openid) {
-        return Err(OauthError::InsufficientScope);
-    }
-    let mut answer = Map::from_iter([("sub".to_owned(), Value::from(claims.sub.clone()))]);
-    if has(Scope::Profile) {
-        let traveller = accounts::traveller(kv, &grant.access.traveller).await?;
-        answer.insert("preferred_username".to_owned(), traveller.handle.into());
-    }
-    Ok(private(reply::json(StatusCode::OK, &answer)))
+    Ok((claims, grant))
 }
 
 /// The access token of a request, and whether it is shown as one that is bound to a key.

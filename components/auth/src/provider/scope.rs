@@ -13,11 +13,13 @@ pub(crate) enum Scope {
     Profile,
     /// Access while the traveller is away (section 11).
     OfflineAccess,
+    /// Passports for any world (OpenID4VCI 1.0, section 5.1.2).
+    Passport,
 }
 
 impl Scope {
     /// All of them.
-    pub(crate) const ALL: [Self; 3] = [Self::Openid, Self::Profile, Self::OfflineAccess];
+    pub(crate) const ALL: [Self; 4] = [Self::Openid, Self::Profile, Self::OfflineAccess, Self::Passport];
 
     /// As it is written.
     pub(crate) fn name(self) -> &'static str {
@@ -25,6 +27,7 @@ impl Scope {
             Self::Openid => "openid",
             Self::Profile => "profile",
             Self::OfflineAccess => "offline_access",
+            Self::Passport => "passport",
         }
     }
 
@@ -33,16 +36,26 @@ impl Scope {
         match self {
             Self::Openid => "A name for you that only this world knows, to recognise you when you come again",
             Self::Profile => "Your handle",
-            Self::OfflineAccess => "Both of that also while you are away, until you end it",
+            Self::OfflineAccess => "All of that also while you are away, until you end it",
+            Self::Passport => {
+                "Passports of yours, which tell any world everything that is in your profile, and your id"
+            }
         }
     }
 }
 
 /// Reads a list with spaces between (RFC 6749, section 3.3), in a fixed order and each once.
 pub(crate) fn parse(text: &str) -> Result<Vec<Scope>, OauthError> {
+    let names = || text.split(' ').filter(|name| !name.is_empty());
+    // OpenID4VCI 1.0, section 5.1.2: who asks for credentials may name scopes that are not known here.
+    let is_lenient = names().any(|name| name == Scope::Passport.name());
     let mut scopes = Vec::new();
-    for name in text.split(' ').filter(|name| !name.is_empty()) {
-        scopes.push(Scope::ALL.into_iter().find(|scope| scope.name() == name).ok_or(OauthError::Scope)?);
+    for name in names() {
+        match Scope::ALL.into_iter().find(|scope| scope.name() == name) {
+            Some(scope) => scopes.push(scope),
+            None if is_lenient => {}
+            None => return Err(OauthError::Scope),
+        }
     }
     scopes.sort_unstable();
     scopes.dedup();

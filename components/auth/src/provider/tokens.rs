@@ -8,7 +8,9 @@ use super::grants::{self, Access, Grant};
 use super::scope::{self, Scope};
 use super::{pairwise, resources, url};
 use crate::keys;
+use crate::openid4vci::{self, details::Details};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use sha2::{Digest, Sha256};
 use vwp_core::caller::ACCESS_TOKEN_TYPE;
 use vwp_core::directory::{self, Issuer};
@@ -35,6 +37,9 @@ pub(crate) struct Tokens {
     pub(crate) refresh_token: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) id_token: Option<String>,
+    /// OpenID4VCI 1.0, section 6.2.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) authorization_details: Option<Value>,
 }
 
 /// The key that a token is bound to (RFC 9449, section 6.1).
@@ -98,10 +103,14 @@ pub(crate) async fn make(
 ) -> Result<(Tokens, Write), OauthError> {
     let sub = pairwise::subject(kv, &what.client.world, &what.access.traveller, environment).await?;
     let iat = environment.now_seconds();
+    let mut aud = vec![url(resources::USERINFO_PATH, environment), audience_of(&what.client.world)];
+    if what.access.passports.is_some() || what.scopes.contains(&Scope::Passport) {
+        aud.push(url(openid4vci::CREDENTIAL_PATH, environment));
+    }
     let claims = AccessClaims {
         iss: environment.settings.issuer.clone(),
         sub,
-        aud: vec![url(resources::USERINFO_PATH, environment), audience_of(&what.client.world)],
+        aud,
         client_id: what.client.client_id.clone(),
         jti: jose::encode(environment.random_bytes::<16>()),
         iat,
@@ -144,6 +153,7 @@ pub(crate) async fn make(
         scope: claims.scope,
         refresh_token: None,
         id_token,
+        authorization_details: what.access.passports.as_ref().map(Details::granted),
     };
     Ok((tokens, kept))
 }
@@ -175,6 +185,12 @@ pub(crate) async fn believe(
     let grant = String::from_utf8(entry.value).map_err(|_| Problem::internal())?;
     let found = grants::load(kv, &grant).await?;
     Ok(found.map(|(grant, _)| (claims, grant)))
+}
+
+/// The name of the grant that an access token is of.
+pub(crate) async fn grant_of(kv: &impl Kv, jti: &str) -> Result<Option<String>, OauthError> {
+    let Some(entry) = kv.get(&token_key(jti)).await? else { return Ok(None) };
+    Ok(Some(String::from_utf8(entry.value).map_err(|_| Problem::internal())?))
 }
 
 /// The write that ends an access token.

@@ -10,5 +10,6 @@ mod races;
 mod refreshing;
 mod resources;
 mod support;
-mod told;
 mod tokens;
+mod told;
+mod wallets;
