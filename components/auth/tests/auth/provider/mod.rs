@@ -10,5 +10,5 @@ mod races;
 mod refreshing;
 mod resources;
 mod support;
-mod told;
 mod tokens;
+mod told;
