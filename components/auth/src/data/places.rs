@@ -57,6 +57,11 @@ pub const RECORDS: &[Records] = &[
     Records { name: "consents", place: Place::Below("auth/oauth/consent/"), withheld: &[] },
     Records { name: "browsers", place: Place::Indexed("auth/browser-of/", "auth/browser/"), withheld: &[] },
     Records {
+        name: "offers",
+        place: Place::Naming("auth/openid4vci/offer/", "traveller"),
+        withheld: &["tx_code"],
+    },
+    Records {
         name: "grants",
         place: Place::Indexed("auth/oauth/grant-of/", "auth/oauth/grant/"),
         withheld: &[],

@@ -1,5 +1,6 @@
 //! The credential endpoint (OpenID4VCI 1.0, section 8): passports for proofs, in a batch.
 
+use super::details::Details;
 use super::error::CredentialError;
 use super::{CONFIGURATION, CREDENTIAL_PATH};
 use crate::error::AuthError;
@@ -25,7 +26,7 @@ struct Wanted {
     credential_response_encryption: Option<Value>,
 }
 
-/// Section 8.2.1: proofs of one type, and here that is `jwt`.
+/// Section 8.2: proofs of one type, and here that is `jwt`.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Proofs {
@@ -54,7 +55,7 @@ pub(crate) async fn answer(
     let proofs = wanted.proofs.map(|proofs| proofs.jwt).unwrap_or_default();
     let order = Order { proofs, world, claims: None };
     let owner = (grant.access.traveller.as_str(), id.as_str());
-    let copies = issue::issue_with_nonce(kv, owner, &order, environment).await?;
+    let copies = issue::issue_to_client(kv, owner, &claims.client_id, &order, environment).await?;
     let credentials: Vec<Value> =
         copies.into_iter().map(|copy| json!({ "credential": copy.passport })).collect();
     let mut response = reply::json(StatusCode::OK, &json!({ "credentials": credentials }));
@@ -86,18 +87,22 @@ fn chosen(wanted: &Wanted, access: &Access, scope: &str) -> Result<Option<WorldN
     match (&wanted.credential_identifier, &wanted.credential_configuration_id) {
         (Some(identifier), None) => {
             let granted = access.passports.as_ref().filter(|details| details.identifier() == *identifier);
-            let world = granted.ok_or(CredentialError::Identifier)?.world.as_deref();
-            let internal = |_| CredentialError::from(AuthError::from(Problem::internal()));
-            world.map(str::parse).transpose().map_err(internal)
+            world_of(granted.ok_or(CredentialError::Identifier)?)
         }
         (None, Some(configuration)) if configuration != CONFIGURATION => Err(CredentialError::Configuration),
-        (None, Some(_)) if access.passports.is_some() => {
-            Err(CredentialError::Request("name the credential_identifier of the token's details"))
-        }
-        (None, Some(_)) if has_scope => Ok(None),
-        (None, Some(_)) => Err(CredentialError::Configuration),
+        // Many wallets name the configuration all the same, and details here have one identifier.
+        (None, Some(_)) => match &access.passports {
+            Some(details) => world_of(details),
+            None if has_scope => Ok(None),
+            None => Err(CredentialError::Configuration),
+        },
         _ => Err(CredentialError::Request(
             "name a credential_identifier or a credential_configuration_id, and not both",
         )),
     }
+}
+
+fn world_of(details: &Details) -> Result<Option<WorldName>, CredentialError> {
+    let internal = |_| CredentialError::from(AuthError::from(Problem::internal()));
+    details.world.as_deref().map(str::parse).transpose().map_err(internal)
 }

@@ -4,6 +4,7 @@
 //!
 //! - [`metadata`]: where the endpoints are, and what is issued there.
 //! - [`details`]: `authorization_details`, which say the world that the passports are for.
+//! - [`offers`]: what calls a wallet to get passports.
 //! - [`nonce`]: what a wallet signs to show that its proofs were made now.
 //! - [`credential`]: the endpoint that gives passports out, with [`error`] for its refusals.
 //! - [`http`]: the paths.
@@ -14,6 +15,7 @@ pub mod error;
 pub mod http;
 pub mod metadata;
 pub mod nonce;
+pub mod offers;
 
 /// Where passports are given out (section 8).
 pub(crate) const CREDENTIAL_PATH: &str = "/oauth/credential";
@@ -21,5 +23,9 @@ pub(crate) const CREDENTIAL_PATH: &str = "/oauth/credential";
 pub(crate) const NONCE_PATH: &str = "/oauth/nonce";
 /// Where the metadata is (section 12.2.2).
 pub(crate) const METADATA_PATH: &str = "/.well-known/openid-credential-issuer";
+/// Where a traveller makes offers (section 4.1).
+pub(crate) const OFFERING_PATH: &str = "/v1/passports/offers";
+/// Below this wallets fetch offers (section 4.1.3).
+pub(crate) const OFFERS_PATH: &str = "/oauth/offers/";
 /// The name of the only credential configuration.
 pub(crate) const CONFIGURATION: &str = "passport";

@@ -2,12 +2,13 @@
 //! when it is given out: it is random bytes and its end, with a MAC of this port. It is kept when
 //! it is used, until it would have ended, so that it is good once.
 
+use super::error::shared;
 use crate::error::AuthError;
 use crate::passports::ProofError;
 use crate::provider::{error::OauthError, hashed, secret};
 use subtle::ConstantTimeEq;
 use vwp_core::environment::Timestamp;
-use vwp_core::{Environment, Problem, jose};
+use vwp_core::{Environment, jose};
 use vwp_storage::Kv;
 use vwp_storage::kv::{Check, Write};
 
@@ -60,7 +61,7 @@ pub(crate) async fn believe(
         Some(nonce).filter(|nonce| nonce.len() <= BYTES * 2).and_then(|nonce| jose::decode(nonce).ok());
     let bytes = bytes.filter(|bytes| bytes.len() == BYTES).ok_or_else(refused)?;
     let (signed, given) = bytes.split_at(BYTES - MAC_BYTES);
-    let mac = secret::mac(kv, "c-nonce", &[signed], environment).await.map_err(into_auth)?;
+    let mac = secret::mac(kv, "c-nonce", &[signed], environment).await.map_err(shared)?;
     if !bool::from(mac[..MAC_BYTES].ct_eq(given)) {
         return Err(refused());
     }
@@ -70,11 +71,4 @@ pub(crate) async fn believe(
         return Err(refused());
     }
     Ok(Nonce { key: format!("auth/openid4vci/nonce/{}", hashed(bytes)).into_bytes(), expires_at })
-}
-
-fn into_auth(error: OauthError) -> AuthError {
-    match error {
-        OauthError::Shared(problem) => problem.into(),
-        _ => Problem::internal().into(),
-    }
 }

@@ -1,7 +1,7 @@
 //! Making passports: a batch of copies in one commit.
 
 use super::claims::Available;
-use super::proof::{self, ProofError};
+use super::proof::{self, ProofError, Proved};
 use super::subject::Pairwise;
 use super::{PASSPORT_TOKEN_TYPE, PASSPORT_TYPE, PassportError, issued};
 use crate::accounts;
@@ -60,23 +60,31 @@ pub async fn issue(
     order: &Order,
     environment: &Environment<'_>,
 ) -> Result<Vec<Copy>, AuthError> {
-    let (holders, _) = prove(&order.proofs, environment)?;
+    let proved = prove(&order.proofs, environment)?;
+    let holders = proved.into_iter().map(|proved| proved.holder).collect();
     issue_to(kv, (traveller, session), order, (holders, None), environment).await
 }
 
-/// The same for a wallet, whose proofs all carry one nonce of this port, which is used up with it.
-pub(crate) async fn issue_with_nonce(
+/// The same for a wallet, which is a client. Its proofs all carry one nonce of this port, which is
+/// used up with it.
+pub(crate) async fn issue_to_client(
     kv: &impl Kv,
     owner: (&str, &str),
+    client: &str,
     order: &Order,
     environment: &Environment<'_>,
 ) -> Result<Vec<Copy>, AuthError> {
-    let (holders, nonces) = prove(&order.proofs, environment)?;
-    let Some(Some(nonce)) = nonces.first() else { return Err(ProofError::NonceMissing.into()) };
-    if nonces.iter().any(|other| other.as_ref() != Some(nonce)) {
+    let proved = prove(&order.proofs, environment)?;
+    let nonce = proved.first().and_then(|proved| proved.nonce.as_ref()).ok_or(ProofError::NonceMissing)?;
+    if proved.iter().any(|other| other.nonce.as_ref() != Some(nonce)) {
         return Err(ProofError::NonceMissing.into());
     }
+    // Appendix F.1: iss may be left out.
+    if proved.iter().any(|proved| proved.client.as_deref().is_some_and(|id| id != client)) {
+        return Err(ProofError::Client.into());
+    }
     let nonce = nonce::believe(kv, nonce, environment).await?;
+    let holders = proved.into_iter().map(|proved| proved.holder).collect();
     issue_to(kv, owner, order, (holders, Some(nonce)), environment).await
 }
 
@@ -104,23 +112,15 @@ async fn issue_to(
     Ok(holders.into_iter().zip(places).map(|(holder, place)| common.copy(&holder, &place)).collect())
 }
 
-/// The keys of proofs, and the nonces that they carry.
-type Proved = (Vec<Jwk>, Vec<Option<String>>);
-
-/// Checks all proofs and gives out their keys and nonces.
-fn prove(proofs: &[String], environment: &Environment<'_>) -> Result<Proved, AuthError> {
+/// Checks all proofs and gives out what they say.
+fn prove(proofs: &[String], environment: &Environment<'_>) -> Result<Vec<Proved>, AuthError> {
     if proofs.is_empty() || proofs.len() > COPIES_MAX {
         return Err(PassportError::Copies.into());
     }
-    let mut proved = Proved::default();
-    for proof in proofs {
-        let (holder, nonce) = proof::verify_with_nonce(proof, environment)?;
-        proved.0.push(holder);
-        proved.1.push(nonce);
-    }
-    let holders = &proved.0;
-    let different: HashSet<String> = holders.iter().map(Jwk::thumbprint).collect();
-    if different.len() < holders.len() {
+    let proved: Vec<Proved> =
+        proofs.iter().map(|proof| proof::read(proof, environment)).collect::<Result<_, _>>()?;
+    let different: HashSet<String> = proved.iter().map(|proved| proved.holder.thumbprint()).collect();
+    if different.len() < proved.len() {
         return Err(ProofError::KeyRepeated.into());
     }
     Ok(proved)

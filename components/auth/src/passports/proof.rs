@@ -47,6 +47,9 @@ pub enum ProofError {
     /// A nonce that this port did not give out, that has ended, or that was used.
     #[error("the nonce is not good, was used, or has ended; get a new one")]
     Nonce,
+    /// Made by another client than the one that shows it.
+    #[error("iss of a proof is the client's id, or left out")]
+    Client,
     /// A key twice in a batch, which would link the copies that are bound to it.
     #[error("two proofs are of one key; make a key for each copy")]
     KeyRepeated,
@@ -66,6 +69,7 @@ impl ProofError {
             Self::Used => "proof-used",
             Self::NonceMissing => "proof-nonce-missing",
             Self::Nonce => "proof-nonce",
+            Self::Client => "proof-client",
             Self::KeyRepeated => "proof-key-repeated",
         }
     }
@@ -77,18 +81,26 @@ struct ProofClaims {
     aud: String,
     iat: u64,
     nonce: Option<String>,
+    iss: Option<String>,
+}
+
+/// What a proof says that was checked as far as it goes by itself.
+pub(super) struct Proved {
+    /// The key that was proved.
+    pub(super) holder: Jwk,
+    /// The nonce that it carries.
+    pub(super) nonce: Option<String>,
+    /// The client that says to have made it.
+    pub(super) client: Option<String>,
 }
 
 /// Checks a proof and gives out the key that it proves.
 pub(crate) fn verify(proof: &str, environment: &Environment<'_>) -> Result<Jwk, ProofError> {
-    Ok(verify_with_nonce(proof, environment)?.0)
+    Ok(read(proof, environment)?.holder)
 }
 
-/// The same, with the nonce that the proof carries; the caller judges it.
-pub(super) fn verify_with_nonce(
-    proof: &str,
-    environment: &Environment<'_>,
-) -> Result<(Jwk, Option<String>), ProofError> {
+/// The same, with what else the proof says; the caller judges that.
+pub(super) fn read(proof: &str, environment: &Environment<'_>) -> Result<Proved, ProofError> {
     if proof.len() > PROOF_LENGTH_MAX {
         return Err(ProofError::TooLong);
     }
@@ -109,7 +121,7 @@ pub(super) fn verify_with_nonce(
         return Err(ProofError::Time);
     }
     // From the point itself, so that nothing else that came in is signed.
-    Ok((Jwk::from_key(&key), claims.nonce))
+    Ok(Proved { holder: Jwk::from_key(&key), nonce: claims.nonce, client: claims.iss })
 }
 
 /// Where it is remembered which traveller showed a proof first. Named by what is signed, and

@@ -153,12 +153,17 @@ fn rest(
     if nonce.is_some_and(|nonce| nonce.len() > NONCE_LENGTH_MAX) {
         return Err(OauthError::Request("nonce has at most 512 bytes"));
     }
-    let scopes = scopes(&client, params)?;
+    let details = params.get("authorization_details").map(Details::parse).transpose()?;
+    let scopes = match (&details, params.get("scope")) {
+        (Some(_), None) => Vec::new(),
+        _ => scopes(&client, params)?,
+    };
+    // OpenID4VCI 1.0, section 5.1.2: if both ask for passports, the details say for which.
+    let scopes = scopes.into_iter().filter(|scope| details.is_none() || *scope != Scope::Passport).collect();
     let jkt = params.get("dpop_jkt");
     if jkt.is_some_and(|jkt| !is_sha256(jkt)) {
         return Err(OauthError::Request("dpop_jkt is a SHA-256 thumbprint"));
     }
-    let details = params.get("authorization_details").map(Details::parse).transpose()?;
     let max_age = params.get("max_age").map(str::parse).transpose();
     Ok(AuthorizationRequest {
         challenge: challenge(params)?,

@@ -1,6 +1,9 @@
 //! Clients: the programs of a world that travellers log in to. The operator of the world
 //! registers them with a signed body, or the administrator with its secret. A client is good as
 //! long as its operator runs the world: a world that changes hands takes no logins along.
+//!
+//! A client of no world is a wallet: it holds passports for all of them. Only the administrator
+//! registers wallets, because travellers cannot tell a good one by the world that stands behind it.
 
 use super::error::OauthError;
 use super::{redirect_uri, replay};
@@ -19,7 +22,7 @@ use vwp_storage::kv::{Check, Direction, Entry, KeyRange, Outcome, Write};
 
 /// The type of a registration that an operator signs.
 pub const REGISTRATION_TYPE: &str = "vwp-client+jws";
-/// The most clients of one operator.
+/// The most clients of one operator, and the most wallets.
 pub const CLIENTS_MAX: i64 = 64;
 /// The most redirect URIs of a client.
 pub const REDIRECT_URIS_MAX: usize = 8;
@@ -31,6 +34,8 @@ pub const NAME_LENGTH_MAX: usize = 64;
 const ID_LENGTH_MAX: usize = 64;
 /// How many clients one page of the administrator's list has.
 const PAGE_MAX: u32 = 100;
+/// Under which name wallets are counted and listed; no operator's id is so short.
+const PORT: &str = "port";
 
 /// How a client proves who it is at the endpoints that it calls itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -54,6 +59,9 @@ pub enum GrantType {
     /// With a device code (RFC 8628).
     #[serde(rename = "urn:ietf:params:oauth:grant-type:device_code")]
     DeviceCode,
+    /// With the code of a credential offer (OpenID4VCI 1.0, section 4.1.1).
+    #[serde(rename = "urn:ietf:params:oauth:grant-type:pre-authorized_code")]
+    PreAuthorizedCode,
 }
 
 /// A set of public keys (RFC 7517, section 5).
@@ -67,8 +75,8 @@ pub struct Jwks {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Registration {
-    /// The world whose client this is.
-    pub world: String,
+    /// The world whose client this is; none: a wallet.
+    pub world: Option<String>,
     /// What people see.
     pub client_name: String,
     /// Where a browser may be sent with a code.
@@ -109,10 +117,12 @@ pub struct Client {
     pub client_id: String,
     /// When it was registered, in seconds.
     pub client_id_issued_at: u64,
-    /// The world whose client this is.
-    pub world: String,
-    /// Who runs the world, and answers for the client.
-    pub operator: String,
+    /// The world whose client this is; none if it is a wallet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub world: Option<String>,
+    /// Who runs the world, and answers for the client; for a wallet that is the administrator.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub operator: Option<String>,
     /// What people see.
     pub client_name: String,
     /// Where a browser may be sent with a code.
@@ -133,6 +143,17 @@ impl Client {
     /// Whether it has no way to prove who it is.
     pub(crate) fn is_public(&self) -> bool {
         self.token_endpoint_auth_method == AuthMethod::None
+    }
+
+    /// Where the names that it has for travellers are the same: at all clients of its world, or, for
+    /// a wallet, at itself. No world's name has a slash.
+    pub(crate) fn sector(&self) -> String {
+        self.world.clone().unwrap_or_else(|| format!("wallet/{}", self.client_id))
+    }
+
+    /// Under which name it is counted and listed.
+    fn owner(&self) -> &str {
+        self.operator.as_deref().unwrap_or(PORT)
     }
 }
 
@@ -179,20 +200,30 @@ async fn register(
     note: Option<Write>,
     environment: &Environment<'_>,
 ) -> Result<Client, Problem> {
-    let name: WorldName = registration.world.parse().map_err(|_| unknown_world())?;
-    let world_key = directory::world_key(&name);
-    let world_entry = kv.get(&world_key).await?.ok_or_else(unknown_world)?;
-    let world: World = serde_json::from_slice(&world_entry.value).map_err(|_| Problem::internal())?;
-    if operator.is_some_and(|operator| operator != world.operator) {
+    let mut checks = Vec::new();
+    let answers_for = match (&registration.world, operator) {
+        (Some(world), _) => {
+            let (runs_it, check) = operator_of(kv, world).await?;
+            checks.push(check);
+            Some(runs_it)
+        }
+        (None, None) => None,
+        (None, Some(_)) => {
+            return Err(Problem::forbidden(
+                "a client of no world is a wallet: the administrator registers it",
+            ));
+        }
+    };
+    if operator.is_some_and(|operator| answers_for.as_deref() != Some(operator)) {
         return Err(Problem::forbidden("that is another operator's world"));
     }
-    let client = client(registration, world.operator, environment)?;
+    let client = client(registration, answers_for, environment)?;
     let key = client_key(&client.client_id);
-    let mut checks = vec![Check::absent(key.clone()), Check::unchanged(world_key, Some(&world_entry))];
+    checks.push(Check::absent(key.clone()));
     let mut writes = vec![
         Write::put(key, serde_json::to_vec(&client).map_err(|_| Problem::internal())?),
-        Write::put(client_of_key(&client.operator, &client.client_id), []),
-        count(&client.operator, 1),
+        Write::put(client_of_key(client.owner(), &client.client_id), []),
+        count(client.owner(), 1),
     ];
     if let Some(note) = note {
         if let Write::Put { key, .. } = &note {
@@ -208,6 +239,15 @@ async fn register(
     }
 }
 
+/// Who runs a world, and the check that this stays so.
+async fn operator_of(kv: &impl Kv, world: &str) -> Result<(String, Check), Problem> {
+    let name: WorldName = world.parse().map_err(|_| unknown_world())?;
+    let key = directory::world_key(&name);
+    let entry = kv.get(&key).await?.ok_or_else(unknown_world)?;
+    let world: World = serde_json::from_slice(&entry.value).map_err(|_| Problem::internal())?;
+    Ok((world.operator, Check::unchanged(key, Some(&entry))))
+}
+
 fn unknown_world() -> Problem {
     refused("unknown-world", "no world of this name is registered here")
 }
@@ -216,16 +256,44 @@ fn refused(slug: &'static str, detail: &str) -> Problem {
     Problem::new(http::StatusCode::CONFLICT, slug, "The client is not registered", detail)
 }
 
+fn unacceptable(detail: impl Into<String>) -> Problem {
+    let status = http::StatusCode::UNPROCESSABLE_ENTITY;
+    Problem::new(status, "client-unacceptable", "The client breaks a rule", detail)
+}
+
+/// Checks how a client gets tokens.
+fn check_grants(registration: &Registration) -> Result<(), Problem> {
+    let uses = |grant_type: GrantType| registration.grant_types.contains(&grant_type);
+    let uses_code = uses(GrantType::AuthorizationCode);
+    if !uses_code && !uses(GrantType::DeviceCode) && !uses(GrantType::PreAuthorizedCode) {
+        return Err(unacceptable("grant_types has authorization_code, device_code or pre-authorized_code"));
+    }
+    if registration.redirect_uris.is_empty() == uses_code
+        || registration.redirect_uris.len() > REDIRECT_URIS_MAX
+    {
+        let detail = format!("with authorization_code, redirect_uris has 1 to {REDIRECT_URIS_MAX} URIs");
+        return Err(unacceptable(detail));
+    }
+    for uri in &registration.redirect_uris {
+        redirect_uri::check(uri).map_err(|error| unacceptable(error.to_string()))?;
+    }
+    let is_wallet = registration.world.is_none();
+    if uses(GrantType::PreAuthorizedCode) && !is_wallet {
+        return Err(unacceptable("pre-authorized_code is for wallets, which are clients of no world"));
+    }
+    if is_wallet && !registration.dpop_bound_access_tokens {
+        return Err(unacceptable("a wallet's tokens are bound to a key: dpop_bound_access_tokens is true"));
+    }
+    Ok(())
+}
+
 /// Checks what is asked for.
 fn client(
     registration: Registration,
-    operator: String,
+    operator: Option<String>,
     environment: &Environment<'_>,
 ) -> Result<Client, Problem> {
-    let invalid = |detail: String| {
-        let status = http::StatusCode::UNPROCESSABLE_ENTITY;
-        Err(Problem::new(status, "client-unacceptable", "The client breaks a rule", detail))
-    };
+    let invalid = |detail: String| Err(unacceptable(detail));
     let client_name = registration.client_name.trim().to_owned();
     let length = client_name.chars().count();
     if !(1..=NAME_LENGTH_MAX).contains(&length) || client_name.chars().any(char::is_control) {
@@ -233,21 +301,7 @@ fn client(
             "client_name has 1 to {NAME_LENGTH_MAX} characters and no control characters"
         ));
     }
-    let uses_code = registration.grant_types.contains(&GrantType::AuthorizationCode);
-    let uses_device = registration.grant_types.contains(&GrantType::DeviceCode);
-    if !uses_code && !uses_device {
-        return invalid("grant_types has authorization_code or device_code".to_owned());
-    }
-    if registration.redirect_uris.is_empty() == uses_code
-        || registration.redirect_uris.len() > REDIRECT_URIS_MAX
-    {
-        return invalid(format!("with authorization_code, redirect_uris has 1 to {REDIRECT_URIS_MAX} URIs"));
-    }
-    for uri in &registration.redirect_uris {
-        if let Err(error) = redirect_uri::check(uri) {
-            return invalid(error.to_string());
-        }
-    }
+    check_grants(&registration)?;
     let proves = registration.token_endpoint_auth_method == AuthMethod::PrivateKeyJwt;
     let mut keys = registration.jwks.keys;
     if keys.is_empty() == proves || keys.len() > KEYS_MAX {
@@ -278,10 +332,11 @@ fn client(
 /// The client with an id, if it is good now.
 pub(crate) async fn find(kv: &impl Kv, client_id: &str) -> Result<Option<Client>, OauthError> {
     let Some((client, _)) = load(kv, client_id).await? else { return Ok(None) };
-    let Ok(name) = client.world.parse::<WorldName>() else { return Ok(None) };
+    let Some(world) = &client.world else { return Ok(Some(client)) };
+    let Ok(name) = world.parse::<WorldName>() else { return Ok(None) };
     let Some(entry) = kv.get(&directory::world_key(&name)).await? else { return Ok(None) };
     let world: World = serde_json::from_slice(&entry.value).map_err(|_| Problem::internal())?;
-    Ok(Some(client).filter(|client| client.operator == world.operator))
+    Ok(Some(client).filter(|client| client.operator.as_ref() == Some(&world.operator)))
 }
 
 async fn load(kv: &impl Kv, client_id: &str) -> Result<Option<(Client, Entry)>, Problem> {
@@ -309,8 +364,8 @@ pub(crate) async fn delete(
     let key = client_key(client_id);
     let writes = [
         Write::delete(key.clone()),
-        Write::delete(client_of_key(&client.operator, client_id)),
-        count(&client.operator, -1),
+        Write::delete(client_of_key(client.owner(), client_id)),
+        count(client.owner(), -1),
     ];
     let event = Event::port(Kind::ClientRemoved).with("client", client_id);
     let checks = [Check::unchanged(key, Some(&entry))];
@@ -324,7 +379,7 @@ async fn owned(kv: &impl Kv, caller: &Caller, client_id: &str) -> Result<(Client
     let found = load(kv, client_id).await?;
     let is_own = |client: &Client| match caller {
         Caller::Administrator => true,
-        Caller::Operator { id } => *id == client.operator,
+        Caller::Operator { id } => client.operator.as_ref() == Some(id),
         _ => false,
     };
     found
@@ -354,8 +409,8 @@ pub(crate) async fn list(kv: &impl Kv, caller: &Caller, after: &str) -> Result<V
     entries.into_iter().flatten().map(read).collect()
 }
 
-fn count(operator: &str, delta: i64) -> Write {
-    let key = format!("auth/oauth/clients/{operator}").into_bytes();
+fn count(owner: &str, delta: i64) -> Write {
+    let key = format!("auth/oauth/clients/{owner}").into_bytes();
     Write::Add { key, delta, minimum: 0, maximum: CLIENTS_MAX }
 }
 
@@ -363,6 +418,6 @@ fn client_key(client_id: &str) -> Vec<u8> {
     format!("auth/oauth/client/{client_id}").into_bytes()
 }
 
-fn client_of_key(operator: &str, client_id: &str) -> Vec<u8> {
-    format!("auth/oauth/client-of/{operator}/{client_id}").into_bytes()
+fn client_of_key(owner: &str, client_id: &str) -> Vec<u8> {
+    format!("auth/oauth/client-of/{owner}/{client_id}").into_bytes()
 }

@@ -22,7 +22,7 @@ pub enum OauthError {
     #[error("{0}")]
     UnauthorisedClient(&'static str),
     /// A grant type that is not offered here.
-    #[error("the grant types are authorization_code, refresh_token and device_code")]
+    #[error("the grant types are authorization_code, refresh_token, device_code and pre-authorized_code")]
     GrantType,
     /// A response type other than `code`.
     #[error("the only response_type is code")]

@@ -53,7 +53,9 @@ pub(crate) struct Access {
 pub(crate) struct Grant {
     pub(crate) client_id: String,
     pub(crate) client_name: String,
-    pub(crate) world: String,
+    /// The client's world; none if it is a wallet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) world: Option<String>,
     pub(crate) access: Access,
     pub(crate) jkt: Option<String>,
     pub(crate) created_at: Timestamp,

@@ -30,8 +30,13 @@ pub(crate) fn document(environment: &Environment<'_>) -> Value {
         "authorization_details_types_supported": [details::TYPE],
         "response_types_supported": ["code"],
         "response_modes_supported": ["query"],
-        "grant_types_supported":
-            ["authorization_code", "refresh_token", "urn:ietf:params:oauth:grant-type:device_code"],
+        "grant_types_supported": [
+            "authorization_code",
+            "refresh_token",
+            "urn:ietf:params:oauth:grant-type:device_code",
+            "urn:ietf:params:oauth:grant-type:pre-authorized_code",
+        ],
+        "pre-authorized_grant_anonymous_access_supported": false,
         "code_challenge_methods_supported": ["S256"],
         "subject_types_supported": ["pairwise"],
         "id_token_signing_alg_values_supported": ["ES256"],

@@ -4,7 +4,7 @@
 //! - [`clients`] and [`redirect_uri`]: what an operator registers for a world.
 //! - [`authorize`], [`flow`], [`sign_in`], [`consents`] and [`par`]: the authorization endpoint, with
 //!   what a person sees in [`pages`], in a session of [`browser`].
-//! - [`token`]: the token endpoint, over [`codes`], [`grants`] and [`device`].
+//! - [`token`]: the token endpoint, over [`codes`], [`grants`], [`device`] and [`pre_authorized`].
 //! - [`tokens`]: access and ID tokens; [`pairwise`]: the name of a traveller in one world.
 //! - [`client_auth`], [`dpop`] and [`replay`]: who asks, and with which key.
 //! - [`resources`]: UserInfo, introspection and revocation; [`metadata`]: where all that is.
@@ -33,7 +33,8 @@ mod pages;
 pub mod pairwise;
 mod par;
 mod params;
-mod quota;
+mod pre_authorized;
+pub(crate) mod quota;
 pub mod redirect_uri;
 mod replay;
 pub(crate) mod resources;

@@ -126,7 +126,8 @@ pub(crate) fn consent(request: &AuthorizationRequest, handle: &str, csrf: &str) 
         form method="post" action=(action) { (decision(csrf)) }
         @if let Some(place) = &place { p.fine { "Afterwards you go to " (place) "." } }
     };
-    Page { status: StatusCode::OK, title: "Let this world in?", body, leads_to: place }
+    let title = if request.client.world.is_some() { "Let this world in?" } else { "Let this wallet in?" };
+    Page { status: StatusCode::OK, title, body, leads_to: place }
 }
 
 /// The page on which a person lets a world in, by a code that a device shows.
@@ -154,8 +155,13 @@ pub(crate) fn device_consent(
 /// Who asks, and for exactly what.
 fn asked(client: &Client, scopes: &[Scope], passports: Option<&Details>, handle: &str) -> Markup {
     html! {
-        p { strong { (client.client_name) } " of the world " strong { (client.world) } " asks to know you, "
-            strong { (handle) } "." }
+        p {
+            @match &client.world {
+                Some(world) => { strong { (client.client_name) } " of the world " strong { (world) } }
+                None => { "The wallet " strong { (client.client_name) } }
+            }
+            " asks to know you, " strong { (handle) } "."
+        }
         p { "It learns:" }
         ul {
             @for scope in scopes { li { (scope.explained()) } }
@@ -167,7 +173,9 @@ fn asked(client: &Client, scopes: &[Scope], passports: Option<&Details>, handle:
             }
         }
         p { "It learns nothing else: not your password, and not where else you travel." }
-        p.fine { "The world is run by the operator " code { (client.operator) } "." }
+        @if let Some(operator) = &client.operator {
+            p.fine { "The world is run by the operator " code { (operator) } "." }
+        }
     }
 }
 

@@ -6,14 +6,14 @@ use super::secret;
 use vwp_core::{Environment, jose};
 use vwp_storage::Kv;
 
-/// The `sub` of a traveller for the clients of a world, which is the sector: the same at every
-/// visit, and derived with the provider's secret, so that it says nothing about the traveller.
+/// The `sub` of a traveller in a sector, which is all clients of a world or one wallet: the same at
+/// every visit, and derived with the provider's secret, so that it says nothing about the traveller.
 pub async fn subject(
     kv: &impl Kv,
-    world: &str,
+    sector: &str,
     traveller: &str,
     environment: &Environment<'_>,
 ) -> Result<String, OauthError> {
-    let parts = [world.as_bytes(), traveller.as_bytes()];
+    let parts = [sector.as_bytes(), traveller.as_bytes()];
     Ok(jose::encode(secret::mac(kv, "subject", &parts, environment).await?))
 }

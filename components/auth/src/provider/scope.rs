@@ -34,7 +34,7 @@ impl Scope {
     /// What the person is told.
     pub(crate) fn explained(self) -> &'static str {
         match self {
-            Self::Openid => "A name for you that only this world knows, to recognise you when you come again",
+            Self::Openid => "A name for you that nobody else knows, to recognise you when you come again",
             Self::Profile => "Your handle",
             Self::OfflineAccess => "All of that also while you are away, until you end it",
             Self::Passport => {

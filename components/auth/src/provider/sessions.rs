@@ -3,6 +3,7 @@
 
 use super::browser::{self, Browser, Session};
 use super::error::OauthError;
+use super::grants::Grant;
 use super::pages::{self, Ending};
 use super::params::Params;
 use super::sign_in::{self, Place, see_other};
@@ -43,6 +44,18 @@ enum Kind {
     Browser,
     /// A client that has tokens.
     World { world: String, client_id: String, client_name: String, scope: String },
+    /// A wallet that has tokens.
+    Wallet { client_id: String, client_name: String, scope: String },
+}
+
+impl Kind {
+    fn of(Grant { world, client_id, client_name, access, .. }: Grant) -> Self {
+        let scope = scope::shown(&access.scopes);
+        match world {
+            Some(world) => Self::World { world, client_id, client_name, scope },
+            None => Self::Wallet { client_id, client_name, scope },
+        }
+    }
 }
 
 /// Everything that a traveller can end.
@@ -57,12 +70,7 @@ pub(crate) async fn list(kv: &impl Kv, traveller: &str) -> Result<Vec<Item>, Oau
         id,
         created_at: grant.created_at,
         expires_at: grant.expires_at,
-        kind: Kind::World {
-            world: grant.world,
-            client_id: grant.client_id,
-            client_name: grant.client_name,
-            scope: scope::shown(&grant.access.scopes),
-        },
+        kind: Kind::of(grant),
     });
     Ok(browsers.chain(worlds).collect())
 }
@@ -140,6 +148,7 @@ pub(crate) async fn show(
         Kind::Browser if item.id == browser.id() => "This browser".to_owned(),
         Kind::Browser => "Another browser".to_owned(),
         Kind::World { world, client_name, .. } => format!("{client_name} of the world {world}"),
+        Kind::Wallet { client_name, .. } => format!("The wallet {client_name}"),
     };
     let endings: Vec<Ending<'_>> = items
         .iter()

@@ -4,7 +4,7 @@ use super::clients::{Client, GrantType};
 use super::error::OauthError;
 use super::params::Params;
 use super::tokens::Tokens;
-use super::{client_auth, codes, device, dpop, grants, url};
+use super::{client_auth, codes, device, dpop, grants, pre_authorized, url};
 use ::http::{HeaderValue, Request, Response, StatusCode, header};
 use vwp_core::{Environment, reply};
 use vwp_storage::Kv;
@@ -58,6 +58,10 @@ async fn grant(
         "urn:ietf:params:oauth:grant-type:device_code" => {
             require(&client, GrantType::DeviceCode)?;
             device::redeem(kv, &client, &params, jkt, environment).await
+        }
+        "urn:ietf:params:oauth:grant-type:pre-authorized_code" => {
+            require(&client, GrantType::PreAuthorizedCode)?;
+            pre_authorized::redeem(kv, &client, &params, jkt, environment).await
         }
         _ => Err(OauthError::GrantType),
     }

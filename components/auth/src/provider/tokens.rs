@@ -32,6 +32,7 @@ pub(crate) struct Tokens {
     pub(crate) access_token: String,
     pub(crate) token_type: &'static str,
     pub(crate) expires_in: u64,
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) scope: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) refresh_token: Option<String>,
@@ -101,9 +102,10 @@ pub(crate) async fn make(
     what: For<'_>,
     environment: &Environment<'_>,
 ) -> Result<(Tokens, Write), OauthError> {
-    let sub = pairwise::subject(kv, &what.client.world, &what.access.traveller, environment).await?;
+    let sub = pairwise::subject(kv, &what.client.sector(), &what.access.traveller, environment).await?;
     let iat = environment.now_seconds();
-    let mut aud = vec![url(resources::USERINFO_PATH, environment), audience_of(&what.client.world)];
+    let mut aud = vec![url(resources::USERINFO_PATH, environment)];
+    aud.extend(what.client.world.as_deref().map(audience_of));
     if what.access.passports.is_some() || what.scopes.contains(&Scope::Passport) {
         aud.push(url(openid4vci::CREDENTIAL_PATH, environment));
     }

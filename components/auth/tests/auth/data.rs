@@ -21,7 +21,7 @@ fn erase(port: &Port, token: &str) -> StatusCode {
 }
 
 /// Everything that the store holds, keys and values, as text.
-fn everything(port: &Port) -> Vec<String> {
+pub(crate) fn everything(port: &Port) -> Vec<String> {
     let mut range = KeyRange { start: vec![0], end: vec![255; 64] };
     let mut all = Vec::new();
     loop {

@@ -18,7 +18,7 @@ fn a_traveller_signs_in_agrees_and_goes_back_with_a_code_from_this_port() {
     assert_eq!(page.status, StatusCode::OK);
     let consent = browser.sign_in(&page);
     let operator = vwp_core::jose::Jwk::from_key(super::support::operator().verifying_key()).thumbprint();
-    for told in ["Arena web", "arena", "ada", "Your handle", "only this world knows", operator.as_str()] {
+    for told in ["Arena web", "arena", "ada", "Your handle", "nobody else knows", operator.as_str()] {
         assert!(consent.text.contains(told), "{told} in {}", consent.text);
     }
     assert!(!consent.text.contains("while you are away"), "nobody asked for that");

@@ -5,6 +5,7 @@ mod browsers;
 mod clients;
 mod devices;
 mod dpop;
+mod offers;
 mod pages;
 mod races;
 mod refreshing;

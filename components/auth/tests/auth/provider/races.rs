@@ -1,6 +1,7 @@
 //! Two at once: of those who may be first, one is.
 
 use super::support::{Browser, Client, DEVICE, Site, redemption};
+use super::{offers, wallets};
 use crate::support::key;
 use futures::executor::block_on;
 use futures::future::join;
@@ -140,4 +141,49 @@ fn a_proof_an_assertion_and_a_device_code_serve_one_of_two() {
     let answers = at_once(&site, [call, again]);
     let replayed = answers.iter().filter(|(_, body)| body["error"] == "invalid_client").count();
     assert_eq!(replayed, 1, "{answers:?}");
+}
+
+#[test]
+fn a_nonce_that_two_use_at_once_gives_passports_to_one() {
+    let site = Site::new();
+    let wallet = wallets::wallet(&site);
+    let tokens: Vec<Value> =
+        (0..2).map(|_| wallets::tokens(&site, &wallet, &[("scope", "passport")])).collect();
+    let nonce = wallets::c_nonce(&site);
+    // Proofs of different keys, so that nothing but the nonce is the same.
+    let call = |which: u8| {
+        let proof = wallets::proof(&site, 20 + which, Some(&nonce));
+        let body = json!({"credential_configuration_id": "passport", "proofs": {"jwt": [proof]}});
+        wallets::call(&site, wallets::token(&tokens[usize::from(which)]), &body)
+    };
+    let answers = at_once(&site, [call(0), call(1)]);
+    assert_eq!(granted(&answers).len(), 1, "{answers:?}");
+    let refused = answers.iter().filter(|(_, body)| body["error"] == "invalid_nonce").count();
+    assert_eq!(refused, 1, "{answers:?}");
+}
+
+#[test]
+fn an_offer_that_two_wallets_redeem_at_once_serves_one() {
+    let site = Site::new();
+    let wallets = [wallets::wallet(&site), wallets::wallet(&site)];
+    let offer = offers::offer(&site, &json!({}));
+    let answers = at_once(&site, wallets.map(|wallet| offers::call(&site, &wallet, &offer, &[])));
+    assert_eq!(granted(&answers).len(), 1, "{answers:?}");
+    let refused = answers.iter().filter(|(_, body)| body["error"] == "invalid_grant").count();
+    assert_eq!(refused, 1, "{answers:?}");
+}
+
+#[test]
+fn guesses_at_a_transaction_code_count_when_they_come_at_once() {
+    let site = Site::new();
+    let wallet = wallets::wallet(&site);
+    let offer = offers::offer(&site, &json!({}));
+    let guess = || offers::call(&site, &wallet, &offer, &[("tx_code", "00000000")]);
+    for _ in 0..2 {
+        let answers = at_once(&site, [guess(), guess()]);
+        assert!(answers.iter().all(|(_, body)| body["error"] == "invalid_grant"), "{answers:?}");
+    }
+    let answers = at_once(&site, [guess(), guess()]);
+    assert!(granted(&answers).is_empty());
+    assert_eq!(offers::redeem(&site, &wallet, &offer, &[]).json["error"], "invalid_grant");
 }
