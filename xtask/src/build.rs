@@ -23,6 +23,14 @@ pub(crate) const MIDDLEWARE: &str = "vwp-gateway";
 /// its codec.
 pub(crate) const MACHINE: &str = "vwp-ledger-component";
 
+/// The password hasher, which links no std either, and is composed into [`AUTH`].
+pub(crate) const HASHER: &str = "vwp-password-component";
+/// The handler that the hasher is composed into.
+pub(crate) const AUTH: &str = "vwp-auth";
+
+/// The verifier, for integrators. Apart, so that it asks for no more than it uses.
+pub(crate) const VERIFIER: &str = "vwp-verifier-component";
+
 /// How components are compiled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Profile {
@@ -54,6 +62,11 @@ impl Profile {
         self.target_dir(project).join(TARGET).join("release").join(file).with_extension("wasm")
     }
 
+    /// Where a component is that others were composed into.
+    pub(crate) fn composed(self, project: &Project, name: &str) -> PathBuf {
+        self.target_dir(project).join("composed").join(name).with_extension("wasm")
+    }
+
     fn target_dir(self, project: &Project) -> PathBuf {
         self.folder.map_or_else(|| project.target(), |folder| project.target().join(folder))
     }
@@ -77,7 +90,7 @@ pub(crate) fn run(project: &Project, profiles: &[Profile]) -> Result<()> {
     ensure_target()?;
     // The manifest names Spin's storage for every host, and it is made for all of them.
     let ledger_is_built = profiles.contains(&Profile::BASELINE);
-    let mut steps = Steps::new(profiles.len() * 4 + 2 + usize::from(!ledger_is_built));
+    let mut steps = Steps::new(profiles.len() * 5 + 2 + usize::from(!ledger_is_built));
     for profile in profiles {
         let name = profile.name;
         // Apart, because cargo unites the features of what it builds together, and the
@@ -85,7 +98,10 @@ pub(crate) fn run(project: &Project, profiles: &[Profile]) -> Result<()> {
         steps.run(&format!("the handlers, {name}"), profile.cargo(project, HANDLERS))?;
         steps.run(&format!("the policies, {name}"), profile.cargo(project, &[POLICY]))?;
         steps.run(&format!("the gateway, {name}"), profile.cargo(project, &[MIDDLEWARE]))?;
-        steps.run(&format!("the ledger, {name}"), profile.cargo(project, &[MACHINE]))?;
+        steps.run(&format!("the verifier, {name}"), profile.cargo(project, &[VERIFIER]))?;
+        let without_std = profile.cargo(project, &[MACHINE, HASHER]);
+        steps.run(&format!("the ledger and the hasher, {name}"), without_std)?;
+        portable::compose_auth(project, *profile)?;
     }
     if !ledger_is_built {
         steps.run("the ledger, baseline", Profile::BASELINE.cargo(project, &[MACHINE]))?;
@@ -94,6 +110,15 @@ pub(crate) fn run(project: &Project, profiles: &[Profile]) -> Result<()> {
     steps.run("the storage adapters", Profile::BASELINE.cargo(project, ADAPTERS))?;
     portable::compose(project)?;
     steps.run("the runtime", project.cargo("build --release -p vwp-runtime"))
+}
+
+/// Builds the component of travellers, with the password hasher composed in.
+pub(crate) fn auth(project: &Project) -> Result<()> {
+    ensure_target()?;
+    let mut steps = Steps::new(2);
+    steps.run("auth, baseline", Profile::BASELINE.cargo(project, &[AUTH]))?;
+    steps.run("the hasher, baseline", Profile::BASELINE.cargo(project, &[HASHER]))?;
+    portable::compose_auth(project, Profile::BASELINE)
 }
 
 /// Builds the storage adapters for other hosts, with the ledger composed in.
