@@ -107,13 +107,14 @@ impl Browser {
         self.command("POST", "/execute/async", Some(&json!({ "script": script, "args": [argument] })))
     }
 
-    /// Plugs an authenticator in that holds passkeys, and whose user touches it when asked.
+    /// Plugs an authenticator in that holds passkeys, and whose user touches it when asked: one that
+    /// is part of the machine and verifies its user, or a key on a cable that cannot.
     pub fn add_authenticator(&self, verifies_user: bool) -> String {
         let authenticator = json!({
             "protocol": "ctap2",
-            "transport": "internal",
+            "transport": if verifies_user { "internal" } else { "usb" },
             "hasResidentKey": true,
-            "hasUserVerification": true,
+            "hasUserVerification": verifies_user,
             "isUserConsenting": true,
             "isUserVerified": verifies_user,
         });
@@ -126,10 +127,10 @@ impl Browser {
         self.command("DELETE", &format!("/webauthn/authenticator/{authenticator}"), None);
     }
 
-    /// Whether the user of an authenticator is verified from now on.
-    pub fn set_user_verified(&self, authenticator: &str, is_verified: bool) {
-        let path = format!("/webauthn/authenticator/{authenticator}/uv");
-        self.command("POST", &path, Some(&json!({ "isUserVerified": is_verified })));
+    /// Puts a passkey into an authenticator, as [`Browser::credentials`] gave it out.
+    pub fn add_credential(&self, authenticator: &str, credential: &Value) {
+        let path = format!("/webauthn/authenticator/{authenticator}/credential");
+        self.command("POST", &path, Some(credential));
     }
 
     /// The passkeys in an authenticator.

@@ -6,10 +6,13 @@ use crate::{build_folder, project};
 use serde_json::Value;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 /// Two tests of a suite may need the same libraries at the same time.
 static INSTALLING: Mutex<()> = Mutex::new(());
+/// Whether npm has installed its libraries for this suite: once, because it takes away what is there
+/// first, and another test may be using it.
+static HAS_NODE_LIBRARIES: OnceLock<bool> = OnceLock::new();
 
 /// The folder with clients in JavaScript and their libraries, if those can be had.
 pub fn node(clients: &[&str]) -> Option<PathBuf> {
@@ -18,9 +21,12 @@ pub fn node(clients: &[&str]) -> Option<PathBuf> {
     }
     let _guard = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
     let folder = copied("node", &[clients, &["package.json", "package-lock.json"]].concat());
-    let mut install = Command::new("npm");
-    install.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(&folder);
-    installed("the JavaScript client", &mut install).then_some(folder)
+    let is_installed = HAS_NODE_LIBRARIES.get_or_init(|| {
+        let mut install = Command::new("npm");
+        install.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(&folder);
+        installed("the JavaScript client", &mut install)
+    });
+    is_installed.then_some(folder)
 }
 
 /// A Python with libraries, and the folder with clients in Python, if those can be had.

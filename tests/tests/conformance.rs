@@ -3,12 +3,12 @@
 
 use serde_json::{Value, json};
 use std::process::Command;
-use vwp_auth::keys::KeySet;
 use vwp_client::presentation;
 use vwp_tests::host::Host;
 use vwp_tests::http::Call;
 use vwp_tests::people::{Operator, Traveller};
 use vwp_tests::{dns, libraries, tools, unique};
+use vwp_verifier::keys::KeySet;
 
 const AUDIENCE: &str = "https://world-b.example";
 

@@ -6,7 +6,6 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::Barrier;
-use vwp_auth::keys::KeySet;
 use vwp_client::presentation;
 use vwp_discovery::minecraft_networks;
 use vwp_tests::dns::{self, Transport, answers, dig};
@@ -14,6 +13,7 @@ use vwp_tests::host::Host;
 use vwp_tests::http::{Call, Reply};
 use vwp_tests::people::{Operator, Traveller, balance, sign_in};
 use vwp_tests::{project, tools, unique};
+use vwp_verifier::keys::KeySet;
 
 #[test]
 fn a_traveller_finds_a_world_is_believed_there_and_pays_once_whatever_happens() {

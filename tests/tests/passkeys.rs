@@ -145,8 +145,15 @@ fn a_user_who_is_not_verified_is_refused_at_registration_and_at_sign_in() {
     // have the authenticator insist on it.
     let registered = browser.run(REGISTER, &json!({ "token": token, "userVerification": "required" }));
     assert_eq!(registered["status"], 201, "{registered}");
-    browser.set_user_verified(&authenticator, false);
-    let answers = sign_in(&browser, &json!({ "options": { "userVerification": "discouraged" } }));
+    // The same passkey, in an authenticator that does not verify anybody.
+    let passkey = browser.credentials(&authenticator)[0].clone();
+    browser.remove_authenticator(&authenticator);
+    let authenticator = browser.add_authenticator(false);
+    browser.add_credential(&authenticator, &passkey);
+    // Named, because a passkey may be kept from whoever does not verify the user unless it is.
+    let allowed = json!([{ "type": "public-key", "id": passkey["credentialId"] }]);
+    let options = json!({ "userVerification": "discouraged", "allowCredentials": allowed });
+    let answers = sign_in(&browser, &json!({ "options": options }));
     assert_eq!(slug(&answers[0]), "user-not-verified", "{answers:?}");
     browser.remove_authenticator(&authenticator);
     browser.add_authenticator(false);

@@ -22,6 +22,7 @@ world handler {
     include spin:up/http-trigger@4.1.0;
     import vwp:auth/types@0.1.0;
     import vwp:discovery/types@0.1.0;
+    import vwp:policy/types@0.1.0;
     import vwp:transactions/types@0.1.0;
     import vwp:storage/kv@0.1.0;
     import vwp:storage/replicated@0.1.0;

@@ -29,10 +29,13 @@ const HOP_BY_HOP: [&str; 10] = [
 /// so any origin may ask.
 const ALWAYS: [(&str, &str); 4] = [
     ("access-control-allow-origin", "*"),
-    ("access-control-expose-headers", "x-request-id, retry-after, location, dpop-nonce, www-authenticate"),
+    ("access-control-expose-headers", EXPOSED),
     ("x-content-type-options", "nosniff"),
     ("referrer-policy", "no-referrer"),
 ];
+/// What scripts of other origins may read beside the fields that the Fetch standard lets them.
+const EXPOSED: &str =
+    "x-request-id, retry-after, location, dpop-nonce, www-authenticate, ratelimit, ratelimit-policy";
 const CONTENT_POLICY: &str = "content-security-policy";
 const CORS_METHODS: &str = "GET, POST, DELETE";
 const CORS_HEADERS: &str = "authorization, content-type, dpop, idempotency-key, x-request-id";

@@ -3,6 +3,7 @@
 //! so that it runs in a game server, in a browser and at an edge alike.
 //!
 //! - [`verify`]: presentations of passports (SD-JWT VC with key binding).
+//! - [`dcql`]: asking for presentations, and what a wallet answers (OpenID4VP 1.0).
 //! - [`status`]: whether a passport was revoked (Token Status List).
 //! - [`ticket`]: travel tickets, and every way to refuse a traveller.
 //! - [`gate`]: a bounded memory of what was shown already.
@@ -10,6 +11,7 @@
 //! - [`keys`]: an issuer's public keys.
 //! - [`sd_jwt`] and [`strict_json`]: the format of passports.
 
+pub mod dcql;
 pub mod gate;
 pub mod keys;
 pub mod sd_jwt;

@@ -21,6 +21,9 @@ use vwp_core::jose::{self, JoseError, Jwk, Unverified};
 pub const PASSPORT_TYPE: &str = "urn:vwp:passport:1";
 /// The media type of what the issuer signs (SD-JWT VC, section 2.2.1).
 pub const PASSPORT_TOKEN_TYPE: &str = "dc+sd-jwt";
+/// The type of the proof of possession with which a traveller asks for a passport (OpenID for
+/// Verifiable Credential Issuance 1.0, appendix F.1).
+pub const PROOF_TYPE: &str = "openid4vci-proof+jwt";
 /// The type of a key-binding JWT (RFC 9901, section 4.3).
 pub const KEY_BINDING_TYPE: &str = "kb+jwt";
 

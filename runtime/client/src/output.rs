@@ -155,7 +155,7 @@ mod tests {
 
     #[test]
     fn a_value_is_shown_in_one_line() {
-        let value = json!({"host": "a.example", "port": 7, "tags": ["x", "y"], "none": null});
+        let value = json!({"host": "a.example", "none": null, "port": 7, "tags": ["x", "y"]});
         assert_eq!(short(&value), "host=a.example none=- port=7 tags=(x, y)");
         assert_eq!(at(&value, "/tags/1"), "y");
         assert_eq!(at(&value, "/tags/2"), "-");

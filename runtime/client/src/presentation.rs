@@ -8,10 +8,10 @@ use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
-use vwp_auth::keys::{KeySet, SET_LENGTH_MAX};
-use vwp_auth::sd_jwt::{self, Presentation};
-use vwp_auth::verify::{self, Expected, KEY_BINDING_TYPE, Passport};
 use vwp_core::jose::{self, Header};
+use vwp_verifier::keys::{KeySet, SET_LENGTH_MAX};
+use vwp_verifier::sd_jwt::{self, Presentation};
+use vwp_verifier::verify::{self, Expected, KEY_BINDING_TYPE, Passport};
 
 /// What `vwp present` is given.
 #[derive(Debug, Args)]
@@ -137,8 +137,7 @@ pub(crate) fn run_verify(arguments: &VerifyArguments) -> anyhow::Result<()> {
 mod tests {
     use super::*;
     use serde_json::Map;
-    use vwp_auth::passports::{PASSPORT_TOKEN_TYPE, PASSPORT_TYPE};
-    use vwp_auth::verify::PresentationError;
+    use vwp_verifier::verify::{PASSPORT_TOKEN_TYPE, PASSPORT_TYPE, PresentationError};
 
     const ISSUER: &str = "http://port.example";
     const WORLD: &str = "http://world.example";

@@ -7,9 +7,9 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 use std::time::Duration;
-use vwp_auth::passports::PROOF_TYPE;
 use vwp_core::caller::{OPERATOR_TOKEN_LIFETIME_MAX_S, OPERATOR_TOKEN_TYPE, OperatorClaims};
 use vwp_core::jose::Header;
+use vwp_verifier::verify::PROOF_TYPE;
 
 /// What `vwp sign` is given.
 #[derive(Debug, Args)]

@@ -26,8 +26,8 @@ pub mod proof;
 pub mod subject;
 
 pub use issue::{COPIES_MAX, Copy, Order, issue};
-pub use proof::{PROOF_LENGTH_MAX, PROOF_TYPE, ProofError};
-pub use vwp_verifier::verify::{PASSPORT_TOKEN_TYPE, PASSPORT_TYPE};
+pub use proof::{PROOF_LENGTH_MAX, ProofError};
+pub use vwp_verifier::verify::{PASSPORT_TOKEN_TYPE, PASSPORT_TYPE, PROOF_TYPE};
 
 use crate::error::AuthError;
 use crate::keys;

@@ -9,10 +9,8 @@ use vwp_core::Environment;
 use vwp_core::environment::{CLOCK_SKEW_MAX_MS, is_current};
 use vwp_core::jose::{self, JoseError, Jwk, Unverified};
 use vwp_storage::kv::Write;
-use vwp_verifier::verify::signing_input;
+use vwp_verifier::verify::{PROOF_TYPE, signing_input};
 
-/// The type of a proof of possession.
-pub const PROOF_TYPE: &str = "openid4vci-proof+jwt";
 /// The longest proof that is looked at, in bytes.
 pub const PROOF_LENGTH_MAX: usize = 4096;
 
