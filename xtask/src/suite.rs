@@ -1,6 +1,6 @@
 //! Everything that CI runs, in one order, with a summary.
 
-use crate::build::{self, HANDLERS, MACHINE, MIDDLEWARE, POLICY, Profile};
+use crate::build::{self, HANDLERS, HASHER, MACHINE, MIDDLEWARE, POLICY, Profile, VERIFIER};
 use crate::fuzz;
 use crate::portable::ADAPTERS;
 use crate::project::Project;
@@ -140,7 +140,8 @@ fn clippy_wasm(project: &Project) -> Result<()> {
     clippy(&[HANDLERS, &[MIDDLEWARE, "vwp-guest"]].concat())?;
     clippy(&[POLICY])?;
     clippy(&[ADAPTERS, &["vwp-storage-adapter"]].concat())?;
-    clippy(&[MACHINE])
+    clippy(&[VERIFIER])?;
+    clippy(&[MACHINE, HASHER])
 }
 
 fn run_command(mut command: Command) -> Result<()> {
