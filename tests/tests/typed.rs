@@ -56,19 +56,19 @@ write_spaces = ["discovery", "directory", "auth"]
 machines = ["ledger"]
 [component.granted.dependencies]
 "vwp:discovery/registry" = { path = "BUILT/vwp_discovery.wasm", inherit_configuration = true }
-"vwp:auth/accounts" = { path = "BUILT/vwp_auth.wasm", inherit_configuration = true }
-"vwp:auth/verifier" = { path = "BUILT/vwp_auth.wasm", inherit_configuration = true }
+"vwp:auth/accounts" = { path = "COMPOSED/auth.wasm", inherit_configuration = true }
+"vwp:auth/verifier" = { path = "COMPOSED/auth.wasm", inherit_configuration = true }
 "vwp:transactions/ledger" = { path = "BUILT/vwp_transactions.wasm", inherit_configuration = true }
 [component.ungranted]
 source = "GUESTS/vwp_typed_guest.wasm"
 dependencies_inherit_configuration = true
 [component.ungranted.dependencies]
 "vwp:discovery/registry@0.1.0" = { path = "BUILT/vwp_discovery.wasm" }
-"vwp:auth/accounts@0.1.0" = { path = "BUILT/vwp_auth.wasm" }
-"vwp:auth/verifier@0.1.0" = { path = "BUILT/vwp_auth.wasm" }
+"vwp:auth/accounts@0.1.0" = { path = "COMPOSED/auth.wasm" }
+"vwp:auth/verifier@0.1.0" = { path = "COMPOSED/auth.wasm" }
 "vwp:transactions/ledger@0.1.0" = { path = "BUILT/vwp_transactions.wasm" }
 [component.auth]
-source = "BUILT/vwp_auth.wasm"
+source = "COMPOSED/auth.wasm"
 variables = { VARIABLES }
 [component.auth.tool.vwp]
 write_spaces = ["auth", "directory"]
@@ -109,6 +109,7 @@ fn folder(manifest: &str) -> TempDir {
     let manifest = manifest
         .replace("{ VARIABLES }", &format!("{{ {VARIABLES} }}"))
         .replace("GUESTS", &guests().display().to_string())
+        .replace("COMPOSED", &project().join("target/composed").display().to_string())
         .replace("BUILT", &built.display().to_string());
     let folder = TempDir::with_prefix("vwp-typed-").expect("a folder");
     std::fs::write(folder.path().join("spin.toml"), manifest).expect("a manifest");

@@ -10,6 +10,7 @@ cargo xtask <command>
 
   build [--baseline] [--wide]  builds the components and the runtime; both profiles by default
   build --storage              builds only what Spin's storage is made of
+  build --auth                 builds only auth, with the password hasher in it
   up [DIR] [-- ARGS]           builds, then serves with the state in DIR (default ./data);
                                ARGS go to `vwp up`
   test [--quick]               runs everything that CI runs; --quick leaves out the black-box tests
@@ -34,6 +35,8 @@ pub(crate) enum Task {
     },
     /// Build the storage adapters, with the ledger composed in.
     BuildStorage,
+    /// Build auth, with the password hasher composed in.
+    BuildAuth,
     /// Build and serve.
     Up {
         /// Where the state is.
@@ -89,6 +92,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Task>
     let task = match command.as_str() {
         "help" | "--help" | "-h" => return Ok(Task::Help),
         "build" if take(&mut given, "--storage") => Task::BuildStorage,
+        "build" if take(&mut given, "--auth") => Task::BuildAuth,
         "build" => {
             let baseline = take(&mut given, "--baseline");
             let wide = take(&mut given, "--wide");

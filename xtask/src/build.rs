@@ -25,6 +25,11 @@ pub(crate) const MIDDLEWARE: &str = "vwp-gateway";
 /// its codec.
 pub(crate) const MACHINE: &str = "vwp-ledger-component";
 
+/// The password hasher, which links no std either, and is composed into [`AUTH`].
+pub(crate) const HASHER: &str = "vwp-password-component";
+/// The handler that the hasher is composed into.
+pub(crate) const AUTH: &str = "vwp-auth";
+
 /// How components are compiled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Profile {
@@ -54,6 +59,11 @@ impl Profile {
     pub(crate) fn component(self, project: &Project, package: &str) -> PathBuf {
         let file = package.replace('-', "_");
         self.target_dir(project).join(TARGET).join("release").join(file).with_extension("wasm")
+    }
+
+    /// Where a component is that others were composed into.
+    pub(crate) fn composed(self, project: &Project, name: &str) -> PathBuf {
+        self.target_dir(project).join("composed").join(name).with_extension("wasm")
     }
 
     fn target_dir(self, project: &Project) -> PathBuf {
@@ -87,7 +97,9 @@ pub(crate) fn run(project: &Project, profiles: &[Profile]) -> Result<()> {
         steps.run(&format!("the handlers, {name}"), profile.cargo(project, HANDLERS))?;
         steps.run(&format!("the verifier, {name}"), profile.cargo(project, &[VERIFIER]))?;
         steps.run(&format!("the gateway, {name}"), profile.cargo(project, &[MIDDLEWARE]))?;
-        steps.run(&format!("the ledger, {name}"), profile.cargo(project, &[MACHINE]))?;
+        let without_std = profile.cargo(project, &[MACHINE, HASHER]);
+        steps.run(&format!("the ledger and the hasher, {name}"), without_std)?;
+        portable::compose_auth(project, *profile)?;
     }
     // In one profile for every host: it computes little with P-256, and Cedar compiles for minutes.
     steps.run("the policies", Profile::BASELINE.cargo(project, &[POLICY]))?;
@@ -98,6 +110,15 @@ pub(crate) fn run(project: &Project, profiles: &[Profile]) -> Result<()> {
     steps.run("the storage adapters", Profile::BASELINE.cargo(project, ADAPTERS))?;
     portable::compose(project)?;
     steps.run("the runtime", project.cargo("build --release -p vwp-runtime"))
+}
+
+/// Builds the component of travellers, with the password hasher composed in.
+pub(crate) fn auth(project: &Project) -> Result<()> {
+    ensure_target()?;
+    let mut steps = Steps::new(2);
+    steps.run("auth, baseline", Profile::BASELINE.cargo(project, &[AUTH]))?;
+    steps.run("the hasher, baseline", Profile::BASELINE.cargo(project, &[HASHER]))?;
+    portable::compose_auth(project, Profile::BASELINE)
 }
 
 /// Builds the storage adapters for other hosts, with the ledger composed in.

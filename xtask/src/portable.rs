@@ -1,7 +1,8 @@
-//! What hosts other than ours need: storage adapters, with the state machine composed
-//! in, because Spin composes one level of dependencies.
+//! Components that others are composed into as they are built, because Spin composes one level of
+//! dependencies: storage adapters, with the state machine; and auth, with the password hasher, so
+//! that who takes auth as a dependency need not know of it.
 
-use crate::build::{MACHINE, Profile};
+use crate::build::{AUTH, HASHER, MACHINE, Profile};
 use crate::project::Project;
 use anyhow::{Context, Result};
 use std::path::Path;
@@ -14,6 +15,20 @@ pub(crate) const ADAPTERS: &[&str] = &["vwp-storage-sqlite", "vwp-storage-postgr
 /// What the machine exports and an adapter imports.
 const MACHINE_EXPORTS: [&str; 2] = ["vwp:storage/types@0.1.0", "vwp:storage/state-machine@0.1.0"];
 
+/// What the hasher exports and auth imports.
+const HASHER_EXPORTS: [&str; 1] = ["vwp:auth/password-hasher@0.1.0"];
+
+/// Writes `composed/auth.wasm`: the component of travellers with the password hasher inside.
+pub(crate) fn compose_auth(project: &Project, profile: Profile) -> Result<()> {
+    let (auth, hasher) = (profile.component(project, AUTH), profile.component(project, HASHER));
+    let bytes = plugged(&auth, &hasher, &HASHER_EXPORTS)
+        .with_context(|| format!("composing {} with {}", auth.display(), hasher.display()))?;
+    let path = profile.composed(project, "auth");
+    let folder = path.parent().context("the file is in a folder")?;
+    std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    std::fs::write(&path, bytes).with_context(|| format!("cannot write {}", path.display()))
+}
+
 /// Writes `target/spin/storage-….wasm`: each adapter with the machine inside.
 pub(crate) fn compose(project: &Project) -> Result<()> {
     let folder = project.target().join("spin");
@@ -21,7 +36,7 @@ pub(crate) fn compose(project: &Project) -> Result<()> {
     let machine = Profile::BASELINE.component(project, MACHINE);
     for adapter in ADAPTERS {
         let built = Profile::BASELINE.component(project, adapter);
-        let bytes = with_machine(&built, &machine)
+        let bytes = plugged(&built, &machine, &MACHINE_EXPORTS)
             .with_context(|| format!("composing {} with {}", built.display(), machine.display()))?;
         let name = adapter.strip_prefix("vwp-").unwrap_or(adapter);
         let path = folder.join(name).with_extension("wasm");
@@ -30,18 +45,19 @@ pub(crate) fn compose(project: &Project) -> Result<()> {
     Ok(())
 }
 
-fn with_machine(adapter: &Path, machine: &Path) -> Result<Vec<u8>> {
+/// The socket with the plug's exports of these names, and its own imports and exports otherwise.
+fn plugged(socket: &Path, plug: &Path, names: &[&str]) -> Result<Vec<u8>> {
     let mut graph = CompositionGraph::new();
-    let adapter = register(&mut graph, "vwp:storage-adapter", adapter)?;
-    let machine = register(&mut graph, "vwp:machine", machine)?;
-    let (adapter_instance, machine_instance) = (graph.instantiate(adapter), graph.instantiate(machine));
-    for name in MACHINE_EXPORTS {
-        let export = graph.alias_instance_export(machine_instance, name)?;
-        graph.set_instantiation_argument(adapter_instance, name, export)?;
+    let socket = register(&mut graph, "vwp:socket", socket)?;
+    let plug = register(&mut graph, "vwp:plug", plug)?;
+    let (socket_instance, plug_instance) = (graph.instantiate(socket), graph.instantiate(plug));
+    for name in names {
+        let export = graph.alias_instance_export(plug_instance, name)?;
+        graph.set_instantiation_argument(socket_instance, name, export)?;
     }
-    let exports: Vec<String> = graph.types()[graph[adapter].ty()].exports.keys().cloned().collect();
+    let exports: Vec<String> = graph.types()[graph[socket].ty()].exports.keys().cloned().collect();
     for name in exports {
-        let export = graph.alias_instance_export(adapter_instance, &name)?;
+        let export = graph.alias_instance_export(socket_instance, &name)?;
         graph.export(export, &name)?;
     }
     Ok(graph.encode(EncodeOptions::default())?)

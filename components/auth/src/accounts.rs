@@ -12,7 +12,7 @@ use crate::devices::{self, Source};
 use crate::error::AuthError;
 use crate::handle::Handle;
 use crate::limits::Client;
-use crate::password::{self, Password, Verdict};
+use crate::password::{self, Composed, Hasher, Password, Verdict};
 use crate::sign_ins::{self, SignedIn};
 use crate::{attempts, sessions};
 use serde::{Deserialize, Serialize};
@@ -57,7 +57,7 @@ pub async fn sign_up(
     let id = jose::encode(environment.random_bytes::<16>());
     let record = Record {
         handle: handle.shown().to_owned(),
-        password: password::hash(&password, environment)?,
+        password: password::hash(&Composed, &password, environment)?,
         created_at: environment.now,
     };
     let traveller_key = traveller_key(&id);
@@ -83,13 +83,25 @@ pub async fn sign_in(
     client: &Client,
     environment: &Environment<'_>,
 ) -> Result<SignedIn, AuthError> {
+    sign_in_with(&Composed, kv, (handle, password), client, environment).await
+}
+
+/// The same with another hasher, for whoever compares the work that answers take, which a clock
+/// does badly.
+pub async fn sign_in_with(
+    hasher: &impl Hasher,
+    kv: &impl Kv,
+    (handle, password): (&str, &str),
+    client: &Client,
+    environment: &Environment<'_>,
+) -> Result<SignedIn, AuthError> {
     // What breaks the rules cannot belong to anybody, which tells nothing about who exists.
     let handle = Handle::new(handle).map_err(|_| AuthError::WrongCredentials)?;
     let password = Password::given(password).map_err(|_| AuthError::WrongCredentials)?;
     let Seen { found, source } = look(kv, &handle, client).await?;
     attempts::count(kv, handle.folded(), &source, environment).await?;
     let hash = found.as_ref().map(|found| found.record.password.as_str());
-    let verdict = password::verify(&password, hash)?;
+    let verdict = password::verify(hasher, &password, hash)?;
     let known = found.as_ref().map(|found| found.id.clone());
     let (Some(found), Verdict::Right { outdated }) = (found, verdict) else {
         audit::sign_in_failed(kv, known.as_deref(), handle.folded(), "password", environment).await?;
@@ -102,7 +114,7 @@ pub async fn sign_in(
     let key = traveller_key(&found.id);
     let check = Check::unchanged(key.clone(), Some(&found.entry));
     if outdated {
-        let rehashed = Record { password: password::hash(&password, environment)?, ..found.record };
+        let rehashed = Record { password: password::hash(hasher, &password, environment)?, ..found.record };
         let put = Write::put(key, to_json(&rehashed)?);
         let with_rehash: Vec<Write> = writes.iter().cloned().chain([put]).collect();
         let outcome = audit::commit(kv, &event, &[check], &with_rehash, environment).await?;
@@ -130,7 +142,7 @@ pub async fn change_password(
     let (record, entry) = read(kv, traveller).await?.ok_or_else(no_such_traveller)?;
     let handle = Handle::new(&record.handle)?;
     let password = Password::chosen(password, &handle)?;
-    let changed = Record { password: password::hash(&password, environment)?, ..record };
+    let changed = Record { password: password::hash(&Composed, &password, environment)?, ..record };
     let key = traveller_key(traveller);
     let check = Check::unchanged(key.clone(), Some(&entry));
     let event = Event::traveller(Kind::MethodAdded, traveller).with("method", "password");
@@ -154,7 +166,7 @@ pub(crate) async fn reauthenticate(
     let handle = Handle::new(&record.handle)?;
     let source = sign_ins::source(kv, client, id).await?;
     attempts::count(kv, handle.folded(), &source, environment).await?;
-    match password::verify(&password, Some(&record.password))? {
+    match password::verify(&Composed, &password, Some(&record.password))? {
         Verdict::Right { .. } => Ok(()),
         Verdict::Wrong => {
             audit::sign_in_failed(kv, Some(id), handle.folded(), "password", environment).await?;

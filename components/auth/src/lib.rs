@@ -62,10 +62,11 @@ mod component {
     use crate::{AuthError, accounts, http, sessions, verify};
     use bindings::exports::vwp::auth::{accounts as accounts_api, passports as passports_api};
     use bindings::exports::vwp::auth::{tickets as tickets_api, verifier};
-    use bindings::vwp::auth::types;
+    use bindings::vwp::auth::{password_hasher, types};
     use vwp_core::{Environment, Problem};
     use vwp_guest::http_types::{ErrorCode, Request, Response};
     use vwp_guest::{HttpHandler, Store};
+    use vwp_password::{Fault, Hasher, SALT_LENGTH, Verdict};
     use vwp_verifier::keys::KeySet;
     use vwp_verifier::ticket;
 
@@ -90,6 +91,24 @@ mod component {
                 http::handle(&Store, environment, request).await
             })
             .await
+        }
+    }
+
+    /// The hasher that this component is composed with.
+    pub(crate) struct Composed;
+
+    impl Hasher for Composed {
+        fn hash(&self, password: &str, salt: &[u8; SALT_LENGTH]) -> Result<String, Fault> {
+            password_hasher::hash(password, salt).map_err(|_| Fault)
+        }
+
+        fn verify(&self, password: &str, phc: Option<&str>) -> Result<Verdict, Fault> {
+            match password_hasher::verify(password, phc) {
+                Ok(password_hasher::Verdict::Wrong) => Ok(Verdict::Wrong),
+                Ok(password_hasher::Verdict::Right) => Ok(Verdict::Right { outdated: false }),
+                Ok(password_hasher::Verdict::Outdated) => Ok(Verdict::Right { outdated: true }),
+                Err(_) => Err(Fault),
+            }
         }
     }
 

@@ -13,7 +13,7 @@
 //! - [`operator`]: an operator's keys at a port.
 //! - [`zone`]: the DNS zone, for who runs the port: its keys, its secondaries, its contents.
 //! - [`keyring`]: the port's own signing keys, listed and rotated by an administrator.
-//! - [`policy`]: policies, checked and tried on requests.
+//! - `policy`, with the feature of this name: policies, checked and tried on requests.
 //! - [`exit`]: what a command's exit status says.
 
 pub mod action;
@@ -26,6 +26,7 @@ pub mod nsupdate;
 pub mod operator;
 pub mod output;
 mod patience;
+#[cfg(feature = "policy")]
 pub mod policy;
 pub mod port;
 pub mod presentation;
@@ -64,6 +65,7 @@ pub enum Command {
     #[command(subcommand)]
     Keys(keyring::Command),
     /// Check policies, and explain what they decide
+    #[cfg(feature = "policy")]
     #[command(subcommand)]
     Policy(policy::Command),
 }
@@ -82,6 +84,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::Operator(command) => operator::run(&command),
         Command::Zone(command) => zone::run(&command),
         Command::Keys(command) => keyring::run(&command),
+        #[cfg(feature = "policy")]
         Command::Policy(command) => policy::run(&command),
     }
 }

@@ -1,7 +1,7 @@
-//! Passwords: Argon2id (RFC 9106) with the parameters that OWASP's Password Storage
-//! Cheat Sheet gives first: 19 MiB of memory, two passes, one lane. Hashes are kept as
-//! PHC strings, which name their parameters, so parameters can rise later: a password is
-//! hashed anew when its owner next signs in.
+//! Passwords: which texts are some, and in which form they are hashed. Hashing itself is apart, in
+//! `vwp-password`, and in the component of that when this one runs as a component ([`Composed`]), so
+//! that its memory is bounded. A password whose hash has weaker parameters than today's is hashed anew
+//! when its owner next signs in.
 //!
 //! The rules are those of NIST SP 800-63B, section 3.1.1.2: length, and none of the passwords that
 //! are tried first ([`common`]); no others. Passwords are compared as RFC 8265 says, section 4.2
@@ -11,13 +11,16 @@
 mod common;
 
 use crate::handle::Handle;
-use argon2::password_hash::phc::PasswordHash;
-use argon2::{ARGON2ID_IDENT, Algorithm, Argon2, Params, PasswordHasher, PasswordVerifier, Version};
 use precis_profiles::OpaqueString;
 use precis_profiles::precis_core::profile::PrecisFastInvocation;
-use std::cell::Cell;
 use std::fmt;
 use vwp_core::{Environment, Problem};
+pub use vwp_password::{Hasher, Verdict};
+
+#[cfg(target_family = "wasm")]
+pub(crate) use crate::component::Composed;
+#[cfg(not(target_family = "wasm"))]
+pub(crate) use vwp_password::Native as Composed;
 
 /// The fewest characters of a password.
 pub const LENGTH_MIN: usize = 8;
@@ -25,15 +28,6 @@ pub const LENGTH_MIN: usize = 8;
 pub const LENGTH_MAX: usize = 128;
 /// The most bytes that are normalised at all; no acceptable password is longer.
 const INPUT_BYTES_MAX: usize = 2048;
-
-const PARAMS: Params = match Params::new(19_456, 2, 1, None) {
-    Ok(params) => params,
-    Err(_) => panic!("the parameters are not Argon2's"),
-};
-
-/// The salt of the work that is done when there is nothing to compare with. It need
-/// not be secret or unique, because the result is thrown away.
-const SALT_OF_NOBODY: &[u8; 16] = b"no such handle--";
 
 /// Why a text cannot be a password.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -97,60 +91,19 @@ impl Password {
     }
 }
 
-/// What became of a comparison.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
-    /// Not the password.
-    Wrong,
-    /// The password.
-    Right {
-        /// Whether its hash was made with weaker parameters than today's.
-        outdated: bool,
-    },
-}
-
-thread_local! {
-    static HASHES: Cell<u64> = const { Cell::new(0) };
-}
-
-/// How many passwords this thread has hashed with today's parameters or weaker ones: for whoever
-/// compares the work that answers take, which a clock does badly.
-pub fn hashes() -> u64 {
-    HASHES.get()
-}
-
 /// Hashes a password into a PHC string.
-pub fn hash(password: &Password, environment: &Environment<'_>) -> Result<String, Problem> {
-    let salt = environment.random_bytes::<16>();
-    HASHES.set(HASHES.get().wrapping_add(1));
-    hasher()
-        .hash_password_with_salt(password.0.as_bytes(), &salt)
-        .map(|hash| hash.to_string())
-        .map_err(|_| Problem::internal())
+pub fn hash(
+    hasher: &impl Hasher,
+    password: &Password,
+    environment: &Environment<'_>,
+) -> Result<String, Problem> {
+    hasher.hash(&password.0, &environment.random_bytes()).map_err(|_| Problem::internal())
 }
 
 /// Compares a password with a hash. Without a hash it does the same work and says no,
 /// so that the time taken does not tell whether there was one.
-pub fn verify(password: &Password, phc: Option<&str>) -> Result<Verdict, Problem> {
-    HASHES.set(HASHES.get().wrapping_add(1));
-    let Some(phc) = phc else {
-        let work = hasher().hash_password_with_salt(password.0.as_bytes(), SALT_OF_NOBODY);
-        return work.map(|_| Verdict::Wrong).map_err(|_| Problem::internal());
-    };
-    let stored = PasswordHash::new(phc).map_err(|_| Problem::internal())?;
-    let params = Params::try_from(&stored).map_err(|_| Problem::internal())?;
-    if hasher().verify_password(password.0.as_bytes(), &stored).is_err() {
-        return Ok(Verdict::Wrong);
-    }
-    let outdated = stored.algorithm != ARGON2ID_IDENT
-        || params.m_cost() < PARAMS.m_cost()
-        || params.t_cost() < PARAMS.t_cost()
-        || params.p_cost() < PARAMS.p_cost();
-    Ok(Verdict::Right { outdated })
-}
-
-fn hasher() -> Argon2<'static> {
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, PARAMS)
+pub fn verify(hasher: &impl Hasher, password: &Password, phc: Option<&str>) -> Result<Verdict, Problem> {
+    hasher.verify(&password.0, phc).map_err(|_| Problem::internal())
 }
 
 #[cfg(test)]
@@ -197,22 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn hashes_name_the_parameters_of_owasp_and_never_the_password() {
-        let salted = hasher().hash_password_with_salt(b"correct horse", &[7; 16]).unwrap().to_string();
-        assert!(salted.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{salted}");
+    fn a_password_shows_in_no_log() {
         assert_eq!(format!("{:?}", Password::given("correct horse").unwrap()), "Password(..)");
-    }
-
-    #[test]
-    fn a_password_of_weaker_parameters_is_right_and_outdated() {
-        let weak = Argon2::new(Algorithm::Argon2id, Version::V0x13, Params::new(64, 1, 1, None).unwrap());
-        let weak = weak.hash_password_with_salt(b"correct horse", &[7; 16]).unwrap().to_string();
-        let right = Password::given("correct horse").unwrap();
-        let wrong = Password::given("wrong horse").unwrap();
-        assert_eq!(verify(&right, Some(&weak)), Ok(Verdict::Right { outdated: true }));
-        assert_eq!(verify(&wrong, Some(&weak)), Ok(Verdict::Wrong));
-        assert_eq!(verify(&right, None), Ok(Verdict::Wrong));
-        let today = hasher().hash_password_with_salt(b"correct horse", &[7; 16]).unwrap().to_string();
-        assert_eq!(verify(&right, Some(&today)), Ok(Verdict::Right { outdated: false }));
     }
 }

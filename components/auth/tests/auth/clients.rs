@@ -101,7 +101,10 @@ impl Kv for Meeting {
     }
 
     async fn scan(&self, range: &KeyRange, limit: u32, direction: Direction) -> Result<Page, StorageError> {
-        self.store.scan(range, limit, direction).await
+        let (reads, commits, writes) = self.asked.get();
+        let page = self.store.scan(range, limit, direction).await?;
+        self.asked.set((reads + 1 + page.items.len(), commits, writes));
+        Ok(page)
     }
 
     async fn commit(&self, checks: &[Check], writes: &[Write]) -> Result<Outcome, StorageError> {

@@ -6,8 +6,8 @@ use futures::executor::block_on;
 use futures::future::join_all;
 use http::{HeaderMap, StatusCode, header};
 use serde_json::json;
+use vwp_auth::AuthError;
 use vwp_auth::limits::{self, Charge, Rule};
-use vwp_auth::{AuthError, accounts, password};
 
 const HOME: &str = "192.0.2.7";
 const ELSEWHERE: &str = "198.51.100.7";
@@ -178,39 +178,6 @@ fn those_who_charge_one_subject_at_once_never_have_more_than_there_is() {
     let outcomes = block_on(join_all(tries));
     assert!(outcomes.iter().filter(|outcome| outcome.is_ok()).count() <= 5);
     assert!(outcomes.iter().all(|outcome| matches!(outcome, Ok(_) | Err(AuthError::Throttled(_)))));
-}
-
-#[test]
-fn a_sign_in_takes_the_same_work_whether_or_not_there_is_such_a_traveller() {
-    const TRIES: usize = 64;
-    let port = Port::new();
-    for handle in ["ada", "grace", "edith"] {
-        port.sign_up(handle);
-    }
-    let client = limits::Client {
-        network: Some(limits::Network::of(HOME.parse().unwrap())),
-        device: Some("A".repeat(43)),
-    };
-    let work = |handle: &str| {
-        let store = Meeting::new(&port.store);
-        let hashes = password::hashes();
-        let outcome =
-            block_on(accounts::sign_in(&store, handle, "not the password", &client, &port.environment()));
-        assert!(matches!(outcome, Err(AuthError::WrongCredentials)));
-        (store.asked.get(), password::hashes() - hashes)
-    };
-    let mut seen = std::collections::BTreeSet::new();
-    for round in 0..TRIES {
-        // Known and unknown handles in turn, each as late in its count of failures as the other.
-        let known = work(["ada", "grace", "edith"][round % 3]);
-        let unknown = work(["nobody", "stranger", "someone"][round % 3]);
-        assert_eq!(known, unknown, "in round {round}");
-        seen.insert(known);
-        port.advance_s(24 * 3600);
-    }
-    let ((_, commits, _), hashes) = *seen.first().unwrap();
-    // One commit counts the failure, the other tells of it in the log.
-    assert_eq!((seen.len(), commits, hashes), (1, 2, 1));
 }
 
 #[test]

@@ -24,3 +24,4 @@ mod statuses;
 mod support;
 mod tickets;
 mod travel;
+mod uniform;
