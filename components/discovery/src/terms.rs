@@ -19,7 +19,7 @@ pub const PLACED: &str = "@";
 pub const TITLE: char = 'n';
 /// The family of all words.
 pub const WORD: char = 'w';
-/// The family of the first letters, up to four, of the words in [`TITLE`].
+/// The family of the first letters, up to five, of the words in [`TITLE`].
 pub const START: char = 'x';
 /// The family of tags.
 pub const TAG: char = 't';
@@ -53,10 +53,10 @@ pub const VALUES_MAX: usize = 32;
 pub const VALUE_LENGTH_MAX: usize = 128;
 /// A shorter word than this, in characters, is looked up as the start of words in
 /// [`START`]; the words that a longer one starts are read off the index itself.
-pub const START_LENGTH: usize = 5;
+pub const START_LENGTH: usize = 6;
 /// The resolutions of H3 at which a world's cell is kept, from coarse to fine. Cells of the
 /// finest have edges of 3.7 km on average.
-pub const RESOLUTIONS: [Resolution; 3] = [Resolution::Two, Resolution::Four, Resolution::Six];
+pub const RESOLUTIONS: [Resolution; 4] = [Resolution::Zero, Resolution::Two, Resolution::Four, Resolution::Six];
 
 /// The words of a text, in order, each as often as it occurs.
 pub fn of_text(text: &str) -> impl Iterator<Item = String> {
@@ -243,6 +243,7 @@ mod tests {
             "xar",
             "xare",
             "xaren",
+            "xarena",
             "xf",
             "xfu",
             "xfun",
@@ -254,7 +255,7 @@ mod tests {
         ];
         assert_eq!(fixed, expected);
         let cells: Vec<CellIndex> = terms.iter().filter_map(|term| cell_of(term)).collect();
-        assert_eq!(cells.len(), 3);
+        assert_eq!(cells.len(), 4);
         assert!(
             cells.iter().all(|cell| leaf((52.5, 13.4)).unwrap().parent(cell.resolution()) == Some(*cell))
         );

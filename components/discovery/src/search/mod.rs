@@ -98,7 +98,9 @@ async fn filter<S: Kv>(
     question: &Question,
     asked: &Asked,
 ) -> Result<RoaringBitmap, Problem> {
-    let mut wanted = vec![terms::ALL.to_owned()];
+    // Who has to be within a distance is found by cells, in which are only worlds with a place.
+    let is_placed = question.near.is_some() && question.within_km.is_none();
+    let mut wanted = vec![if is_placed { terms::PLACED } else { terms::ALL }.to_owned()];
     wanted.extend(asked.filters.iter().flatten().cloned());
     let mut found = view.terms(&wanted).await?.into_iter();
     let mut passing = found.next().unwrap_or_default();
@@ -107,9 +109,6 @@ async fn filter<S: Kv>(
     }
     if let Some(level) = question.rating_max {
         passing &= view.between(&terms::rating(0), &terms::rating(level)).await?;
-    }
-    if question.near.is_some() {
-        passing &= view.terms(&[terms::PLACED.to_owned()]).await?.pop().unwrap_or_default();
     }
     Ok(passing)
 }

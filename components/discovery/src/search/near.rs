@@ -7,7 +7,7 @@
 //! cell has only a few of the worlds that are wanted, these are looked up in place of the cells in it.
 
 use crate::index::view::View;
-use crate::terms::RESOLUTIONS;
+use crate::terms::{self, RESOLUTIONS};
 use h3o::{CellIndex, LatLng, Resolution};
 use roaring::RoaringBitmap;
 use std::cmp::Reverse;
@@ -84,14 +84,16 @@ impl Near {
     ) -> Result<(RoaringBitmap, RoaringBitmap), Problem> {
         // Numbers that are put together once: each union of bitmaps would copy what was found before.
         let (mut found, mut doubtful) = (Vec::new(), Vec::new());
-        let mut left: Vec<CellIndex> =
-            CellIndex::base_cells().filter(|cell| self.nearest_m(*cell) <= metres).collect();
+        let near = CellIndex::base_cells().filter(|cell| self.nearest_m(*cell) <= metres);
+        let (whole, mut left): (Vec<CellIndex>, Vec<CellIndex>) =
+            near.partition(|cell| self.farthest_m(*cell) <= metres);
+        let whole: Vec<String> = whole.into_iter().map(terms::cell).collect();
+        found.extend(view.terms(&whole).await?.iter().flat_map(|members| members & all));
         while let Some(cell) = left.pop() {
             for (child, members) in self.open(view, cell).await?.iter() {
-                let (distance, radius) = (self.distance_m(*child), radius_m(child.resolution()));
-                if distance + radius <= metres {
+                if self.farthest_m(*child) <= metres {
                     found.extend(members & all);
-                } else if distance.saturating_sub(radius) <= metres && !is_finest(*child) {
+                } else if self.nearest_m(*child) <= metres && !is_finest(*child) {
                     let members = members & all;
                     if members.len() <= FEW_IN_A_CELL {
                         doubtful.extend(members);
@@ -107,6 +109,11 @@ impl Near {
     /// How near a world of a cell can be, in metres.
     fn nearest_m(&self, cell: CellIndex) -> u64 {
         self.distance_m(cell).saturating_sub(radius_m(cell.resolution()))
+    }
+
+    /// How far a world of a cell can be, in metres.
+    fn farthest_m(&self, cell: CellIndex) -> u64 {
+        self.distance_m(cell) + radius_m(cell.resolution())
     }
 
     /// The cells in a cell, of the next resolution, that have worlds.
