@@ -2,6 +2,7 @@
 
 use crate::admission::Room;
 use crate::chain::Chain;
+use crate::compiled;
 use crate::compose::{self, Binaries};
 use crate::dns::Resolver;
 use crate::handler::Handler;
@@ -61,14 +62,15 @@ pub fn ready(
     config: &RuntimeConfig,
     progress: impl Fn(&str),
 ) -> Result<Application> {
-    let engine = engine::engine(Some(folders.cache))?;
+    let engine = engine::engine()?;
     let linker = host::linker(&engine)?;
     let mut binaries = Binaries::default();
+    let code = compiled::Folder::open(folders.cache)?;
     progress("opening the store");
     let cache_bytes = app.store_cache_bytes.unwrap_or_else(memory::store_cache_bytes);
     let options = FjallOptions { cache_bytes, ..FjallOptions::default() };
     let store: Arc<dyn StoreEngine> = Arc::new(FjallEngine::open(folders.store, options)?);
-    let machines = machines(app, &mut binaries, &*store, folders, &progress)?;
+    let machines = machines(app, &mut binaries, &*store, &code, &progress)?;
     let stopping = Arc::new(AtomicBool::new(false));
     let databases = databases::open(app, config, folders.sqlite)?;
     let network = Arc::new(Network::new(config.blocked_networks.clone()));
@@ -82,48 +84,84 @@ pub fn ready(
         }
         grants.insert(id.clone(), Arc::new(grant));
     }
-    let handlers = handlers(app, &engine, &linker, &mut binaries, &grants, &progress)?;
+    let mut maker =
+        Maker { app, engine: &engine, linker: &linker, binaries, code: &code, progress: &progress };
+    let handlers = handlers(&mut maker, &grants)?;
     let router = Arc::new(Router::new(handlers.routes, app.wait));
     let chain = Arc::new(Chain::new(handlers.components, router.clone()));
     network.attach(&chain);
-    // Without middleware, and so compiled apart from what answers requests.
-    let mut bare = BTreeMap::new();
+    // What answers requests does the rest as well; what answers none is made for it.
+    let mut made = handlers.linked;
     for id in app.resolver.iter().chain(&app.scheduled) {
-        if !bare.contains_key(id) {
-            progress(&format!("compiling {id} without middleware"));
-            let bytes = compose::component(&mut binaries, &app.components[id])?;
-            bare.insert(id, link(&engine, &linker, &bytes, id)?);
+        if !made.contains_key(id) {
+            made.insert(id.clone(), maker.component(id)?);
         }
     }
-    let resolver = app.resolver.as_ref().map(|id| Resolver::start(&engine, &bare[id], &grants[id]));
-    let timers = app.scheduled.iter().map(|id| Timer::new(&engine, &bare[id], &grants[id]));
+    code.tidy();
+    let resolver = app.resolver.as_ref().map(|id| Resolver::start(&engine, &made[id], &grants[id]));
+    let timers = app.scheduled.iter().map(|id| Timer::new(&engine, &made[id], &grants[id]));
     let (resolver, timers) = (resolver.transpose()?, timers.collect::<Result<_>>()?);
-    engine::release_memory();
     let ticker = engine::EpochTicker::start(&engine)?;
     Ok(Application { router, chain, resolver, timers, store, stopping, _ticker: ticker })
 }
 
-fn link(engine: &Engine, linker: &Linker<State>, bytes: &[u8], id: &str) -> Result<InstancePre<State>> {
-    let pre = linker.instantiate_pre(&Compiled::new(engine, bytes)?).map_err(anyhow::Error::from);
-    pre.with_context(|| format!("component `{id}` needs what this host does not offer"))
+/// Makes what runs out of binaries.
+struct Maker<'a> {
+    app: &'a App,
+    engine: &'a Engine,
+    linker: &'a Linker<State>,
+    binaries: Binaries,
+    code: &'a compiled::Folder,
+    progress: &'a dyn Fn(&str),
+}
+
+impl Maker<'_> {
+    /// A component alone, with its dependencies.
+    fn component(&mut self, id: &str) -> Result<InstancePre<State>> {
+        let (binaries, component) = (&mut self.binaries, &self.app.components[id]);
+        let recipe = compose::recipe_of_component(binaries, component)?;
+        let compiled = self.code.component(self.engine, &recipe, || {
+            (self.progress)(&format!("compiling {id}"));
+            compose::component(binaries, component)
+        })?;
+        self.link(&compiled, id)
+    }
+
+    /// What answers a route.
+    fn route(&mut self, route: &Route) -> Result<InstancePre<State>> {
+        let binaries = &mut self.binaries;
+        let recipe = compose::recipe_of_route(binaries, self.app, route)?;
+        let compiled = self.code.component(self.engine, &recipe, || {
+            (self.progress)(&format!("compiling {}", route.component));
+            compose::route(binaries, self.app, route)
+        })?;
+        self.link(&compiled, &route.component)
+    }
+
+    fn link(&self, compiled: &Compiled, id: &str) -> Result<InstancePre<State>> {
+        let pre = self.linker.instantiate_pre(compiled).map_err(anyhow::Error::from);
+        pre.with_context(|| format!("component `{id}` needs what this host does not offer"))
+    }
 }
 
 fn machines(
     app: &App,
     binaries: &mut Binaries,
     store: &dyn StoreEngine,
-    folders: &Folders<'_>,
+    code: &compiled::Folder,
     progress: &impl Fn(&str),
 ) -> Result<BTreeMap<String, Arc<dyn Replicated>>> {
     let mut machines = BTreeMap::new();
     if app.machines.is_empty() {
         return Ok(machines);
     }
-    let engine = machine::engine(Some(folders.cache))?;
+    let engine = machine::engine()?;
     for (name, component) in &app.machines {
         progress(&format!("replaying machine {name}"));
-        let bytes = compose::component(binaries, &app.components[component])?;
-        let factory = machine::factory(&engine, &bytes).with_context(|| format!("machine `{name}`"))?;
+        let component = &app.components[component];
+        let recipe = compose::recipe_of_component(binaries, component)?;
+        let compiled = code.component(&engine, &recipe, || compose::component(binaries, component))?;
+        let factory = machine::factory(&engine, &compiled).with_context(|| format!("machine `{name}`"))?;
         machines.insert(name.clone(), store.open_machine(name, factory, ReplicaOptions::default())?);
     }
     Ok(machines)
@@ -167,20 +205,15 @@ fn grant(
 struct Handlers {
     routes: Vec<(Pattern, Handler)>,
     components: BTreeMap<String, Handler>,
+    linked: BTreeMap<String, InstancePre<State>>,
 }
 
 /// One handler per different composition, however many routes lead to it.
-fn handlers(
-    app: &App,
-    engine: &Engine,
-    linker: &Linker<State>,
-    binaries: &mut Binaries,
-    grants: &BTreeMap<String, Arc<Grants>>,
-    progress: &impl Fn(&str),
-) -> Result<Handlers> {
+fn handlers(maker: &mut Maker<'_>, grants: &BTreeMap<String, Arc<Grants>>) -> Result<Handlers> {
+    let app = maker.app;
     let room = Arc::new(Room::new(app.wait));
     let mut made: Vec<(&Route, Handler)> = Vec::new();
-    let mut handlers = Handlers { routes: Vec::new(), components: BTreeMap::new() };
+    let mut handlers = Handlers { routes: Vec::new(), components: BTreeMap::new(), linked: BTreeMap::new() };
     for route in &app.routes {
         let same = made
             .iter()
@@ -188,9 +221,9 @@ fn handlers(
         let handler = if let Some((_, handler)) = same {
             handler.clone()
         } else {
-            progress(&format!("compiling {}", route.component));
-            let bytes = compose::route(binaries, app, route)?;
-            let handler = Handler::new(engine, linker, &bytes, &grants[&route.component], &room)?;
+            let linked = maker.route(route)?;
+            handlers.linked.entry(route.component.clone()).or_insert_with(|| linked.clone());
+            let handler = Handler::new(maker.engine, linked, &grants[&route.component], &room)?;
             made.push((route, handler.clone()));
             handler
         };

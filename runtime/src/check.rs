@@ -22,8 +22,8 @@ impl Check {
     /// Prints each component with its grants and imports; fails if any is not satisfied.
     pub fn run(&self) -> Result<()> {
         let app = manifest::load(&self.from, manifest::Mode::portable(self.portable))?;
-        let engine = engine::engine(None)?;
-        let machine_engine = machine::engine(None)?;
+        let engine = engine::engine()?;
+        let machine_engine = machine::engine()?;
         let linker = host::linker(&engine)?;
         let mut binaries = Binaries::default();
         let mut unsatisfied = 0;
@@ -47,8 +47,8 @@ impl Check {
             let bytes = compose::component(&mut binaries, component)?;
             let is_machine = app.machines.values().any(|id| *id == component.id);
             let satisfied = if is_machine {
-                imports(&machine_engine, &bytes)?;
-                machine::factory(&machine_engine, &bytes).map(|_| ())
+                let compiled = imports(&machine_engine, &bytes)?;
+                machine::factory(&machine_engine, &compiled).map(|_| ())
             } else {
                 let compiled = imports(&engine, &bytes)?;
                 let middleware = app.routes.iter().flat_map(|route| &route.middleware);

@@ -1,30 +1,24 @@
 //! The Wasmtime engine: one for the process, configured for many short requests.
 
 use anyhow::Result;
-use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
-use wasmtime::{Cache, CacheConfig, Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
+use wasmtime::{Config, Engine, InstanceAllocationStrategy, PoolingAllocationConfig};
 
 /// How often a running guest is interrupted to look at its deadline and to let others run.
 pub const EPOCH_TICK: Duration = Duration::from_millis(5);
 /// How many component instances may live at once.
 pub const INSTANCES_MAX: u32 = 256;
 
-/// Makes the engine. Compiled code is kept in `cache`, so that a second start is quick.
-pub fn engine(cache: Option<&Path>) -> Result<Engine> {
+/// Makes the engine.
+pub fn engine() -> Result<Engine> {
     let mut config = Config::new();
     config.wasm_component_model_async(true);
     // Arithmetic on P-256 is about three times as fast with it; see the benchmarks.
     config.wasm_wide_arithmetic(true);
     config.epoch_interruption(true);
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pooling()));
-    if let Some(folder) = cache {
-        let mut settings = CacheConfig::new();
-        settings.with_directory(folder);
-        config.cache(Some(Cache::new(settings)?));
-    }
     Ok(Engine::new(&config)?)
 }
 
@@ -47,18 +41,6 @@ fn pooling() -> PoolingAllocationConfig {
     pooling.linear_memory_keep_resident(64 * 1024);
     pooling.table_keep_resident(16 * 1024);
     pooling
-}
-
-/// Gives memory that is free back to the system. Compiling takes much and then needs none
-/// of it, but the allocator keeps it for whoever might ask next.
-pub fn release_memory() {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    {
-        #![allow(unsafe_code, reason = "no safe crate offers malloc_trim")]
-        // SAFETY: malloc_trim(3) takes no pointer, locks the allocator itself, and touches
-        // nothing that is in use.
-        unsafe { libc::malloc_trim(0) };
-    }
 }
 
 /// Advances the engine's epoch until dropped.

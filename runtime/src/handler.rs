@@ -18,7 +18,7 @@ use tokio::sync::futures::OwnedNotified;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Sleep;
 use vwp_core::Problem;
-use wasmtime::component::{Component, GuestTaskId, Linker};
+use wasmtime::component::{GuestTaskId, InstancePre};
 use wasmtime::{Engine, Store, StoreContextMut};
 use wasmtime_wasi_http::handler::{
     ExpirationError, HandlerState, Instance, InstantiationError, ProxyHandler, ProxyPre, Request, Response,
@@ -39,18 +39,13 @@ pub struct Handler {
 }
 
 impl Handler {
-    /// Compiles a composed component and links it.
+    /// Serves a component that was linked.
     pub fn new(
         engine: &Engine,
-        linker: &Linker<State>,
-        bytes: &[u8],
+        pre: InstancePre<State>,
         grants: &Arc<Grants>,
         room: &Arc<Room>,
     ) -> Result<Self> {
-        let component = Component::new(engine, bytes)?;
-        let pre = linker.instantiate_pre(&component).map_err(anyhow::Error::from).with_context(|| {
-            format!("component `{}` needs what this host does not offer", grants.component)
-        })?;
         // WASI 0.3 is tried first; a handler of WASI 0.2 is as good.
         let pre = match p3::bindings::ServicePre::new(pre.clone()) {
             Ok(pre) => ProxyPre::P3(pre),

@@ -13,6 +13,7 @@ pub mod arguments;
 pub mod body;
 pub mod chain;
 pub mod check;
+pub mod compiled;
 pub mod compose;
 pub mod databases;
 pub mod dns;

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use std::sync::Arc;
 use vwp_store::{HostMachine, MachineError, MachineFactory};
 use wasmtime::component::{Component, Linker};
-use wasmtime::{Cache, CacheConfig, Config, Engine, Store};
+use wasmtime::{Config, Engine, Store};
 
 mod bindings {
     #![allow(missing_docs, unreachable_pub, clippy::pedantic, reason = "generated")]
@@ -20,22 +20,16 @@ mod bindings {
 }
 
 /// Makes the engine that machines run on.
-pub fn engine(cache: Option<&std::path::Path>) -> Result<Engine> {
+pub fn engine() -> Result<Engine> {
     let mut config = Config::new();
     config.wasm_wide_arithmetic(true);
-    if let Some(folder) = cache {
-        let mut settings = CacheConfig::new();
-        settings.with_directory(folder);
-        config.cache(Some(Cache::new(settings)?));
-    }
     Ok(Engine::new(&config)?)
 }
 
-/// Compiles a machine; the factory makes empty ones.
-pub fn factory(engine: &Engine, bytes: &[u8]) -> Result<MachineFactory> {
-    let component = Component::new(engine, bytes)?;
+/// Links a machine; the factory makes empty ones.
+pub fn factory(engine: &Engine, component: &Component) -> Result<MachineFactory> {
     let pre = Linker::<()>::new(engine)
-        .instantiate_pre(&component)
+        .instantiate_pre(component)
         .map_err(anyhow::Error::from)
         .context("a state machine must import nothing")?;
     let pre = bindings::MachinePre::new(pre)

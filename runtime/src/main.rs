@@ -3,11 +3,17 @@
 
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
+use mimalloc::MiMalloc;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
 use vwp_runtime::check::Check;
 use vwp_runtime::up::Up;
+
+/// Requests are many small allocations on some threads at once, which the C library's allocators do
+/// slowly; musl's above all. Without huge pages, which would keep much of what is free.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 /// VirtualWorldPort: the port through which people travel between virtual worlds
 #[derive(Debug, Parser)]

@@ -56,7 +56,8 @@ pub const VALUE_LENGTH_MAX: usize = 128;
 pub const START_LENGTH: usize = 6;
 /// The resolutions of H3 at which a world's cell is kept, from coarse to fine. Cells of the
 /// finest have edges of 3.7 km on average.
-pub const RESOLUTIONS: [Resolution; 4] = [Resolution::Zero, Resolution::Two, Resolution::Four, Resolution::Six];
+pub const RESOLUTIONS: [Resolution; 4] =
+    [Resolution::Zero, Resolution::Two, Resolution::Four, Resolution::Six];
 
 /// The words of a text, in order, each as often as it occurs.
 pub fn of_text(text: &str) -> impl Iterator<Item = String> {

@@ -67,7 +67,7 @@ impl Guest {
     /// On the engine that handlers run on.
     async fn start(profile: Profile, scratch: &Path) -> Result<(engine::EpochTicker, Self)> {
         let bytes = guests::build("curve", profile)?;
-        let engine = engine::engine(None)?;
+        let engine = engine::engine()?;
         let linker = host::linker(&engine)?;
         let grants = guests::grants(&format!("curve-{profile:?}"), scratch)?;
         let mut store = host::store(&engine, &grants)?;

@@ -25,6 +25,7 @@ use vwp_runtime::handler::Handler;
 use vwp_runtime::manifest::Pattern;
 use vwp_runtime::server::{self, Server};
 use vwp_runtime::{engine, host, http as trigger};
+use wasmtime::component::Component;
 
 /// The three in turns.
 pub(crate) fn rows(bench: &Bench) -> Result<Vec<Row>> {
@@ -97,11 +98,12 @@ struct Hello {
 impl Hello {
     async fn start(scratch: &Path) -> Result<Self> {
         let bytes = guests::build("hello", Profile::Wide)?;
-        let engine = engine::engine(None)?;
+        let engine = engine::engine()?;
         let linker = host::linker(&engine)?;
         let wait = Duration::from_secs(1);
         let room = Arc::new(Room::new(wait));
-        let handler = Handler::new(&engine, &linker, &bytes, &guests::grants("hello", scratch)?, &room)?;
+        let hello = linker.instantiate_pre(&Component::new(&engine, &bytes)?)?;
+        let handler = Handler::new(&engine, hello, &guests::grants("hello", scratch)?, &room)?;
         let pattern = Pattern::parse("/...").ok().context("the route is malformed")?;
         let router = Arc::new(trigger::Router::new(vec![(pattern, handler)], wait));
         let listener = server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;

@@ -17,6 +17,7 @@ use vwp_ledger::codec::{decode_reply, encode_asset, encode_batch};
 use vwp_runtime::manifest::Mode;
 use vwp_runtime::{machine, manifest};
 use vwp_store::{HostMachine, MachineFactory, Replica, ReplicaOptions, Replicated, system_clock};
+use wasmtime::component::Component;
 
 /// How many batches are under way at a time: while one is being made durable, the ones
 /// before it are applied and the ones after it collected.
@@ -49,7 +50,8 @@ fn wasm() -> Result<MachineFactory> {
     let app = manifest::load(guests::project(), Mode::Full)?;
     let component = app.machines.get("ledger").and_then(|id| app.components.get(id));
     let component = component.context("the manifest names no machine `ledger`")?;
-    machine::factory(&machine::engine(None)?, &guests::read(&component.source)?)
+    let engine = machine::engine()?;
+    machine::factory(&engine, &Component::new(&engine, guests::read(&component.source)?)?)
 }
 
 fn replicated(

@@ -77,7 +77,7 @@ mod tests {
             "wasi:filesystem/preopens@0.3.0",
         ] {
             let bytes = component(interface).expect("text that parses").expect("a component");
-            let engine = crate::engine::engine(None).expect("an engine");
+            let engine = crate::engine::engine().expect("an engine");
             wasmtime::component::Component::new(&engine, bytes).expect(interface);
         }
         assert!(component("wasi:keyvalue/store@0.2.0-draft2").expect("no error").is_none());

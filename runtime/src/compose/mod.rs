@@ -3,10 +3,16 @@
 
 mod empty;
 mod inherit;
+mod recipe;
 
+use crate::compiled::Digest;
 use crate::manifest::{App, Component, Dependency, Route};
 use anyhow::{Context, Result, bail};
+pub use recipe::{component as recipe_of_component, route as recipe_of_route};
+use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, HashSet};
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use wac_graph::types::{Package, SubtypeChecker};
 use wac_graph::{CompositionGraph, EncodeOptions, NodeId, PackageId};
@@ -14,22 +20,51 @@ use wac_graph::{CompositionGraph, EncodeOptions, NodeId, PackageId};
 /// What a middleware imports for what stands behind it, and what a handler exports.
 const HANDLER: &str = "wasi:http/handler@0.3.0";
 
+/// How much of a binary is read at once, in bytes, where it is not kept.
+const PART_LENGTH: usize = 64 * 1024;
+
 /// Reads component binaries, each file once.
 #[derive(Default)]
 pub struct Binaries {
     read: BTreeMap<PathBuf, Vec<u8>>,
+    digests: BTreeMap<PathBuf, Digest>,
 }
 
 impl Binaries {
     /// The bytes of a component.
     pub fn read(&mut self, path: &Path) -> Result<&[u8]> {
         if !self.read.contains_key(path) {
-            let bytes = std::fs::read(path)
-                .with_context(|| format!("cannot read {}; is it built?", path.display()))?;
+            let bytes = std::fs::read(path).with_context(|| unreadable(path))?;
+            if self.digests.get(path).is_some_and(|digest| *digest != Digest::from(Sha256::digest(&bytes))) {
+                bail!("{} was changed while it was read", path.display());
+            }
             self.read.insert(path.to_owned(), bytes);
         }
         Ok(&self.read[path])
     }
+
+    /// The SHA-256 of a component, which is not kept in memory for it.
+    fn digest(&mut self, path: &Path) -> Result<Digest> {
+        if let Some(digest) = self.digests.get(path) {
+            return Ok(*digest);
+        }
+        let mut hasher = Sha256::new();
+        let mut file = File::open(path).with_context(|| unreadable(path))?;
+        let mut part = vec![0; PART_LENGTH];
+        loop {
+            match file.read(&mut part).with_context(|| unreadable(path))? {
+                0 => break,
+                length => hasher.update(&part[..length]),
+            }
+        }
+        let digest = hasher.finalize().into();
+        self.digests.insert(path.to_owned(), digest);
+        Ok(digest)
+    }
+}
+
+fn unreadable(path: &Path) -> String {
+    format!("cannot read {}; is it built?", path.display())
 }
 
 /// The component alone, with its dependencies composed in.
@@ -42,7 +77,8 @@ pub fn component(binaries: &mut Binaries, component: &Component) -> Result<Vec<u
         .with_context(|| format!("composing component `{}` with its dependencies", component.id))
 }
 
-/// What answers a route: the component behind its middleware.
+/// What answers a route: the component behind its middleware. What else the component exports, this
+/// does too, so that one instance serves whoever calls it.
 pub fn route(binaries: &mut Binaries, app: &App, route: &Route) -> Result<Vec<u8>> {
     let innermost = component(binaries, &app.components[&route.component])?;
     if route.middleware.is_empty() {
@@ -108,6 +144,11 @@ fn chain(binaries: &mut Binaries, middleware: &[Dependency], innermost: Vec<u8>)
     let mut graph = CompositionGraph::new();
     let handler = register(&mut graph, "handler", innermost)?;
     let instance = graph.instantiate(handler);
+    let exports: Vec<String> = graph.types()[graph[handler].ty()].exports.keys().cloned().collect();
+    for export in exports.iter().filter(|export| *export != HANDLER) {
+        let node = graph.alias_instance_export(instance, export)?;
+        graph.export(node, export)?;
+    }
     let mut next = graph
         .alias_instance_export(instance, HANDLER)
         .with_context(|| format!("middleware needs a component that exports {HANDLER}"))?;
