@@ -336,6 +336,7 @@ mod component {
         verify::Expected {
             issuer: &expectation.issuer,
             audience: &expectation.audience,
+            world: &expectation.audience,
             nonce: &expectation.nonce,
             now: expectation.now,
         }
