@@ -140,12 +140,36 @@ fn table<'a>(host: &'a Host, cast: &'a Cast) -> Vec<([u16; 6], Ask<'a>)> {
     ]
 }
 
+/// The same of what is for wallets, which prove who they are in other ways, and for those who call them.
+fn wallets<'a>(cast: &'a Cast) -> Vec<([u16; 6], Ask<'a>)> {
+    let plain =
+        |method: &'static str, path: &'static str| -> Ask<'a> { Box::new(move || Call::new(method, path)) };
+    let document = format!("/oauth/verifiers/{}/did.json", cast.arena.world);
+    vec![
+        (travellers(201), Box::new(|| Call::json("/v1/passports/offers", &json!({})))),
+        (anybody(200), plain("GET", "/oauth/offers/authorization-code")),
+        (anybody(200), plain("POST", "/oauth/nonce")),
+        // A session is no access token of a wallet's.
+        (anybody(401), Box::new(|| Call::json("/oauth/credential", &json!({})))),
+        (anybody(200), Box::new(move || Call::get(document.clone()))),
+        // What wallets call knows them by the state that they were given.
+        (
+            anybody(400),
+            Box::new(|| {
+                let answer = "state=none&error=access_denied";
+                let call = Call::new("POST", "/oauth/presentations/response");
+                call.body("application/x-www-form-urlencoded", answer)
+            }),
+        ),
+    ]
+}
+
 #[test]
 fn every_resource_tells_nobody_the_wrong_one_and_the_right_one_apart() {
     let host = Host::shared();
     let cast = Cast::new(&host);
     let mut wrong = String::new();
-    for (expected, ask) in table(&host, &cast) {
+    for (expected, ask) in table(&host, &cast).into_iter().chain(wallets(&cast)) {
         for (index, (caller, expected)) in CALLERS.iter().zip(expected).enumerate() {
             let token = cast.tokens[index].as_deref();
             if *caller == "the administrator" && token.is_none() {
@@ -155,6 +179,8 @@ fn every_resource_tells_nobody_the_wrong_one_and_the_right_one_apart() {
             let call = ask().maybe_bearer(token);
             let reply = host.http.send(&call);
             let slug = match expected {
+                // Clients are refused in the form that OAuth gives it (RFC 6749, section 5.2).
+                _ if call.target().contains(" /oauth/") => None,
                 401 => Some("unauthorised".to_owned()),
                 403 => Some("forbidden".to_owned()),
                 _ => None,

@@ -6,8 +6,8 @@ use crate::limits::{Client, guard};
 use crate::sessions::traveller_of;
 use crate::sign_ins::SignedIn;
 use crate::{
-    accounts, audit, data, devices, dids, keys, openid4vci, pages, passkeys, passports, profile, provider,
-    recovery, sessions, tickets,
+    accounts, audit, data, devices, dids, keys, openid4vci, openid4vp, pages, passkeys, passports, profile,
+    provider, recovery, sessions, tickets,
 };
 use ::http::{HeaderValue, Request, Response, StatusCode, header};
 use serde::Deserialize;
@@ -76,6 +76,9 @@ async fn route(store: &impl Kv, environment: &Environment<'_>, request: &Request
     }
     if openid4vci::http::owns(path) {
         return Ok(openid4vci::http::route(store, environment, request, method).await);
+    }
+    if openid4vp::http::owns(path) {
+        return Ok(openid4vp::http::route(store, environment, request, method).await);
     }
     if provider::http::is_ours(request.method(), path) {
         return Ok(provider::http::handle(store, environment, request).await);

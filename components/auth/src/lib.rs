@@ -9,6 +9,7 @@
 //! - [`profile`]: what a traveller says of themselves.
 //! - [`passports`]: issuing credentials that are bound to the traveller's keys.
 //! - [`openid4vci`]: the same for wallets, with OpenID for Verifiable Credential Issuance.
+//! - `openid4vp`: showing them to worlds, with OpenID for Verifiable Presentations.
 //! - [`status`]: which passports were revoked.
 //! - [`tickets`] and [`bans`]: travelling from world to world, and who is not let in.
 //! - [`verify`], [`sd_jwt`] and [`strict_json`]: believing one, from `vwp-verifier`.
@@ -34,6 +35,7 @@ pub mod http;
 pub mod keys;
 pub mod limits;
 pub mod openid4vci;
+mod openid4vp;
 pub mod options;
 pub mod pages;
 pub mod passkeys;
@@ -336,6 +338,7 @@ mod component {
         verify::Expected {
             issuer: &expectation.issuer,
             audience: &expectation.audience,
+            world: &expectation.audience,
             nonce: &expectation.nonce,
             now: expectation.now,
         }

@@ -10,7 +10,7 @@
 use crate::keys::{KeySet, KeySetError};
 use crate::strict_json;
 use crate::ticket::{self, Ticket, TicketError, Unproven};
-use crate::verify::{self, Expected, Passport, PresentationError};
+use crate::verify::{self, Asking, Passport, PresentationError};
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -183,16 +183,10 @@ impl Trust {
     }
 
     /// Verifies a presentation of a passport of any trusted issuer.
-    pub fn verify(
-        &self,
-        presentation: &str,
-        audience: &str,
-        nonce: &str,
-        now: Timestamp,
-    ) -> Result<Passport, PresentationError> {
+    pub fn verify(&self, presentation: &str, asking: &Asking<'_>) -> Result<Passport, PresentationError> {
         let issuer = verify::claimed_issuer(presentation)?;
-        let keys = self.keys(&issuer, now).ok_or(PresentationError::Untrusted)?;
-        verify::verify(presentation, &keys, &Expected { issuer: &issuer, audience, nonce, now })
+        let keys = self.keys(&issuer, asking.now).ok_or(PresentationError::Untrusted)?;
+        verify::verify(presentation, &keys, &asking.of(&issuer))
     }
 
     /// Verifies a ticket of a trusted issuer.

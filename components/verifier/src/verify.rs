@@ -139,12 +139,38 @@ impl PresentationError {
 pub struct Expected<'a> {
     /// Whose passports are accepted: `iss`.
     pub issuer: &'a str,
-    /// Who verifies: `aud` of the key-binding JWT.
+    /// Who verifies: `aud` of the key-binding JWT. Where it was asked for over OpenID4VP that is the
+    /// whole client identifier with its prefix (OpenID4VP 1.0, section 14, “Always Use the Full Client
+    /// Identifier”), which is no world's name.
     pub audience: &'a str,
+    /// The world that verifies, by its name: a copy for one world is good there and nowhere else. Who
+    /// asks under the world's name, or is no world, has the audience here too.
+    pub world: &'a str,
     /// The verifier's nonce.
     pub nonce: &'a str,
     /// The time.
     pub now: Timestamp,
+}
+
+/// Who asks for a presentation, whichever issuer it is of: what [`Expected`] has beside the issuer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Asking<'a> {
+    /// Who verifies, as in [`Expected::audience`].
+    pub audience: &'a str,
+    /// The world that verifies, as in [`Expected::world`].
+    pub world: &'a str,
+    /// The verifier's nonce.
+    pub nonce: &'a str,
+    /// The time.
+    pub now: Timestamp,
+}
+
+impl<'a> Asking<'a> {
+    /// The same of one issuer.
+    pub fn of(self, issuer: &'a str) -> Expected<'a> {
+        let Self { audience, world, nonce, now } = self;
+        Expected { issuer, audience, world, nonce, now }
+    }
 }
 
 /// A passport that was believed.
@@ -264,7 +290,7 @@ fn check_claims(claims: &Map<String, Value>, expected: &Expected<'_>) -> Result<
     if text("vct") != Some(PASSPORT_TYPE) {
         return Err(PresentationError::Type);
     }
-    if claims.get("aud").is_some_and(|aud| aud.as_str() != Some(expected.audience)) {
+    if claims.get("aud").is_some_and(|aud| aud.as_str() != Some(expected.world)) {
         return Err(PresentationError::World);
     }
     let time = |name: &'static str| match claims.get(name) {

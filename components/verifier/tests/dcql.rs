@@ -8,7 +8,7 @@ use vwp_verifier::dcql::{DcqlError, Query};
 use vwp_verifier::keys::KeySet;
 use vwp_verifier::sd_jwt;
 use vwp_verifier::trust::Trust;
-use vwp_verifier::verify::PresentationError;
+use vwp_verifier::verify::{Asking, PresentationError};
 
 const NOW: u64 = 1_800_000_000_000;
 const PORT: &str = "https://port.example";
@@ -85,7 +85,11 @@ fn query(more: &Value) -> Value {
 fn verify(query: &Value, token: &Value) -> Result<Answers, DcqlError> {
     let mut trust = Trust::new();
     trust.pin(PORT, &KeySet::new(vec![jwk(1).with_kid("k1")]));
-    Query::parse(&query.to_string())?.verify(&token.to_string(), &trust, "arena", "n-1", NOW)
+    Query::parse(&query.to_string())?.verify(&token.to_string(), &trust, &asking("arena", "arena"))
+}
+
+fn asking<'a>(audience: &'a str, world: &'a str) -> Asking<'a> {
+    Asking { audience, world, nonce: "n-1", now: NOW }
 }
 
 #[track_caller]
@@ -98,6 +102,32 @@ fn not_believed(shown: &str, expected: PresentationError) {
 fn a_world_gets_the_passport_that_it_asked_for() {
     let answers = verify(&query(&json!({})), &json!({"pass": [Shown::default().make()]})).unwrap();
     assert_eq!(answers["pass"][0].handle.as_deref(), Some("ada"));
+}
+
+#[test]
+fn a_copy_for_one_world_is_shown_to_its_client_identifier_and_to_no_other_worlds() {
+    let client_id = "decentralized_identifier:did:web:arena.example";
+    let shown = Shown { audience: client_id, ..Shown::default() }.make();
+    let token = json!({"pass": [shown]}).to_string();
+    let mut trust = Trust::new();
+    trust.pin(PORT, &KeySet::new(vec![jwk(1).with_kid("k1")]));
+    let asked = Query::parse(&query(&json!({})).to_string()).unwrap();
+    let verify = |audience, world| asked.verify(&token, &trust, &asking(audience, world));
+    assert_eq!(verify(client_id, "arena").unwrap()["pass"][0].handle.as_deref(), Some("ada"));
+    let refused = |error| Err(DcqlError::Presentation { id: "pass".into(), error });
+    assert_eq!(verify(client_id, "lagoon"), refused(PresentationError::World));
+    assert_eq!(verify(client_id, client_id), refused(PresentationError::World));
+    assert_eq!(verify("arena", "arena"), refused(PresentationError::Audience));
+}
+
+#[test]
+fn what_was_disclosed_and_not_asked_for_is_left_out() {
+    let more = json!({"claims": [{"path": ["handle"]}, {"path": ["languages", 0]}, {"path": ["avatar"]}]});
+    let asked = Query::parse(&query(&more).to_string()).unwrap();
+    let Value::Object(claims) = Shown::default().disclosed else { unreachable!() };
+    let left = |id| Value::Object(asked.only_asked(id, &claims));
+    assert_eq!(left("pass"), json!({"handle": "ada", "languages": ["en", "de"]}));
+    assert_eq!(left("other"), json!({}));
 }
 
 #[test]
@@ -185,7 +215,7 @@ fn a_token_of_another_form_is_refused_as_a_whole() {
     assert_eq!(verify(&many, &json!({"pass": [shown, other]})).unwrap()["pass"].len(), 2);
     let twice = format!(r#"{{"pass":["{shown}"],"pass":["{shown}"]}}"#);
     let asked = Query::parse(&query(&json!({})).to_string()).unwrap();
-    assert!(is_token(asked.verify(&twice, &Trust::new(), "arena", "n-1", NOW)));
+    assert!(is_token(asked.verify(&twice, &Trust::new(), &asking("arena", "arena"))));
 }
 
 #[test]

@@ -10,7 +10,7 @@ use vwp_verifier::keys::KeySet;
 use vwp_verifier::status::{STATUS_LIST_TYPE, StatusError, StatusList, StatusReference};
 use vwp_verifier::ticket::{Expected, TicketError, Unproven, verify};
 use vwp_verifier::trust::{TRUST_LIST_TYPE, Trust, TrustError};
-use vwp_verifier::verify::PresentationError;
+use vwp_verifier::verify::{Asking, PresentationError};
 
 const NOW: u64 = 1_800_000_000_000;
 const NOW_S: u64 = NOW / 1000;
@@ -279,13 +279,14 @@ fn a_passport_of_an_issuer_that_is_not_pinned_is_refused_whatever_it_brings() {
     let shown = format!("{}~x.y.z", raw(&header, &payload, 9));
     let mut trust = Trust::new();
     trust.pin(PORT, &pinned());
-    assert_eq!(trust.verify(&shown, "lagoon", "n", NOW), Err(PresentationError::Untrusted));
+    let asking = Asking { audience: "lagoon", world: "lagoon", nonce: "n", now: NOW };
+    assert_eq!(trust.verify(&shown, &asking), Err(PresentationError::Untrusted));
     let impostor = shown.replacen(
         &jose::encode(&payload),
         &jose::encode(payload.replace("https://evil.example", PORT)),
         1,
     );
-    assert_eq!(trust.verify(&impostor, "lagoon", "n", NOW), Err(PresentationError::PassportSignature));
+    assert_eq!(trust.verify(&impostor, &asking), Err(PresentationError::PassportSignature));
 }
 
 #[test]

@@ -93,7 +93,8 @@ pub fn verify(
     audience: &str,
     nonce: &str,
 ) -> Result<Passport, verify::PresentationError> {
-    let expected = Expected { issuer, audience, nonce, now: now_s().saturating_mul(1000) };
+    let now = now_s().saturating_mul(1000);
+    let expected = Expected { issuer, audience, world: audience, nonce, now };
     verify::verify(presentation, keys, &expected)
 }
 

@@ -37,6 +37,8 @@ pub enum Kind {
     PassportIssued,
     /// A passport was revoked.
     PassportRevoked,
+    /// A traveller showed passports to a world that asked for them here.
+    PassportPresented,
     /// A travel ticket was issued.
     TicketIssued,
     /// One of the port's keys was replaced.

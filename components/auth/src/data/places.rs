@@ -62,6 +62,11 @@ pub const RECORDS: &[Records] = &[
         withheld: &["tx_code"],
     },
     Records {
+        name: "presentations",
+        place: Place::Naming("auth/openid4vp/transaction/", "traveller"),
+        withheld: &["nonce", "outcome"],
+    },
+    Records {
         name: "grants",
         place: Place::Indexed("auth/oauth/grant-of/", "auth/oauth/grant/"),
         withheld: &[],

@@ -62,7 +62,7 @@ impl CredentialError {
 }
 
 /// A refusal of the provider's where only those can come that all components share.
-pub(super) fn shared(error: OauthError) -> AuthError {
+pub(crate) fn shared(error: OauthError) -> AuthError {
     match error {
         OauthError::Shared(problem) => problem.into(),
         _ => Problem::internal().into(),

@@ -14,7 +14,7 @@ use vwp_core::environment::Timestamp;
 use vwp_core::name::WorldName;
 use vwp_core::{Environment, Problem};
 use vwp_storage::Kv;
-use vwp_storage::kv::{Direction, KeyRange, Write};
+use vwp_storage::kv::{Check, Direction, KeyRange, Write};
 use vwp_verifier::status::StatusError;
 
 /// The most copies that one answer lists, and that one commit revokes.
@@ -200,6 +200,22 @@ pub(super) async fn require_valid(
     let reference = passport.status.as_ref().ok_or_else(|| refused(StatusError::Missing))?;
     let place = Place::of(reference, environment).ok_or_else(|| refused(StatusError::List))?;
     if status::is_revoked(kv, &place).await? { Err(refused(StatusError::Revoked)) } else { Ok(()) }
+}
+
+/// Whose a passport of this port is, if it is good, and the check that this stays so: when a traveller
+/// is erased, nobody's passports are left.
+pub(crate) async fn owner_of(
+    kv: &impl Kv,
+    passport: &Passport,
+    environment: &Environment<'_>,
+) -> Result<(String, Check), AuthError> {
+    require_valid(kv, passport, environment).await?;
+    let place = passport.status.as_ref().and_then(|reference| Place::of(reference, environment));
+    let key = place.ok_or_else(Problem::internal)?.key();
+    let revoked = || AuthError::Presentation(StatusError::Revoked.into());
+    let entry = kv.get(&key).await?.ok_or_else(revoked)?;
+    let owner: Owner = serde_json::from_slice(&entry.value).map_err(|_| Problem::internal())?;
+    Ok((owner.traveller, Check::unchanged(key, Some(&entry))))
 }
 
 fn own_prefix(traveller: &str) -> Vec<u8> {

@@ -95,7 +95,7 @@ pub async fn verify(
 ) -> Result<Passport, AuthError> {
     let keys = keys::published(kv, environment).await?;
     let issuer = &environment.settings.issuer;
-    let expected = Expected { issuer, audience, nonce, now: environment.now };
+    let expected = Expected { issuer, audience, world: audience, nonce, now: environment.now };
     let passport = verify::verify(presentation, &keys, &expected)?;
     issued::require_valid(kv, &passport, environment).await?;
     Ok(passport)

@@ -5,6 +5,7 @@ use crate::AuthError;
 use ::http::{HeaderValue, Response, StatusCode, header};
 use vwp_core::{Problem, reply};
 use vwp_storage::StorageError;
+use vwp_verifier::dcql::DcqlError;
 
 /// Why a request to the provider was refused.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -69,6 +70,9 @@ pub enum OauthError {
     /// More requests than are kept at once.
     #[error("too many requests are open; try again later")]
     Busy,
+    /// A query that cannot be asked, or an answer to one that is not believed (OpenID4VP 1.0).
+    #[error("{0}")]
+    Query(DcqlError),
     /// A refusal that all components share.
     #[error("{}", .0.detail)]
     Shared(Problem),
@@ -78,7 +82,7 @@ impl OauthError {
     /// The reason as it stands in `error`.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Request(_) => "invalid_request",
+            Self::Request(_) | Self::Query(_) => "invalid_request",
             Self::Client(_) => "invalid_client",
             Self::Grant(_) => "invalid_grant",
             Self::UnauthorisedClient(_) => "unauthorized_client",

@@ -17,7 +17,7 @@
 
 mod authorize;
 pub mod browser;
-mod client_auth;
+pub(crate) mod client_auth;
 pub mod clients;
 mod codes;
 mod consents;
@@ -32,7 +32,7 @@ mod metadata;
 mod pages;
 pub mod pairwise;
 mod par;
-mod params;
+pub(crate) mod params;
 mod pre_authorized;
 pub(crate) mod quota;
 pub mod redirect_uri;

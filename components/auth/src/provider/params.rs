@@ -23,6 +23,10 @@ impl Params {
         if text.len() > LENGTH_MAX {
             return Err(OauthError::Request("the request is too long"));
         }
+        Self::read(text)
+    }
+
+    fn read(text: &[u8]) -> Result<Self, OauthError> {
         let mut params = BTreeMap::new();
         for (name, value) in form_urlencoded::parse(text) {
             if params.len() >= PARAMS_MAX {
@@ -38,11 +42,16 @@ impl Params {
 
     /// Reads the form that a request carries.
     pub(crate) fn form(request: &Request<Vec<u8>>) -> Result<Self, OauthError> {
+        Self::form_within(request, LENGTH_MAX)
+    }
+
+    /// The same where a form may have another length, in bytes.
+    pub(crate) fn form_within(request: &Request<Vec<u8>>, length_max: usize) -> Result<Self, OauthError> {
         reply::require_media_type(request.headers(), FORM)?;
-        if request.body().len() > LENGTH_MAX {
-            return Err(reply::too_large(LENGTH_MAX).into());
+        if request.body().len() > length_max {
+            return Err(reply::too_large(length_max).into());
         }
-        Self::parse(request.body())
+        Self::read(request.body())
     }
 
     /// A parameter, if it was sent.

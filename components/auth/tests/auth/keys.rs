@@ -95,7 +95,7 @@ fn a_world_verifies_offline_with_the_published_set() {
     let token = port.arrive("ada");
     let passport = port.passport(&token, &key(1));
     let published = port.get("/.well-known/jwks.json", None).text;
-    let expected = Expected { issuer: ISSUER, audience: WORLD, nonce: "n", now: port.now() };
+    let expected = Expected { issuer: ISSUER, audience: WORLD, world: WORLD, nonce: "n", now: port.now() };
     let shown = port.present(&passport, &key(1), "n");
     let believed = verify_offline(&shown, &published, &expected).unwrap();
     assert_eq!(believed.handle.as_deref(), Some("ada"));

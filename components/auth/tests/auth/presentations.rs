@@ -14,7 +14,7 @@ const ISSUER_SEED: u8 = 40;
 const HOLDER_SEED: u8 = 41;
 
 fn expected() -> Expected<'static> {
-    Expected { issuer: ISSUER, audience: WORLD, nonce: "n", now: START }
+    Expected { issuer: ISSUER, audience: WORLD, world: WORLD, nonce: "n", now: START }
 }
 
 fn keys() -> KeySet {

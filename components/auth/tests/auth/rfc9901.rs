@@ -31,7 +31,7 @@ fn the_key_bindings_of_the_examples_hold_for_their_verifier_and_no_other() {
     let vectors = vectors();
     let now = vectors["made_at_s"].as_u64().unwrap() * 1000;
     let (audience, nonce) = (text(&vectors, "audience"), text(&vectors, "nonce"));
-    let expected = Expected { issuer: "", audience, nonce, now };
+    let expected = Expected { issuer: "", audience, world: audience, nonce, now };
     let mut checked = 0;
     for example in vectors["examples"].as_array().unwrap() {
         let presentation = Presentation::parse(text(example, "presentation")).unwrap();

@@ -37,7 +37,8 @@ fn revoke(port: &Port, token: &str, id: &str) -> u16 {
 /// What a verifier says that has the keys and a list, and no connection.
 fn offline(port: &Port, passport: &str, seed: u8, list: &str) -> String {
     let keys = KeySet::from_json(&port.get("/.well-known/jwks.json", None).text).unwrap();
-    let expected = Expected { issuer: ISSUER, audience: crate::support::WORLD, nonce: "n", now: port.now() };
+    let world = crate::support::WORLD;
+    let expected = Expected { issuer: ISSUER, audience: world, world, nonce: "n", now: port.now() };
     let shown = port.present(passport, &key(seed), "n");
     match verify_with_status(&shown, &keys, list, AGE_MAX_S, &expected) {
         Ok(_) => "good".to_owned(),

@@ -72,6 +72,7 @@ fn expected(expectation: &types::Expectation) -> verify::Expected<'_> {
     verify::Expected {
         issuer: &expectation.issuer,
         audience: &expectation.audience,
+        world: &expectation.audience,
         nonce: &expectation.nonce,
         now: expectation.now,
     }

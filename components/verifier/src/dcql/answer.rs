@@ -3,10 +3,9 @@
 use super::{ClaimQuery, CredentialQuery, CredentialSet, DcqlError, Query};
 use crate::strict_json;
 use crate::trust::Trust;
-use crate::verify::{Passport, PresentationError};
-use serde_json::Value;
+use crate::verify::{Asking, Passport, PresentationError};
+use serde_json::{Map, Value};
 use std::collections::{BTreeMap, HashSet};
-use vwp_core::environment::Timestamp;
 
 /// The longest `vp_token`, in bytes.
 pub const TOKEN_LENGTH_MAX: usize = 131_072;
@@ -17,18 +16,25 @@ pub const PRESENTATIONS_MAX: usize = 8;
 pub type Answers = BTreeMap<String, Vec<Passport>>;
 
 impl Query {
-    /// Believes an answer with the keys of trusted issuers. `client_id` is the verifier's whole
-    /// client identifier, with its prefix if it has one (section 14): for copies for one world, the
-    /// world's name. `nonce` is the one of this request, which the caller takes for one answer only.
-    pub fn verify(
-        &self,
-        vp_token: &str,
-        trust: &Trust,
-        client_id: &str,
-        nonce: &str,
-        now: Timestamp,
-    ) -> Result<Answers, DcqlError> {
-        self.verify_with(vp_token, |presentation| trust.verify(presentation, client_id, nonce, now))
+    /// Believes an answer with the keys of trusted issuers. The audience is the verifier's whole client
+    /// identifier, with its prefix if it has one (section 14), and the nonce the one of this request,
+    /// which the caller takes for one answer only.
+    pub fn verify(&self, vp_token: &str, trust: &Trust, asking: &Asking<'_>) -> Result<Answers, DcqlError> {
+        self.verify_with(vp_token, |presentation| trust.verify(presentation, asking))
+    }
+
+    /// What of a passport's claims was asked for with the credential query of an id: members in which
+    /// a claim was asked for. A wallet that discloses more has its traveller tell more than the
+    /// verifier had a purpose for (section 15), and what is left out here cannot be used.
+    pub fn only_asked(&self, id: &str, claims: &Map<String, Value>) -> Map<String, Value> {
+        let query = self.credentials.iter().find(|query| query.id == id);
+        let names: HashSet<&str> = query
+            .into_iter()
+            .flat_map(|query| &query.claims)
+            .filter_map(|claim| claim.path.member())
+            .collect();
+        let asked = claims.iter().filter(|(name, _)| names.contains(name.as_str()));
+        asked.map(|(name, value)| (name.clone(), value.clone())).collect()
     }
 
     /// The same, with whatever else is to be checked of a presentation, such as its status.

@@ -56,6 +56,28 @@ pub enum DcqlError {
     Unsatisfied,
 }
 
+impl DcqlError {
+    /// The reason as it stands in a problem's `type`.
+    pub fn slug(&self) -> &'static str {
+        match self {
+            Self::Query(_) => "query-malformed",
+            Self::Unsupported(_) => "query-unsupported",
+            Self::Token(_) => "vp-token-malformed",
+            Self::Presentation { error, .. } => error.slug(),
+            Self::Unmatched(_) => "presentation-unmatched",
+            Self::Unsatisfied => "query-unsatisfied",
+        }
+    }
+
+    /// The credential query that it is about.
+    pub fn credential(&self) -> Option<&str> {
+        match self {
+            Self::Presentation { id, .. } | Self::Unmatched(id) => Some(id),
+            _ => None,
+        }
+    }
+}
+
 /// What is asked for.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Query {

@@ -33,6 +33,14 @@ impl Path {
         steps.iter().map(step).collect::<Option<_>>().map(Self)
     }
 
+    /// The member of the credential in which it points somewhere.
+    pub fn member(&self) -> Option<&str> {
+        match self.0.first() {
+            Some(Step::Member(name)) => Some(name),
+            _ => None,
+        }
+    }
+
     /// What it points to (section 7.1.1); none if there is nothing, or if a step does not fit what
     /// it is taken from.
     pub fn select<'a>(&self, credential: &'a Value) -> Option<Vec<&'a Value>> {

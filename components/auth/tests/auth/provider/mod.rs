@@ -7,6 +7,7 @@ mod devices;
 mod dpop;
 mod offers;
 mod pages;
+mod presentations;
 mod races;
 mod refreshing;
 mod resources;

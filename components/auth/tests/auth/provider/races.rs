@@ -1,7 +1,7 @@
 //! Two at once: of those who may be first, one is.
 
 use super::support::{Browser, Client, DEVICE, Site, redemption};
-use super::{offers, wallets};
+use super::{offers, presentations, wallets};
 use crate::support::key;
 use futures::executor::block_on;
 use futures::future::join;
@@ -91,6 +91,30 @@ fn a_code_that_two_redeem_at_once_serves_nobody() {
     assert!(!site.is_good(granted[0]["access_token"].as_str().unwrap()), "the second one ended it");
     let refreshed = site.refresh(&client, granted[0]["refresh_token"].as_str().unwrap());
     assert_eq!(refreshed.json["error"], "invalid_grant");
+}
+
+#[test]
+fn of_two_answers_to_one_request_and_of_two_who_fetch_the_result_one_is_served() {
+    let site = Site::new();
+    let client = site.client(&json!({}));
+    let begun = presentations::begin(&site, &client, &[]);
+    let asked = presentations::request(&site, &begun);
+    let token = presentations::token_for(&site, &asked, &["handle"]);
+    let call = || presentations::answering(&asked, &[("vp_token", &token)]);
+    let answers = at_once(&site, [call(), call()]);
+    assert_eq!(granted(&answers).len(), 1, "{answers:?}");
+    let id = begun["transaction_id"].as_str().unwrap();
+    let fetch = || site.call(&client, "/oauth/presentations/result", &[("transaction_id", id)], &[]);
+    let answers = at_once(&site, [fetch(), fetch()]);
+    assert_eq!(granted(&answers).len(), 1, "{answers:?}");
+
+    let begun = presentations::begin(&site, &client, &[]);
+    let asked = presentations::request(&site, &begun);
+    let token = presentations::token_for(&site, &asked, &["handle"]);
+    let call = || presentations::answering(&asked, &[("vp_token", &token)]);
+    let no = presentations::answering(&asked, &[("error", "access_denied")]);
+    let answers = at_once(&site, [call(), no]);
+    assert_eq!(granted(&answers).len(), 1, "one word counts: {answers:?}");
 }
 
 #[test]
