@@ -24,3 +24,5 @@ mod statuses;
 mod support;
 mod tickets;
 mod travel;
+mod upstream;
+mod webs;
