@@ -22,7 +22,7 @@ const HANDLER_MAY: [&str; 9] = [
 ];
 /// What a gateway may import besides: the handler behind it.
 const GATEWAY_MAY: [&str; 2] = ["wasi:http/handler@", "wasi:http/client@"];
-/// Discovery asks who controls a domain, of the hosts that the manifest allows it.
+/// Discovery asks who controls a domain, and auth other providers: of the hosts that the manifest allows them.
 const OUTBOUND_MAY: &str = "wasi:http/client@";
 /// What nobody may import: connections past the host's rules.
 const NOBODY_MAY: [&str; 2] = ["wasi:sockets/", "wasi:http/outgoing-handler@"];
