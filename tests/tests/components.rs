@@ -22,8 +22,8 @@ const HANDLER_MAY: [&str; 9] = [
 ];
 /// What a gateway may import besides: the handler behind it.
 const GATEWAY_MAY: [&str; 2] = ["wasi:http/handler@", "wasi:http/client@"];
-/// Discovery asks who controls a domain, of the hosts that the manifest allows it.
-const DISCOVERY_MAY: &str = "wasi:http/client@";
+/// Discovery asks who controls a domain, and auth other providers: of the hosts that the manifest allows them.
+const OUTBOUND_MAY: &str = "wasi:http/client@";
 /// What nobody may import: connections past the host's rules.
 const NOBODY_MAY: [&str; 2] = ["wasi:sockets/", "wasi:http/outgoing-handler@"];
 
@@ -106,7 +106,7 @@ fn a_handler_imports_no_more_than_it_is_granted() {
                 let may = types
                     || starts(&HANDLER_MAY)
                     || component == "gateway" && starts(&GATEWAY_MAY)
-                    || component == "discovery" && starts(&[DISCOVERY_MAY]);
+                    || matches!(component, "discovery" | "auth") && starts(&[OUTBOUND_MAY]);
                 assert!(may && !starts(&NOBODY_MAY), "{} imports {import}", path.display());
                 let stores = import.starts_with("vwp:storage/");
                 assert!(

@@ -16,9 +16,9 @@ const REPLACEMENTS: &[(&str, &str, usize)] = &[
     (
         "sqlite_databases = [\"default\"]\nallowed_outbound_hosts = [",
         "allowed_outbound_hosts = [\"postgres://{{ postgres_host }}\", ",
-        1,
+        2,
     ),
-    ("sqlite_databases = [\"default\"]", "allowed_outbound_hosts = [\"postgres://{{ postgres_host }}\"]", 4),
+    ("sqlite_databases = [\"default\"]", "allowed_outbound_hosts = [\"postgres://{{ postgres_host }}\"]", 3),
     ("[\"sqlite_databases\"]", "[\"allowed_outbound_hosts\", \"variables\"]", 5),
     (
         "admin_token = \"{{ admin_token }}\" }",

@@ -36,8 +36,38 @@ pub struct Traveller {
 #[derive(Serialize, Deserialize)]
 struct Record {
     handle: String,
-    password: String,
+    /// The hash of the password; none for who signed up with another port's account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    password: Option<String>,
     created_at: Timestamp,
+}
+
+/// A traveller who is there as soon as the checks hold and the writes are committed.
+pub(crate) struct Created {
+    pub(crate) traveller: Traveller,
+    pub(crate) checks: Vec<Check>,
+    pub(crate) writes: Vec<Write>,
+}
+
+/// Makes a traveller with a handle that nobody has, and with the hash of a password if there is one.
+pub(crate) async fn create(
+    kv: &impl Kv,
+    handle: &Handle,
+    password: Option<String>,
+    environment: &Environment<'_>,
+) -> Result<Created, AuthError> {
+    let id = jose::encode(environment.random_bytes::<16>());
+    let record = Record { handle: handle.shown().to_owned(), password, created_at: environment.now };
+    let (handle_key, traveller_key) = (handle_key(handle.folded()), traveller_key(&id));
+    let mut checks = vec![Check::absent(handle_key.clone()), Check::absent(traveller_key.clone())];
+    checks.extend(quarantine::require_free(kv, handle.folded(), environment).await?);
+    let writes = vec![
+        Write::put(handle_key, id.clone()),
+        Write::put(traveller_key, to_json(&record)?),
+        Write::put(directory::traveller_key(&id), []),
+    ];
+    let traveller = Traveller { id, handle: record.handle, created_at: record.created_at };
+    Ok(Created { traveller, checks, writes })
 }
 
 /// Signs a traveller up.
@@ -49,29 +79,26 @@ pub async fn sign_up(
 ) -> Result<Traveller, AuthError> {
     let handle = Handle::new(handle)?;
     let password = Password::chosen(password, &handle)?;
-    let handle_key = handle_key(handle.folded());
-    let free = quarantine::require_free(kv, handle.folded(), environment).await?;
-    if kv.get(&handle_key).await?.is_some() {
-        return Err(AuthError::HandleTaken);
-    }
-    let id = jose::encode(environment.random_bytes::<16>());
-    let record = Record {
-        handle: handle.shown().to_owned(),
-        password: password::hash(&Composed, &password, environment)?,
-        created_at: environment.now,
-    };
-    let traveller_key = traveller_key(&id);
-    let mut checks = vec![Check::absent(handle_key.clone()), Check::absent(traveller_key.clone())];
-    checks.extend(free);
-    let writes = [
-        Write::put(handle_key, id.clone()),
-        Write::put(traveller_key, to_json(&record)?),
-        Write::put(directory::traveller_key(&id), []),
-    ];
-    let event = Event::traveller(Kind::SignedUp, &id).with("method", "password");
+    require_free(kv, &handle, environment).await?;
+    let hash = password::hash(&Composed, &password, environment)?;
+    let Created { traveller, checks, writes } = create(kv, &handle, Some(hash), environment).await?;
+    let event = Event::traveller(Kind::SignedUp, &traveller.id).with("method", "password");
     match audit::commit(kv, &event, &checks, &writes, environment).await? {
-        Outcome::Committed(_) => Ok(Traveller { id, handle: record.handle, created_at: record.created_at }),
+        Outcome::Committed(_) => Ok(traveller),
         _ => Err(AuthError::HandleTaken),
+    }
+}
+
+/// Requires that nobody has a handle, before anything expensive is done for it. The commit decides.
+pub(crate) async fn require_free(
+    kv: &impl Kv,
+    handle: &Handle,
+    environment: &Environment<'_>,
+) -> Result<(), AuthError> {
+    quarantine::require_free(kv, handle.folded(), environment).await?;
+    match kv.get(&handle_key(handle.folded())).await? {
+        Some(_) => Err(AuthError::HandleTaken),
+        None => Ok(()),
     }
 }
 
@@ -100,7 +127,7 @@ pub async fn sign_in_with(
     let password = Password::given(password).map_err(|_| AuthError::WrongCredentials)?;
     let Seen { found, source } = look(kv, &handle, client).await?;
     attempts::count(kv, handle.folded(), &source, environment).await?;
-    let hash = found.as_ref().map(|found| found.record.password.as_str());
+    let hash = found.as_ref().and_then(|found| found.record.password.as_deref());
     let verdict = password::verify(hasher, &password, hash)?;
     let known = found.as_ref().map(|found| found.id.clone());
     let (Some(found), Verdict::Right { outdated }) = (found, verdict) else {
@@ -114,7 +141,8 @@ pub async fn sign_in_with(
     let key = traveller_key(&found.id);
     let check = Check::unchanged(key.clone(), Some(&found.entry));
     if outdated {
-        let rehashed = Record { password: password::hash(hasher, &password, environment)?, ..found.record };
+        let rehashed =
+            Record { password: Some(password::hash(hasher, &password, environment)?), ..found.record };
         let put = Write::put(key, to_json(&rehashed)?);
         let with_rehash: Vec<Write> = writes.iter().cloned().chain([put]).collect();
         let outcome = audit::commit(kv, &event, &[check], &with_rehash, environment).await?;
@@ -142,7 +170,7 @@ pub async fn change_password(
     let (record, entry) = read(kv, traveller).await?.ok_or_else(no_such_traveller)?;
     let handle = Handle::new(&record.handle)?;
     let password = Password::chosen(password, &handle)?;
-    let changed = Record { password: password::hash(&Composed, &password, environment)?, ..record };
+    let changed = Record { password: Some(password::hash(&Composed, &password, environment)?), ..record };
     let key = traveller_key(traveller);
     let check = Check::unchanged(key.clone(), Some(&entry));
     let event = Event::traveller(Kind::MethodAdded, traveller).with("method", "password");
@@ -166,13 +194,19 @@ pub(crate) async fn reauthenticate(
     let handle = Handle::new(&record.handle)?;
     let source = sign_ins::source(kv, client, id).await?;
     attempts::count(kv, handle.folded(), &source, environment).await?;
-    match password::verify(&Composed, &password, Some(&record.password))? {
+    match password::verify(&Composed, &password, record.password.as_deref())? {
         Verdict::Right { .. } => Ok(()),
         Verdict::Wrong => {
             audit::sign_in_failed(kv, Some(id), handle.folded(), "password", environment).await?;
             Err(AuthError::WrongCredentials)
         }
     }
+}
+
+/// Whether a traveller has a password. Nothing takes one away.
+pub(crate) async fn has_password(kv: &impl Kv, id: &str) -> Result<bool, AuthError> {
+    let (record, _) = read(kv, id).await?.ok_or_else(no_such_traveller)?;
+    Ok(record.password.is_some())
 }
 
 /// The traveller with an id. The id comes from a verified token, so its absence means

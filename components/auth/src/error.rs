@@ -14,6 +14,7 @@ use crate::profile::ProfileError;
 use crate::recovery::RecoveryError;
 use crate::tickets::statement::StatementError;
 use crate::tickets::{self, TicketError};
+use crate::upstream::UpstreamError;
 use crate::verify::PresentationError;
 use http::StatusCode;
 use vwp_core::Problem;
@@ -47,6 +48,9 @@ pub enum AuthError {
     /// This needs a session that was opened a few minutes ago.
     #[error("sign in again, and then do this within five minutes")]
     SignInNotRecent,
+    /// Without this way to sign in there would be none.
+    #[error("this is the last way to sign in; add another one first")]
+    LastMethod,
     /// A passkey's ceremony failed.
     #[error("{0}")]
     Passkey(#[from] PasskeyError),
@@ -56,6 +60,9 @@ pub enum AuthError {
     /// A DID's proof is not acceptable.
     #[error("{0}")]
     Did(#[from] DidError),
+    /// Another provider's word was not taken.
+    #[error("{0}")]
+    Upstream(#[from] UpstreamError),
     /// The proof of possession is not acceptable.
     #[error("{0}")]
     Proof(#[from] ProofError),
@@ -129,9 +136,13 @@ impl From<AuthError> for Problem {
                 let title = "The sign-in is not recent enough";
                 Self::new(StatusCode::FORBIDDEN, "sign-in-not-recent", title, detail)
             }
+            AuthError::LastMethod => {
+                Self::new(StatusCode::CONFLICT, "last-method", "This way to sign in has to stay", detail)
+            }
             AuthError::Passkey(error) => error.into(),
             AuthError::Recovery(error) => error.into(),
             AuthError::Did(error) => error.into(),
+            AuthError::Upstream(error) => error.into(),
             AuthError::Proof(error) => {
                 Self::new(unprocessable, error.slug(), "The proof of possession is not acceptable", detail)
             }

@@ -7,12 +7,13 @@ use crate::sessions::traveller_of;
 use crate::sign_ins::SignedIn;
 use crate::{
     accounts, audit, data, devices, dids, keys, openid4vci, openid4vp, pages, passkeys, passports, profile,
-    provider, recovery, sessions, tickets,
+    provider, recovery, sessions, tickets, upstream,
 };
 use ::http::{HeaderValue, Request, Response, StatusCode, header};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use vwp_core::caller::{self, Caller};
+use vwp_core::outbound::{Offline, Outbound};
 use vwp_core::{Environment, Problem, reply};
 use vwp_storage::Kv;
 
@@ -49,19 +50,34 @@ struct Presented {
     nonce: String,
 }
 
-/// Answers a request.
+/// Answers a request without asking anybody else.
 pub async fn handle<S: Kv>(
     store: &S,
     environment: &Environment<'_>,
     request: Request<Vec<u8>>,
 ) -> Response<Vec<u8>> {
+    handle_online(store, &Offline, environment, request).await
+}
+
+/// Answers a request, for which others may be asked: providers, and hosts that have a `did:web`.
+pub async fn handle_online<S: Kv, O: Outbound>(
+    store: &S,
+    outbound: &O,
+    environment: &Environment<'_>,
+    request: Request<Vec<u8>>,
+) -> Response<Vec<u8>> {
     guard::within(store, environment, &request, async || {
-        reply::finish(request.method(), route(store, environment, &request).await)
+        reply::finish(request.method(), route(store, outbound, environment, &request).await)
     })
     .await
 }
 
-async fn route(store: &impl Kv, environment: &Environment<'_>, request: &Request<Vec<u8>>) -> Answer {
+async fn route(
+    store: &impl Kv,
+    outbound: &impl Outbound,
+    environment: &Environment<'_>,
+    request: &Request<Vec<u8>>,
+) -> Answer {
     // HEAD is answered wherever GET is.
     let method = match request.method().as_str() {
         "HEAD" => "GET",
@@ -90,10 +106,14 @@ async fn route(store: &impl Kv, environment: &Environment<'_>, request: &Request
         return recovery::http::route(store, environment, request, method, rest).await;
     }
     if let Some(rest) = below(path, "/v1/dids") {
-        return dids::http::route(store, environment, request, method, rest).await;
+        return dids::http::route(store, outbound, environment, request, method, rest).await;
+    }
+    if let Some(rest) = below(path, "/v1/upstream") {
+        return upstream::http::route(store, outbound, environment, request, method, rest).await;
     }
     match (path, method) {
         ("/signin", "GET") => Ok(pages::page()),
+        (path, "GET") if upstream::http::is_return(path, environment) => Ok(pages::page()),
         ("/signin/page.js", "GET") => Ok(pages::script()),
         ("/signin/page.css", "GET") => Ok(pages::style()),
         ("/.well-known/webauthn", "GET") => {

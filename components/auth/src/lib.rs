@@ -4,6 +4,8 @@
 //! - [`accounts`] and [`attempts`]: signing up, signing in, and how often one may fail.
 //! - [`limits`] and [`devices`]: how much strangers may ask for, and who is none.
 //! - [`passkeys`], [`recovery`] and [`dids`]: other ways to sign in.
+//! - [`upstream`]: signing in with an account at another OpenID provider.
+//! - `methods`: that the last way to sign in stays.
 //! - [`sign_ins`]: what all of them end with.
 //! - [`sessions`]: access tokens, and their end.
 //! - [`profile`]: what a traveller says of themselves.
@@ -34,6 +36,7 @@ pub mod handle;
 pub mod http;
 pub mod keys;
 pub mod limits;
+mod methods;
 pub mod openid4vci;
 mod openid4vp;
 pub mod options;
@@ -48,6 +51,7 @@ pub mod sessions;
 pub mod sign_ins;
 pub mod status;
 pub mod tickets;
+pub mod upstream;
 
 pub use error::AuthError;
 pub use vwp_verifier::{sd_jwt, strict_json, verify};
@@ -67,7 +71,7 @@ mod component {
     use bindings::vwp::auth::{password_hasher, types};
     use vwp_core::{Environment, Problem};
     use vwp_guest::http_types::{ErrorCode, Request, Response};
-    use vwp_guest::{HttpHandler, Store};
+    use vwp_guest::{HttpHandler, Network, Store};
     use vwp_password::{Fault, Hasher, SALT_LENGTH, Verdict};
     use vwp_verifier::keys::KeySet;
     use vwp_verifier::ticket;
@@ -90,7 +94,7 @@ mod component {
     impl HttpHandler for Component {
         async fn handle(request: Request) -> Result<Response, ErrorCode> {
             vwp_guest::serve_with(OPTIONS, request, async |environment, request| {
-                http::handle(&Store, environment, request).await
+                http::handle_online(&Store, &Network, environment, request).await
             })
             .await
         }

@@ -30,7 +30,7 @@ pub struct Settings {
     pub master_key_previous: Option<[u8; 32]>,
     /// The secret that an administrator shows.
     pub admin_token: String,
-    /// Further variables, of one component alone, by name. None of them is secret.
+    /// Further variables, of one component alone, by name. Never printed: one may be secret.
     pub options: BTreeMap<&'static str, String>,
 }
 

@@ -8,9 +8,12 @@
 //! - [`keyring`]: the port's own signing keys, sealed at rest.
 //! - [`seal`]: secrets at rest.
 //! - [`environment`]: what a request needs from outside besides storage.
+//! - [`addresses`]: which addresses are on the public Internet.
+//! - [`resolver`]: looking names up over HTTP, with the feature of that name.
 //! - [`outbound`]: requests to others, as far as a component may send them.
 //! - [`reply`]: small helpers that build HTTP answers.
 
+pub mod addresses;
 pub mod caller;
 pub mod directory;
 pub mod environment;
@@ -20,6 +23,8 @@ pub mod name;
 pub mod outbound;
 pub mod problem;
 pub mod reply;
+#[cfg(feature = "resolver")]
+pub mod resolver;
 pub mod seal;
 
 pub use environment::Environment;

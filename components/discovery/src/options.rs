@@ -7,8 +7,8 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::time::Duration;
-use vwp_core::Problem;
 use vwp_core::environment::Settings;
+use vwp_core::{Problem, resolver};
 use vwp_dns::answer::DesignatedResolver;
 use vwp_dns::name::OwnName;
 use vwp_dns::zone::{Denial, KeyScheme, Policy, Zone};
@@ -52,7 +52,7 @@ pub const DNS_OVER_TLS: &str = "dns_over_tls";
 /// The URL of a resolver that is asked over HTTP (RFC 8484) who controls a domain, as
 /// `https://dns.example`; without a path it is asked at `/dns-query`. Without it the port
 /// takes no worlds under domains of their operators.
-pub const DNS_RESOLVER_URL: &str = "dns_resolver_url";
+pub const DNS_RESOLVER_URL: &str = resolver::URL;
 
 /// The zone of the port's own worlds.
 pub fn zone(settings: &Settings) -> Result<Zone, Problem> {
@@ -154,13 +154,7 @@ pub fn own_address(settings: &Settings) -> Result<Option<std::net::IpAddr>, Prob
 
 /// The resolver's URL, if there is one.
 pub fn resolver_url(settings: &Settings) -> Result<Option<http::Uri>, Problem> {
-    let is_absolute =
-        |url: &http::Uri| url.authority().is_some() && matches!(url.scheme_str(), Some("http" | "https"));
-    let read = |text: &str| text.parse().ok().filter(is_absolute);
-    match option(settings, DNS_RESOLVER_URL).map(read) {
-        Some(None) => Err(misconfigured(DNS_RESOLVER_URL, "is not a URL")),
-        url => Ok(url.flatten()),
-    }
+    resolver::url(settings)
 }
 
 /// The value of an option; none if it is not set, or empty.

@@ -43,6 +43,12 @@ pub const RECORDS: &[Records] = &[
     Records { name: "passkey claims", place: Place::Naming("auth/passkey-owner/", ""), withheld: &[] },
     Records { name: "identifiers", place: Place::At("auth/dids/"), withheld: &[] },
     Records { name: "identifier claims", place: Place::Naming("auth/did/", ""), withheld: &[] },
+    Records { name: "provider accounts", place: Place::At("auth/upstream-links/"), withheld: &[] },
+    Records {
+        name: "provider account claims",
+        place: Place::Naming("auth/upstream-owner/", ""),
+        withheld: &[],
+    },
     Records { name: "recovery codes", place: Place::At("auth/recovery-codes/"), withheld: &["hashes"] },
     Records { name: "recovery", place: Place::At("auth/recovery-pending/"), withheld: &["request"] },
     Records {
@@ -128,6 +134,8 @@ impl Records {
                 record.retain(|member, _| !self.withheld.contains(&member.as_str()));
                 Value::Object(record)
             }
+            // Lists have nothing that is withheld.
+            Ok(list @ Value::Array(_)) => list,
             // What is not JSON is named by its bytes.
             _ => jose::encode(&item.entry.value).into(),
         };

@@ -26,7 +26,7 @@ impl Did {
             return Err(DidError::Unsupported);
         }
         let key = match text.split_once(':').and_then(|(did, rest)| Some((did, rest.split_once(':')?))) {
-            Some(("did", ("key", identifier))) => did_key(identifier),
+            Some(("did", ("key", identifier))) => of_multibase(identifier),
             Some(("did", ("jwk", identifier))) => did_jwk(identifier),
             _ => None,
         };
@@ -51,7 +51,8 @@ impl Did {
     }
 }
 
-fn did_key(identifier: &str) -> Option<VerifyingKey> {
+/// A P-256 key as a multicodec in multibase, which is what a `did:key` is.
+pub(super) fn of_multibase(identifier: &str) -> Option<VerifyingKey> {
     // `z` is the multibase prefix of base58btc.
     let bytes = bs58::decode(identifier.strip_prefix('z')?).into_vec().ok()?;
     let point = bytes.strip_prefix(&P256_PUB)?;

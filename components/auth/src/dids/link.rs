@@ -1,17 +1,18 @@
 //! Challenges, proofs, and which traveller a DID belongs to.
 
 use super::identifier::Did;
+use super::web::WebDid;
 use super::{DidError, PROOF_TYPE};
 use crate::audit::{self, Event, Kind};
 use crate::error::AuthError;
 use crate::limits::Client;
-use crate::sessions;
 use crate::sign_ins::{self, SignedIn};
+use crate::{methods, sessions};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use vwp_core::environment::{Timestamp, is_current};
 use vwp_core::jose::Unverified;
-use vwp_core::{Environment, Problem, jose};
+use vwp_core::{Environment, Outbound, Problem, jose};
 use vwp_storage::Kv;
 use vwp_storage::kv::{Check, Outcome, Write};
 
@@ -51,9 +52,24 @@ pub struct Linked {
 
 /// A proof that was believed, and what uses its challenge up.
 struct Proved {
-    did: Did,
+    did: String,
+    /// None for a `did:web`, whose challenge is used up before its host is asked.
+    challenge: Option<Challenged>,
+}
+
+/// A challenge that has been answered.
+struct Challenged {
     check: Check,
     end: Write,
+}
+
+impl Proved {
+    /// What uses the challenge up, if something is left of it.
+    fn ends(self) -> (String, Vec<Check>, Vec<Write>) {
+        let (checks, writes) =
+            self.challenge.map(|Challenged { check, end }| (check, end)).into_iter().unzip();
+        (self.did, checks, writes)
+    }
 }
 
 /// Gives out a challenge.
@@ -74,24 +90,24 @@ pub async fn challenge(kv: &impl Kv, environment: &Environment<'_>) -> Result<Ch
 /// Links an identifier to a traveller who has just signed in.
 pub async fn link(
     kv: &impl Kv,
-    traveller: &str,
-    session: &str,
-    proof: &str,
+    outbound: &impl Outbound,
+    (traveller, session): (&str, &str),
+    (proof, client): (&str, &Client),
     environment: &Environment<'_>,
 ) -> Result<Linked, AuthError> {
     sessions::require_recent(kv, session, environment).await?;
-    let Proved { did, check, end } = believe(kv, proof, environment).await?;
+    let (did, mut checks, mut writes) = believe(kv, outbound, proof, client, environment).await?.ends();
     let (seen, mut dids) = load(kv, traveller).await?;
     if dids.len() >= DIDS_MAX {
         return Err(DidError::TooMany.into());
     }
-    let linked = Linked { did: did.as_str().to_owned(), linked_at: environment.now };
+    let owner = owner_key(&did);
+    let linked = Linked { did, linked_at: environment.now };
     dids.push(linked.clone());
-    let owner = owner_key(did.as_str());
-    let is_unlinked = Check::absent(owner.clone());
-    let writes = [end, put(traveller, &dids)?, Write::put(owner.clone(), traveller)];
+    checks.extend([seen, Check::absent(owner.clone())]);
+    writes.extend([put(traveller, &dids)?, Write::put(owner.clone(), traveller)]);
     let event = Event::traveller(Kind::MethodAdded, traveller).with("method", "did");
-    match audit::commit(kv, &event, &[check, seen, is_unlinked], &writes, environment).await? {
+    match audit::commit(kv, &event, &checks, &writes, environment).await? {
         Outcome::Committed(_) => Ok(linked),
         Outcome::Conflict(keys) if keys.contains(&owner) => Err(DidError::Linked.into()),
         _ => Err(DidError::Challenge.into()),
@@ -101,25 +117,26 @@ pub async fn link(
 /// Signs the traveller in to whom an identifier is linked.
 pub async fn sign_in(
     kv: &impl Kv,
+    outbound: &impl Outbound,
     proof: &str,
     client: &Client,
     environment: &Environment<'_>,
 ) -> Result<SignedIn, AuthError> {
-    let Proved { did, check, end } = believe(kv, proof, environment).await?;
-    let owner = owner_key(did.as_str());
+    let (did, mut checks, ends) = believe(kv, outbound, proof, client, environment).await?.ends();
+    let owner = owner_key(&did);
     let Some(entry) = kv.get(&owner).await? else {
         // The challenge had its answer.
-        kv.commit(&[check], &[end]).await?;
+        kv.commit(&checks, &ends).await?;
         return Err(DidError::Unknown.into());
     };
     let traveller = std::str::from_utf8(&entry.value).map_err(|_| Problem::internal())?;
     let source = sign_ins::source(kv, client, traveller).await?;
     let (signed_in, mut writes) = sign_ins::open(kv, traveller, client, &source, environment).await?;
-    writes.push(end);
+    writes.extend(ends);
     // Still linked when the session opens.
-    let is_linked = Check::unchanged(owner, Some(&entry));
+    checks.push(Check::unchanged(owner, Some(&entry)));
     let event = Event::traveller(Kind::SignedIn, traveller).with("method", "did");
-    match audit::commit(kv, &event, &[check, is_linked], &writes, environment).await? {
+    match audit::commit(kv, &event, &checks, &writes, environment).await? {
         Outcome::Committed(_) => Ok(signed_in),
         _ => Err(DidError::Challenge.into()),
     }
@@ -130,7 +147,8 @@ pub async fn list(kv: &impl Kv, traveller: &str) -> Result<Vec<Linked>, AuthErro
     Ok(load(kv, traveller).await?.1)
 }
 
-/// Removes the link of an identifier. The traveller must have signed in just now.
+/// Removes the link of an identifier. The traveller must have signed in just now, and keep another way
+/// to do so.
 pub async fn unlink(
     kv: &impl Kv,
     traveller: &str,
@@ -145,23 +163,56 @@ pub async fn unlink(
     if dids.len() == length {
         return Err(Problem::not_found("this identifier is not linked").into());
     }
+    let mut checks = methods::require_another(kv, traveller).await?;
+    checks.push(seen);
     let event = Event::traveller(Kind::MethodRemoved, traveller).with("method", "did");
     let writes = [put(traveller, &dids)?, Write::delete(owner_key(did))];
-    match audit::commit(kv, &event, &[seen], &writes, environment).await? {
+    match audit::commit(kv, &event, &checks, &writes, environment).await? {
         Outcome::Committed(_) => Ok(()),
         _ => Err(Problem::unavailable("the identifiers are being changed elsewhere").into()),
     }
 }
 
-/// Believes a proof. The header's `kid` is the identifier, or one of its keys, of which it has one;
-/// the key is made of the identifier and never taken from the token (RFC 8725, section 3.1).
-async fn believe(kv: &impl Kv, proof: &str, environment: &Environment<'_>) -> Result<Proved, AuthError> {
+/// Believes a proof. The header's `kid` is the identifier, or one of its keys; the key is made of the
+/// identifier or has its document's word, and is never taken from the token (RFC 8725, section 3.1).
+async fn believe(
+    kv: &impl Kv,
+    outbound: &impl Outbound,
+    proof: &str,
+    client: &Client,
+    environment: &Environment<'_>,
+) -> Result<Proved, AuthError> {
     let token = Unverified::parse(proof, PROOF_TYPE).map_err(|_| DidError::Proof)?;
     let kid = token.header.kid.clone().filter(|_| token.header.jwk.is_none()).ok_or(DidError::Proof)?;
-    let did = Did::new(kid.split('#').next().unwrap_or_default())?;
-    let payload = token.verify(did.key()).map_err(|_| DidError::Proof)?;
-    let claims: Claims = serde_json::from_slice(&payload).map_err(|_| DidError::Proof)?;
-    if claims.iss != did.as_str() {
+    let text = kid.split('#').next().unwrap_or_default();
+    let Some(did) = WebDid::new(text)? else {
+        let did = Did::new(text)?;
+        let payload = token.verify(did.key()).map_err(|_| DidError::Proof)?;
+        let challenge = answered(kv, &payload, did.as_str(), environment).await?;
+        return Ok(Proved { did: did.as_str().to_owned(), challenge: Some(challenge) });
+    };
+    // What the proof says must be right before anybody is asked about it, and a challenge makes the
+    // port ask once.
+    let Challenged { check, end } =
+        answered(kv, token.unverified_payload(), did.as_str(), environment).await?;
+    match kv.commit(&[check], &[end]).await? {
+        Outcome::Committed(_) => {}
+        _ => return Err(DidError::Challenge.into()),
+    }
+    let key = did.resolve(kv, outbound, (&kid, client), environment).await?;
+    token.verify(&key).map_err(|_| DidError::Proof)?;
+    Ok(Proved { did: did.as_str().to_owned(), challenge: None })
+}
+
+/// The challenge that claims answer, if they are those of a proof of this identifier.
+async fn answered(
+    kv: &impl Kv,
+    payload: &[u8],
+    did: &str,
+    environment: &Environment<'_>,
+) -> Result<Challenged, AuthError> {
+    let claims: Claims = serde_json::from_slice(payload).map_err(|_| DidError::Proof)?;
+    if claims.iss != did {
         return Err(DidError::Proof.into());
     }
     if claims.aud != environment.settings.issuer || !is_current(claims.iat, environment.now) {
@@ -176,8 +227,7 @@ async fn believe(kv: &impl Kv, proof: &str, environment: &Environment<'_>) -> Re
     if ends_at.is_ok_and(|ends_at| ends_at <= environment.now) {
         return Err(DidError::Challenge.into());
     }
-    let check = Check::unchanged(key.clone(), Some(&entry));
-    Ok(Proved { did, check, end: Write::delete(key) })
+    Ok(Challenged { check: Check::unchanged(key.clone(), Some(&entry)), end: Write::delete(key) })
 }
 
 async fn load(kv: &impl Kv, traveller: &str) -> Result<(Check, Vec<Linked>), AuthError> {
@@ -207,6 +257,6 @@ fn owner_key(did: &str) -> Vec<u8> {
     format!("auth/did/{}", hash(did)).into_bytes()
 }
 
-fn dids_key(traveller: &str) -> Vec<u8> {
+pub(crate) fn dids_key(traveller: &str) -> Vec<u8> {
     format!("auth/dids/{traveller}").into_bytes()
 }

@@ -1,7 +1,8 @@
 //! Signing in with a decentralised identifier (DID): the traveller proves possession of the key
-//! that the identifier itself is, and no network is needed to know that.
+//! that the identifier itself is, or that its document has.
 //!
-//! - [`identifier`]: `did:key` and `did:jwk`, of P-256 keys.
+//! - [`identifier`]: `did:key` and `did:jwk`, of P-256 keys. No network is needed to know them.
+//! - [`web`]: `did:web`, whose document is asked for.
 //! - [`link`]: challenges, proofs, and which traveller a DID belongs to.
 //! - [`http`]: the same as HTTP resources.
 //!
@@ -11,6 +12,7 @@
 pub mod http;
 pub mod identifier;
 pub mod link;
+pub mod web;
 
 use ::http::StatusCode;
 use vwp_core::Problem;
@@ -22,8 +24,15 @@ pub const PROOF_TYPE: &str = "vwp-did+jwt";
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum DidError {
     /// Another method, or another kind of key.
-    #[error("the identifier is not a did:key or did:jwk of a P-256 key")]
+    #[error("the identifier is not a did:key or did:jwk of a P-256 key, and not a did:web")]
     Unsupported,
+    /// The deployment named no resolver, without which no host can be told from a private one.
+    #[error("this port takes no did:web")]
+    WebUnavailable,
+    /// The identifier's document cannot be had, or does not have the key. Deliberately says no more:
+    /// what the port can reach is nobody else's business.
+    #[error("the identifier's document cannot be had, is of another one, or has no such P-256 key")]
+    Unresolved,
     /// The proof is not one, or for somebody else.
     #[error("the proof is not a JWS of the identifier's key, for this port and of this moment")]
     Proof,
@@ -45,6 +54,8 @@ impl From<DidError> for Problem {
     fn from(error: DidError) -> Self {
         let (status, slug) = match error {
             DidError::Unsupported => (StatusCode::UNPROCESSABLE_ENTITY, "did-unsupported"),
+            DidError::WebUnavailable => (StatusCode::NOT_IMPLEMENTED, "did-web-unavailable"),
+            DidError::Unresolved => (StatusCode::UNAUTHORIZED, "did-unresolved"),
             DidError::Proof => (StatusCode::UNAUTHORIZED, "did-proof-refused"),
             DidError::Challenge => (StatusCode::CONFLICT, "challenge-ended"),
             DidError::Linked => (StatusCode::CONFLICT, "did-linked"),

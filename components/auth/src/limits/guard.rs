@@ -15,7 +15,8 @@ const HASHES_PER_SECOND_DEFAULT: u32 = 100;
 
 /// Passwords and recovery codes: each costs 19 MiB of memory and tens of milliseconds.
 const HASH_NETWORK: Rule = Rule { name: "hash-network", burst: 60, period_us: 2_000_000, shares: 1 };
-/// Ceremonies that are begun: each keeps something for minutes, before anybody is known.
+/// Ceremonies that are begun: each keeps something for minutes, before anybody is known. Also what
+/// makes the port ask a provider.
 const START_NETWORK: Rule = Rule { name: "start-network", burst: 120, period_us: 500_000, shares: 1 };
 const START_ALL: Rule = Rule { name: "start", burst: 16_000, period_us: 250, shares: 32 };
 /// Changes that were refused: wrong tokens, codes, challenges and signatures.
@@ -42,7 +43,13 @@ fn cost(method: &Method, path: &str) -> Cost {
         ("POST", "/v1/travellers" | "/v1/sessions" | "/v1/recovery/sessions" | "/v1/recovery/requests") => {
             Cost::Hash
         }
-        ("POST", "/v1/passkeys/sessions/options" | "/v1/dids/challenges") => Cost::Start,
+        (
+            "POST",
+            "/v1/passkeys/sessions/options"
+            | "/v1/dids/challenges"
+            | "/v1/upstream/authorizations"
+            | "/v1/upstream/sessions",
+        ) => Cost::Start,
         ("GET" | "HEAD", _) => Cost::Nothing,
         _ => Cost::Refusal,
     }

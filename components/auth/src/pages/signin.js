@@ -128,12 +128,78 @@ async function showPasskeys() {
   find("passkeys").replaceChildren(...shown);
 }
 
+/** An account that was proved and that nobody has linked, until the person says whose it is. */
+let registration = null;
+
+const RETURN = "/signin/upstream/";
+
+async function showProviders() {
+  const { providers } = await send("GET", "/v1/upstream");
+  const shown = providers.map((provider) => button(`Sign in with ${provider.title}`, async () => {
+    stopWaiting();
+    const begun = await send("POST", "/v1/upstream/authorizations", { provider: provider.name });
+    location.assign(begun.authorization_url);
+  }));
+  find("providers").replaceChildren(...shown);
+}
+
+/** Ends a sign-in with what a provider sent the browser back with. */
+async function comeBack(name, given) {
+  const returned = { provider: name, state: given.get("state") ?? "" };
+  for (const member of ["code", "iss", "error"]) {
+    if (given.has(member)) returned[member] = given.get(member);
+  }
+  const answer = await send("POST", "/v1/upstream/sessions", returned);
+  if (answer.registration === undefined) return await arrive(answer);
+  registration = answer;
+  find("new-provider").textContent = answer.title;
+  find("link").textContent = `Link the account of ${answer.title}`;
+  find("link").hidden = false;
+  find("new").hidden = false;
+}
+
+function forgetRegistration() {
+  registration = null;
+  find("link").hidden = true;
+  find("new").hidden = true;
+}
+
+async function signUpWithAccount(form) {
+  const { handle } = Object.fromEntries(new FormData(form));
+  const body = { registration: registration.registration, handle };
+  const session = await send("POST", "/v1/upstream/travellers", body);
+  forgetRegistration();
+  await arrive(session);
+}
+
+async function linkAccount() {
+  await send("POST", "/v1/upstream/links", { registration: registration.registration });
+  forgetRegistration();
+  await showLinks();
+  say("The account was linked.");
+}
+
+async function showLinks() {
+  const { links } = await send("GET", "/v1/upstream/links");
+  const shown = links.map((link) => {
+    const element = item(`${link.subject} at ${link.issuer} `);
+    element.append(button("Remove", async () => {
+      await send("DELETE", `/v1/upstream/links/${link.id}`);
+      await showLinks();
+    }));
+    return element;
+  });
+  find("links").replaceChildren(...shown);
+}
+
 async function arrive(session) {
   token = session.access_token;
   const me = await send("GET", "/v1/travellers/me");
   find("who").textContent = me.handle;
   find("notices").replaceChildren(...(session.notices ?? []).map(showNotice));
   await showPasskeys();
+  await showLinks();
+  find("new").hidden = true;
   find("out").hidden = true;
   find("in").hidden = false;
 }
@@ -155,13 +221,24 @@ function onSubmit(id, work) {
 
 onSubmit("password-form", signInWithPassword);
 onSubmit("add-form", addPasskey);
+onSubmit("new-form", signUpWithAccount);
+find("link").addEventListener("click", () => attempt(linkAccount));
 find("codes").addEventListener("click", () => attempt(makeCodes));
 find("sign-out").addEventListener("click", () => attempt(signOut));
 find("passkey").addEventListener("click", () => attempt(() => signInWithPasskey("optional")));
 
+const isReturn = location.pathname.startsWith(RETURN);
+attempt(showProviders);
+if (isReturn) {
+  const [name, given] = [location.pathname.slice(RETURN.length), new URLSearchParams(location.search)];
+  // The code does not stay in the browser's history.
+  history.replaceState(null, "", "/signin");
+  await attempt(() => comeBack(name, given));
+}
+
 if (!hasPasskeys()) {
   find("passkey").hidden = true;
   find("add-form").hidden = true;
-} else if (await PublicKeyCredential.isConditionalMediationAvailable?.()) {
+} else if (!isReturn && await PublicKeyCredential.isConditionalMediationAvailable?.()) {
   attempt(() => signInWithPasskey("conditional"));
 }

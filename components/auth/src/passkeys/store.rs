@@ -4,6 +4,7 @@
 use super::PasskeyError;
 use crate::audit::{self, Event, Kind};
 use crate::error::AuthError;
+use crate::methods;
 use crate::sessions::{self, Notice};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -170,7 +171,12 @@ async fn change(
         let mut writes = change(&mut passkeys)?;
         writes.push(passkeys.put()?);
         let outcome = match told {
-            Some((event, environment)) => audit::commit(kv, event, &[check], &writes, environment).await?,
+            // Only a passkey that is removed is told.
+            Some((event, environment)) => {
+                let mut checks = methods::require_another(kv, traveller).await?;
+                checks.push(check);
+                audit::commit(kv, event, &checks, &writes, environment).await?
+            }
             None => kv.commit(&[check], &writes).await?,
         };
         if let Outcome::Committed(_) = outcome {
@@ -210,7 +216,7 @@ pub(crate) fn id(credential: &[u8]) -> String {
     jose::encode(&Sha256::digest(credential)[..16])
 }
 
-fn key(traveller: &str) -> Vec<u8> {
+pub(crate) fn key(traveller: &str) -> Vec<u8> {
     format!("auth/passkeys/{traveller}").into_bytes()
 }
 

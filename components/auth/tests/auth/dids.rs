@@ -11,6 +11,7 @@ use vwp_auth::dids::identifier::Did;
 use vwp_auth::dids::link;
 use vwp_auth::limits::Client;
 use vwp_core::jose::{self, Header, Jwk};
+use vwp_core::outbound::Offline;
 
 fn did_key(key: &SigningKey) -> String {
     Did::of_key(key.verifying_key()).as_str().to_owned()
@@ -91,7 +92,7 @@ fn a_challenge_is_answered_once_even_at_once() {
     let twice = proof(&port, &did, &key(3));
     let store = Meeting::new(&port.store);
     let (environment, client) = (port.environment(), Client::default());
-    let attempt = || link::sign_in(&store, &twice, &client, &environment);
+    let attempt = || link::sign_in(&store, &Offline, &twice, &client, &environment);
     let (one, other) = block_on(join(attempt(), attempt()));
     assert_eq!([one.is_ok(), other.is_ok()].iter().filter(|is_ok| **is_ok).count(), 1);
 }

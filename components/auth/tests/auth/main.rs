@@ -25,3 +25,5 @@ mod support;
 mod tickets;
 mod travel;
 mod uniform;
+mod upstream;
+mod webs;

@@ -8,10 +8,12 @@ use sha2::{Digest, Sha256};
 use std::cell::Cell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use vwp_auth::{http::handle, sd_jwt};
+use vwp_auth::http::handle_online;
+use vwp_auth::sd_jwt;
 use vwp_core::Environment;
 use vwp_core::environment::{Random, Settings};
 use vwp_core::jose::{self, Header, Jwk};
+use vwp_core::outbound::{Offline, Outbound};
 use vwp_storage::memory::Memory;
 
 /// The port's URL.
@@ -99,7 +101,12 @@ impl Port {
     }
 
     pub(crate) fn answer(&self, request: Request<Vec<u8>>) -> Answer {
-        let response = block_on(handle(&self.store, &self.environment(), request));
+        self.answer_online(&Offline, request)
+    }
+
+    /// The same for a port that can ask others.
+    pub(crate) fn answer_online(&self, outbound: &impl Outbound, request: Request<Vec<u8>>) -> Answer {
+        let response = block_on(handle_online(&self.store, outbound, &self.environment(), request));
         let (parts, body) = response.into_parts();
         let text = String::from_utf8(body).unwrap();
         let json = serde_json::from_str(&text).unwrap_or(Value::Null);

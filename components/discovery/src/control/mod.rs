@@ -15,19 +15,16 @@
 //! looked at. The host looks the name up again. That it gets no other addresses then is what
 //! its block of private networks is for (`[outbound_networking]` in its runtime configuration), and its list of allowed hosts bounds everything.
 
-pub mod addresses;
-mod resolver;
-
 use crate::registry::error::NamingError;
 use crate::{actions, options, place};
 use hmac::{Hmac, KeyInit, Mac};
 use http::{Request, StatusCode, Uri};
-use resolver::Resolver;
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 use std::time::Duration;
 use vwp_core::name::WorldName;
 use vwp_core::outbound::{Limits, Outbound};
+use vwp_core::resolver::{NoAnswer, Resolver};
 use vwp_core::{Environment, Problem, jose};
 
 /// The label of the TXT record.
@@ -121,8 +118,7 @@ pub async fn prove<O: Outbound>(
     if found.texts.iter().any(|text| is_accepted(text)) {
         return proof(if found.is_authenticated { Method::Dnssec } else { Method::Dns });
     }
-    let addresses = resolver.addresses(name.as_str()).await.map_err(|error| no_answer(&error))?;
-    let is_public = !addresses.is_empty() && addresses.into_iter().all(addresses::is_public);
+    let is_public = resolver.is_public(name.as_str()).await.map_err(|error| no_answer(&error))?;
     if is_public
         && file(outbound, name).await.is_some_and(|file| file.split(|&byte| byte == b'\n').any(is_accepted))
     {
@@ -144,7 +140,7 @@ async fn file<O: Outbound>(outbound: &O, name: &WorldName) -> Option<Vec<u8>> {
     (answer.status() == StatusCode::OK).then(|| answer.into_body())
 }
 
-fn no_answer(error: &resolver::NoAnswer) -> Problem {
+fn no_answer(error: &NoAnswer) -> Problem {
     // The cause is for whoever runs the port, in the log.
     eprintln!("{error}");
     Problem::unavailable("the resolver that is asked who controls a domain does not answer")

@@ -1,13 +1,14 @@
 //! A resolver that is asked over HTTP (RFC 8484), since a component sends no DNS messages.
 
+use crate::environment::Settings;
+use crate::outbound::{Limits, Outbound};
+use crate::{Problem, addresses, jose};
 use domain::base::iana::{Class, Rcode};
 use domain::base::{Message, MessageBuilder, Name, Rtype};
 use domain::rdata::{A, Aaaa, Txt};
 use http::{Request, StatusCode, Uri, header};
 use std::net::IpAddr;
 use std::time::Duration;
-use vwp_core::jose;
-use vwp_core::outbound::{Limits, Outbound};
 
 /// The media type of a DNS message (RFC 8484, section 6).
 const MEDIA_TYPE: &str = "application/dns-message";
@@ -19,26 +20,48 @@ const LIMITS: Limits = Limits { body_bytes_max: 16 * 1024, time_max: Duration::f
 /// Why a question has no answer. The text is for the log.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("the resolver: {0}")]
-pub(super) struct NoAnswer(String);
+pub struct NoAnswer(String);
 
 /// The texts of a name.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Texts {
+pub struct Texts {
     /// One for each record, its strings joined.
-    pub(super) texts: Vec<Vec<u8>>,
+    pub texts: Vec<Vec<u8>>,
     /// Whether the resolver says that it validated them (RFC 6840, section 5.8).
-    pub(super) is_authenticated: bool,
+    pub is_authenticated: bool,
+}
+
+/// The variable with the URL of the resolver, as `https://dns.example`; without a path it is asked
+/// at `/dns-query`.
+pub const URL: &str = "dns_resolver_url";
+
+/// The resolver's URL, if the settings name one.
+pub fn url(settings: &Settings) -> Result<Option<Uri>, Problem> {
+    let is_absolute =
+        |url: &Uri| url.authority().is_some() && matches!(url.scheme_str(), Some("http" | "https"));
+    let text = settings.options.get(URL).map(|text| text.trim()).filter(|text| !text.is_empty());
+    match text.map(|text| text.parse().ok().filter(is_absolute)) {
+        Some(None) => {
+            // For whoever runs the port, in the log; a caller learns nothing of it.
+            eprintln!("variable {URL} is not a URL");
+            Err(Problem::internal())
+        }
+        url => Ok(url.flatten()),
+    }
 }
 
 /// A resolver's URL, and the network that leads to it.
-pub(super) struct Resolver<'a, O> {
-    pub(super) url: &'a Uri,
-    pub(super) outbound: &'a O,
+#[derive(Debug, Clone, Copy)]
+pub struct Resolver<'a, O> {
+    /// Where it is asked.
+    pub url: &'a Uri,
+    /// How it is reached.
+    pub outbound: &'a O,
 }
 
 impl<O: Outbound> Resolver<'_, O> {
     /// The texts of a name; none if it does not exist.
-    pub(super) async fn texts(&self, name: &str) -> Result<Texts, NoAnswer> {
+    pub async fn texts(&self, name: &str) -> Result<Texts, NoAnswer> {
         let message = self.ask(name, Rtype::TXT).await?;
         let mut found = Texts { texts: Vec::new(), is_authenticated: message.header().ad() };
         for record in records::<Txt<_>>(&message)? {
@@ -48,12 +71,19 @@ impl<O: Outbound> Resolver<'_, O> {
     }
 
     /// The addresses of a name, of both versions.
-    pub(super) async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, NoAnswer> {
+    pub async fn addresses(&self, name: &str) -> Result<Vec<IpAddr>, NoAnswer> {
         let v4 = self.ask(name, Rtype::A).await?;
         let v6 = self.ask(name, Rtype::AAAA).await?;
         let v4 = records::<A>(&v4)?.into_iter().map(|record| IpAddr::V4(record.addr()));
         let v6 = records::<Aaaa>(&v6)?.into_iter().map(|record| IpAddr::V6(record.addr()));
         Ok(v4.chain(v6).collect())
+    }
+
+    /// Whether a name has addresses, and all of them are public. Whoever names a host to be asked
+    /// may want what only this machine can reach.
+    pub async fn is_public(&self, name: &str) -> Result<bool, NoAnswer> {
+        let addresses = self.addresses(name).await?;
+        Ok(!addresses.is_empty() && addresses.into_iter().all(addresses::is_public))
     }
 
     async fn ask(&self, name: &str, rtype: Rtype) -> Result<Message<Vec<u8>>, NoAnswer> {
