@@ -15,6 +15,8 @@ pub(crate) const HANDLERS: &[&str] = &["vwp-auth", "vwp-discovery", "vwp-transac
 /// The component that decides, which handles requests too. It is built apart: Cedar asks serde_json
 /// to keep the order of members, which the other handlers do not pay for.
 pub(crate) const POLICY: &str = "vwp-policy";
+/// What verifies passports elsewhere. Built apart, because it may import nothing.
+pub(crate) const VERIFIER: &str = "vwp-verifier-component";
 /// The package of the middleware.
 pub(crate) const MIDDLEWARE: &str = "vwp-gateway";
 
@@ -27,9 +29,6 @@ pub(crate) const MACHINE: &str = "vwp-ledger-component";
 pub(crate) const HASHER: &str = "vwp-password-component";
 /// The handler that the hasher is composed into.
 pub(crate) const AUTH: &str = "vwp-auth";
-
-/// The verifier, for integrators. Apart, so that it asks for no more than it uses.
-pub(crate) const VERIFIER: &str = "vwp-verifier-component";
 
 /// How components are compiled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,8 +96,8 @@ pub(crate) fn run(project: &Project, profiles: &[Profile]) -> Result<()> {
         // gateway's let a component send requests.
         steps.run(&format!("the handlers, {name}"), profile.cargo(project, HANDLERS))?;
         steps.run(&format!("the policies, {name}"), profile.cargo(project, &[POLICY]))?;
-        steps.run(&format!("the gateway, {name}"), profile.cargo(project, &[MIDDLEWARE]))?;
         steps.run(&format!("the verifier, {name}"), profile.cargo(project, &[VERIFIER]))?;
+        steps.run(&format!("the gateway, {name}"), profile.cargo(project, &[MIDDLEWARE]))?;
         let without_std = profile.cargo(project, &[MACHINE, HASHER]);
         steps.run(&format!("the ledger and the hasher, {name}"), without_std)?;
         portable::compose_auth(project, *profile)?;

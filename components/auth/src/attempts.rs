@@ -106,13 +106,21 @@ fn too_early(wait_ms: u64) -> AuthError {
     AuthError::TooManyAttempts { retry_after_s: u32::try_from(seconds).unwrap_or(u32::MAX) }
 }
 
+/// Where the counts of an account are: those of each source start with the first, and the second is
+/// what strangers share. For whoever erases them, since handles can be guessed from their hashes.
+pub(crate) fn counts_of(account: &str) -> [String; 2] {
+    [format!("auth/attempts/{}/", hash(account)), format!("auth/strangers/{}", hash(account))]
+}
+
 /// What was typed as a handle can be anything, so its hash is the key.
 fn own_key(account: &str, source: &Source) -> Vec<u8> {
-    format!("auth/attempts/{}/{}", hash(account), hash(&source.key)).into_bytes()
+    let [own, _] = counts_of(account);
+    format!("{own}{}", hash(&source.key)).into_bytes()
 }
 
 fn strangers_key(account: &str) -> Vec<u8> {
-    format!("auth/strangers/{}", hash(account)).into_bytes()
+    let [_, strangers] = counts_of(account);
+    strangers.into_bytes()
 }
 
 fn hash(text: &str) -> String {

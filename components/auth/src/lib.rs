@@ -186,7 +186,7 @@ mod component {
         async fn revoke(access_token: String, id: String) -> Result<(), types::Error> {
             call(async |environment| {
                 let (traveller, _) = sessions::authenticate(&Store, &access_token, environment).await?;
-                issued::revoke(&Store, &id, Some(&traveller)).await
+                issued::revoke(&Store, &id, Some(&traveller), environment).await
             })
             .await
         }

@@ -94,6 +94,25 @@ impl Node {
         Some(false)
     }
 
+    /// The set of a type in what [`Node::encode`] wrote, without reading the others, unless it
+    /// [is a delegation](Self::is_delegation): most answers are one set. None if it is something else.
+    pub fn encoded_set(bytes: &[u8], rtype: Rtype) -> Option<Option<Set>> {
+        let mut reader = Reader(bytes);
+        if reader.byte()? != FORMAT {
+            return None;
+        }
+        let mut found = None;
+        for _ in 0..reader.u16()? {
+            let start = reader.0;
+            match Set::skip(&mut reader)? {
+                Type::NS => return Some(None),
+                this if this == rtype => found = Some(Set::decode(&mut Reader(start))?),
+                _ => {}
+            }
+        }
+        Some(found)
+    }
+
     /// Reads what [`Node::encode`] wrote; none if it is something else.
     pub fn decode(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader(bytes);
@@ -198,6 +217,10 @@ mod tests {
             Node { sets: [&node.sets[..], &[Set::new(Type::NS, 1, vec![vec![0]])]].concat(), ..node.clone() };
         assert_eq!(Node::is_encoded_delegation(&cut.encode()), Some(true));
         assert_eq!(Node::is_encoded_delegation(&bytes[..20]), None);
+        assert_eq!(Node::encoded_set(&bytes, Type::A), Some(Some(node.sets[0].clone())));
+        assert_eq!(Node::encoded_set(&bytes, Type::AAAA), Some(None));
+        assert_eq!(Node::encoded_set(&cut.encode(), Type::A), Some(None));
+        assert_eq!(Node::encoded_set(&bytes[..20], Type::A), None);
         assert_eq!(Node::decode(&bytes), Some(node));
         for length in 0..bytes.len() {
             assert_eq!(Node::decode(&bytes[..length]), None);

@@ -29,6 +29,8 @@ pub enum Kind {
     MethodRemoved,
     /// A recovery was asked for.
     RecoveryStarted,
+    /// The traveller said no to a recovery.
+    RecoveryCancelled,
     /// A recovery was completed.
     RecoveryCompleted,
     /// A passport was issued.

@@ -7,23 +7,25 @@
 
 use super::places::RECORDS;
 use super::quarantine;
+use crate::attempts;
 use crate::audit::{self, Chain, Event, Kind};
 use crate::error::AuthError;
 use crate::handle::Handle;
 use crate::limits::Client;
-use crate::{accounts, sessions};
+use crate::{accounts, passports, sessions};
 use serde::Deserialize;
 use vwp_core::environment::CLOCK_SKEW_MAX_MS;
 use vwp_core::{Environment, Problem, directory};
 use vwp_storage::Kv;
-use vwp_storage::kv::{Check, Direction, KeyRange, Outcome, Write};
+use vwp_storage::kv::{Check, Direction, Key, KeyRange, Outcome, Write};
 
 /// How long after its beginning a session stands for the traveller in person, in milliseconds.
 pub const RECENT_MS: u64 = 5 * 60 * 1000;
 /// How long tokens of somebody who was erased are refused by name, in milliseconds: the life of one
 /// that a sign-in at the same moment got, and twice the skew, for both clocks.
 const TOKENS_REFUSED_MS: u64 = sessions::LIFETIME_S * 1000 + 4 * CLOCK_SKEW_MAX_MS;
-/// What is left to be done, by traveller.
+/// What is left to be done, by traveller: the starts of keys of records that are found by the handle,
+/// which the account had.
 const LEFT: &str = "auth/erasing/";
 /// How many of the travellers who are left one call finishes.
 const LEFT_MAX: u32 = 16;
@@ -90,6 +92,7 @@ async fn decide(kv: &impl Kv, traveller: &str, environment: &Environment<'_>) ->
     let entry = kv.get(&key).await?.ok_or_else(gone)?;
     let account: Account = serde_json::from_slice(&entry.value).map_err(|_| Problem::internal())?;
     let handle = Handle::new(&account.handle)?;
+    let left = serde_json::to_vec(&attempts::counts_of(handle.folded())).map_err(|_| Problem::internal())?;
     let until = |time_ms: u64| Some(environment.now.saturating_add(time_ms));
     let mut writes = vec![
         Write::delete(accounts::handle_key(handle.folded())),
@@ -99,7 +102,7 @@ async fn decide(kv: &impl Kv, traveller: &str, environment: &Environment<'_>) ->
             value: Vec::new(),
             expires_at: until(TOKENS_REFUSED_MS),
         },
-        Write::put(format!("{LEFT}{traveller}"), []),
+        Write::put(left_key(traveller), left),
         Write::delete(key.clone()),
     ];
     writes.extend(quarantine::put(handle.folded(), environment));
@@ -110,6 +113,7 @@ async fn decide(kv: &impl Kv, traveller: &str, environment: &Environment<'_>) ->
 
 /// Deletes what the decision left.
 async fn finish(kv: &impl Kv, traveller: &str) -> Result<(), AuthError> {
+    passports::issued::forget_all(kv, traveller).await?;
     for records in RECORDS {
         let found = records.find(kv, traveller).await?;
         for portion in found.chunks(PORTION as usize) {
@@ -117,17 +121,32 @@ async fn finish(kv: &impl Kv, traveller: &str) -> Result<(), AuthError> {
             kv.commit(&[], &writes).await?;
         }
     }
-    let details = KeyRange::prefix(audit::details_of(&Chain::Traveller(traveller.to_owned())));
+    delete_below(kv, &audit::details_of(&Chain::Traveller(traveller.to_owned()))).await?;
+    let left = kv.get(&left_key(traveller)).await?;
+    let by_handle: Vec<String> =
+        left.and_then(|entry| serde_json::from_slice(&entry.value).ok()).unwrap_or_default();
+    for prefix in by_handle {
+        delete_below(kv, &prefix).await?;
+    }
+    kv.commit(&[], &[Write::delete(left_key(traveller))]).await?;
+    Ok(())
+}
+
+/// Deletes every record whose key starts like this.
+async fn delete_below(kv: &impl Kv, prefix: &str) -> Result<(), AuthError> {
+    let range = KeyRange::prefix(prefix);
     loop {
-        let page = kv.scan(&details, PORTION, Direction::Forward).await?;
+        let page = kv.scan(&range, PORTION, Direction::Forward).await?;
         let writes: Vec<Write> = page.items.into_iter().map(|item| Write::delete(item.key)).collect();
         if writes.is_empty() {
-            break;
+            return Ok(());
         }
         kv.commit(&[], &writes).await?;
     }
-    kv.commit(&[], &[Write::delete(format!("{LEFT}{traveller}"))]).await?;
-    Ok(())
+}
+
+fn left_key(traveller: &str) -> Key {
+    format!("{LEFT}{traveller}").into_bytes()
 }
 
 /// Finishes erasures that were decided and not finished, a bounded number of them.

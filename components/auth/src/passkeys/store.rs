@@ -2,6 +2,7 @@
 //! which no two travellers have the same one.
 
 use super::PasskeyError;
+use crate::audit::{self, Event, Kind};
 use crate::error::AuthError;
 use crate::sessions::{self, Notice};
 use serde::{Deserialize, Serialize};
@@ -128,7 +129,7 @@ pub async fn list(kv: &impl Kv, traveller: &str) -> Result<Vec<Listed>, AuthErro
 /// Calls a passkey something else.
 pub async fn rename(kv: &impl Kv, traveller: &str, id: &str, name: &str) -> Result<(), AuthError> {
     let name = checked_name(name)?;
-    change(kv, traveller, |passkeys| {
+    change(kv, traveller, None, |passkeys| {
         let record = passkeys.records.iter_mut().find(|record| record.id() == id);
         record.ok_or_else(no_such_passkey)?.name.clone_from(&name);
         Ok(Vec::new())
@@ -145,7 +146,8 @@ pub async fn remove(
     environment: &Environment<'_>,
 ) -> Result<(), AuthError> {
     sessions::require_recent(kv, session, environment).await?;
-    change(kv, traveller, |passkeys| {
+    let event = Event::traveller(Kind::MethodRemoved, traveller).with("method", "passkey");
+    change(kv, traveller, Some((&event, environment)), |passkeys| {
         let length = passkeys.records.len();
         passkeys.records.retain(|record| record.id() != id);
         if passkeys.records.len() == length {
@@ -159,6 +161,7 @@ pub async fn remove(
 async fn change(
     kv: &impl Kv,
     traveller: &str,
+    told: Option<(&Event, &Environment<'_>)>,
     change: impl Fn(&mut Passkeys) -> Result<Vec<Write>, Problem>,
 ) -> Result<(), AuthError> {
     for _ in 0..TRIES_MAX {
@@ -166,7 +169,11 @@ async fn change(
         let check = passkeys.check();
         let mut writes = change(&mut passkeys)?;
         writes.push(passkeys.put()?);
-        if let Outcome::Committed(_) = kv.commit(&[check], &writes).await? {
+        let outcome = match told {
+            Some((event, environment)) => audit::commit(kv, event, &[check], &writes, environment).await?,
+            None => kv.commit(&[check], &writes).await?,
+        };
+        if let Outcome::Committed(_) = outcome {
             return Ok(());
         }
     }

@@ -100,7 +100,7 @@ async fn revoke(
         Caller::Administrator => None,
         caller => Some(traveller_of(caller)?.0),
     };
-    issued::revoke(store, id, traveller.as_deref()).await?;
+    issued::revoke(store, id, traveller.as_deref(), environment).await?;
     Ok(http::cached(reply::empty(StatusCode::NO_CONTENT), http::NO_STORE))
 }
 
@@ -110,7 +110,7 @@ async fn revoke_all(store: &impl Kv, environment: &Environment<'_>, request: &Re
     let given = parameter(request, &["session", "traveller"])?;
     let count = match (caller::authenticate(store, request.headers(), environment).await?, given) {
         (Caller::Administrator, Some(("traveller", traveller))) => {
-            issued::revoke_all(store, &traveller, None).await?
+            issued::revoke_all(store, &traveller, None, environment).await?
         }
         (Caller::Administrator, _) => {
             return Err(Problem::bad_request("say whose passports, with traveller=").into());
@@ -121,7 +121,7 @@ async fn revoke_all(store: &impl Kv, environment: &Environment<'_>, request: &Re
         (caller, given) => {
             let (traveller, _) = traveller_of(caller)?;
             let session = given.map(|(_, session)| session);
-            issued::revoke_all(store, &traveller, session.as_deref()).await?
+            issued::revoke_all(store, &traveller, session.as_deref(), environment).await?
         }
     };
     let answer = serde_json::json!({ "revoked": count });

@@ -4,6 +4,7 @@
 //! which says whose it is, and one among its traveller's. Neither holds the copy itself.
 
 use super::PassportError;
+use crate::audit::{self, Event, Kind};
 use crate::error::AuthError;
 use crate::status::{self, Place};
 use crate::verify::Passport;
@@ -120,7 +121,12 @@ pub async fn list(
 }
 
 /// Revokes one copy. `traveller` is who asks; none is the administrator.
-pub async fn revoke(kv: &impl Kv, id: &str, traveller: Option<&str>) -> Result<(), AuthError> {
+pub async fn revoke(
+    kv: &impl Kv,
+    id: &str,
+    traveller: Option<&str>,
+    environment: &Environment<'_>,
+) -> Result<(), AuthError> {
     let place = Place::from_str(id).map_err(|()| PassportError::Unknown)?;
     let entry = kv.get(&place.key()).await?.ok_or(PassportError::Unknown)?;
     let owner: Owner = serde_json::from_slice(&entry.value).map_err(|_| Problem::internal())?;
@@ -128,11 +134,22 @@ pub async fn revoke(kv: &impl Kv, id: &str, traveller: Option<&str>) -> Result<(
     if traveller.is_some_and(|traveller| traveller != owner.traveller) {
         return Err(PassportError::Unknown.into());
     }
+    // Told first: a revocation that the log does not know of would be worse than the reverse.
+    let event = Event::traveller(Kind::PassportRevoked, &owner.traveller).with("passport", id);
+    audit::record(kv, &event, environment).await?;
     status::revoke(kv, &[place]).await
 }
 
 /// Revokes all copies of a traveller, or those of one session. Says how many there were.
-pub async fn revoke_all(kv: &impl Kv, traveller: &str, session: Option<&str>) -> Result<u32, AuthError> {
+pub async fn revoke_all(
+    kv: &impl Kv,
+    traveller: &str,
+    session: Option<&str>,
+    environment: &Environment<'_>,
+) -> Result<u32, AuthError> {
+    let of = session.map_or("every session", |_| "one session");
+    let event = Event::traveller(Kind::PassportRevoked, traveller).with("of", of);
+    audit::record(kv, &event, environment).await?;
     let mut range = Some(KeyRange::prefix(own_prefix(traveller)));
     let mut count = 0_u32;
     // Ends, because a traveller is issued a bounded number of copies in a day.
@@ -150,6 +167,26 @@ pub async fn revoke_all(kv: &impl Kv, traveller: &str, session: Option<&str>) ->
         range = page.next;
     }
     Ok(count)
+}
+
+/// Revokes all copies of a traveller who is erased, and forgets whose they were.
+pub(crate) async fn forget_all(kv: &impl Kv, traveller: &str) -> Result<(), AuthError> {
+    loop {
+        let page = kv.scan(&KeyRange::prefix(own_prefix(traveller)), PAGE_MAX, Direction::Forward).await?;
+        let (mut places, mut writes) = (Vec::new(), Vec::new());
+        for item in page.items {
+            if let Some((place, _)) = read_own(traveller, &item.key, &item.entry.value)? {
+                writes.push(Write::delete(place.key()));
+                places.push(place);
+            }
+            writes.push(Write::delete(item.key));
+        }
+        if writes.is_empty() {
+            return Ok(());
+        }
+        status::revoke(kv, &places).await?;
+        kv.commit(&[], &writes).await?;
+    }
 }
 
 /// Requires that a passport of this port was not revoked, by the store itself: what was revoked

@@ -5,6 +5,7 @@
 use super::error::OauthError;
 use super::{redirect_uri, replay};
 use crate::audit::{self, Event, Kind};
+use crate::error::AuthError;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use vwp_core::caller::Caller;
@@ -298,7 +299,12 @@ pub(crate) async fn show(kv: &impl Kv, caller: &Caller, client_id: &str) -> Resu
 }
 
 /// Ends a client: it gets no more tokens, and its refresh tokens are worth nothing.
-pub(crate) async fn delete(kv: &impl Kv, caller: &Caller, client_id: &str) -> Result<(), Problem> {
+pub(crate) async fn delete(
+    kv: &impl Kv,
+    caller: &Caller,
+    client_id: &str,
+    environment: &Environment<'_>,
+) -> Result<(), AuthError> {
     let (client, entry) = owned(kv, caller, client_id).await?;
     let key = client_key(client_id);
     let writes = [
@@ -306,9 +312,11 @@ pub(crate) async fn delete(kv: &impl Kv, caller: &Caller, client_id: &str) -> Re
         Write::delete(client_of_key(&client.operator, client_id)),
         count(&client.operator, -1),
     ];
-    match kv.commit(&[Check::unchanged(key, Some(&entry))], &writes).await? {
+    let event = Event::port(Kind::ClientRemoved).with("client", client_id);
+    let checks = [Check::unchanged(key, Some(&entry))];
+    match audit::commit(kv, &event, &checks, &writes, environment).await? {
         Outcome::Committed(_) => Ok(()),
-        _ => Err(Problem::not_found("no client of yours has this id")),
+        _ => Err(Problem::not_found("no client of yours has this id").into()),
     }
 }
 

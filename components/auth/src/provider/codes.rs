@@ -92,7 +92,7 @@ pub(crate) async fn redeem(
         return Err(refused);
     }
     if let Some(grant) = &record.used_for {
-        grants::revoke(kv, grant).await?;
+        grants::end_reused(kv, grant, environment).await?;
         return Err(refused);
     }
     if record.expires_at <= environment.now || record.redirect_uri != redirect_uri {
@@ -119,7 +119,7 @@ pub(crate) async fn redeem(
     if let Some(entry) = kv.get(&key).await? {
         let record: Code = serde_json::from_slice(&entry.value).map_err(|_| Problem::internal())?;
         if let Some(grant) = &record.used_for {
-            grants::revoke(kv, grant).await?;
+            grants::end_reused(kv, grant, environment).await?;
         }
     }
     Err(refused)

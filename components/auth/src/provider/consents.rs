@@ -4,6 +4,7 @@ use super::authorize::AuthorizationRequest;
 use super::error::OauthError;
 use super::redirect_uri;
 use super::scope::Scope;
+use crate::audit::{Event, Kind};
 use url::Url;
 use vwp_core::Problem;
 use vwp_storage::Kv;
@@ -41,6 +42,11 @@ pub(crate) async fn noted(
     agreed.dedup();
     let value = serde_json::to_vec(&agreed).map_err(|_| Problem::internal())?;
     Ok((check, Write::put(key(traveller, client_id), value)))
+}
+
+/// What the log tells of an agreement, or of its end.
+pub(crate) fn event(kind: Kind, traveller: &str, client_id: &str) -> Event {
+    Event::traveller(kind, traveller).with("client", client_id)
 }
 
 /// The write that forgets what a client may learn.

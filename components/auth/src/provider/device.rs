@@ -2,6 +2,7 @@
 //! types it into a page on something else, and meanwhile the device asks for its tokens.
 
 use super::clients::{Client, GrantType};
+use super::consents;
 use super::error::OauthError;
 use super::grants::{self, Access};
 use super::params::Params;
@@ -9,6 +10,7 @@ use super::quota::Quota;
 use super::scope::Scope;
 use super::tokens::Tokens;
 use super::{authorize, client_auth, hashed, url};
+use crate::audit::{self, Kind};
 use ::http::{HeaderValue, Request, Response, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use vwp_core::environment::Timestamp;
@@ -163,6 +165,7 @@ pub(crate) async fn decide(
     code: &str,
     key: &[u8],
     decision: &Decision,
+    environment: &Environment<'_>,
 ) -> Result<bool, OauthError> {
     // A device that asks meanwhile changes the record, too, so the note is tried again.
     for _ in 0..TRIES_MAX {
@@ -173,7 +176,14 @@ pub(crate) async fn decide(
         }
         asked.decision = decision.clone();
         let writes = [put(key, &asked)?, Write::delete(code_key(code))];
-        if let Outcome::Committed(_) = kv.commit(&[Check::unchanged(key, Some(&entry))], &writes).await? {
+        let check = [Check::unchanged(key, Some(&entry))];
+        let outcome = if let Decision::Allowed(access) = decision {
+            let event = consents::event(Kind::ConsentGiven, &access.traveller, &asked.client_id);
+            audit::commit(kv, &event, &check, &writes, environment).await?
+        } else {
+            kv.commit(&check, &writes).await?
+        };
+        if let Outcome::Committed(_) = outcome {
             return Ok(true);
         }
     }

@@ -82,7 +82,7 @@ pub(crate) async fn decide(
         Some("deny") => (Decision::Denied, "The device was not let in."),
         _ => return Err(OauthError::Request("the decision is allow or deny")),
     };
-    if device::decide(kv, &code, &key, &decision).await? {
+    if device::decide(kv, &code, &key, &decision, environment).await? {
         return Ok(pages::done(text).answer(None));
     }
     Ok(pages::device_code("", &browser.csrf(TYPED), Some(UNKNOWN)).answer(None))

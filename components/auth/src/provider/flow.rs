@@ -9,6 +9,7 @@ use super::params::Params;
 use super::sign_in::{self, Place, see_other};
 use super::{codes, consents, pages, redirect_uri};
 use crate::accounts;
+use crate::audit::{self, Kind};
 use ::http::{HeaderMap, Request, Response, StatusCode};
 use vwp_core::{Environment, Problem};
 use vwp_storage::Kv;
@@ -147,7 +148,13 @@ async fn send(
         checks.push(Check::unchanged(key.clone(), Some(entry)));
         writes.push(Write::delete(key.clone()));
     }
-    match kv.commit(&checks, &writes).await.map_err(OauthError::from)? {
+    let outcome = if is_agreed_now {
+        let event = consents::event(Kind::ConsentGiven, &session.traveller, &asked.client.client_id);
+        audit::commit(kv, &event, &checks, &writes, environment).await.map_err(OauthError::from)?
+    } else {
+        kv.commit(&checks, &writes).await.map_err(OauthError::from)?
+    };
+    match outcome {
         Outcome::Committed(_) => {
             let location =
                 located(&asked.redirect_uri, asked.state.as_deref(), &[("code", &code)], environment);

@@ -11,6 +11,7 @@ use super::params::Params;
 use super::scope::{self, Scope};
 use super::tokens::{self, For, Tokens};
 use super::{hashed, quota};
+use crate::audit::{self, Event, Kind};
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
 use vwp_core::environment::Timestamp;
@@ -124,7 +125,8 @@ pub(crate) async fn refresh(
             return Err(refused);
         }
         if !is_last(&grant, &secret) {
-            revoke(kv, &id).await?;
+            // RFC 9700, section 4.14.2: somebody else has a copy, and nobody knows who is who.
+            end_reused(kv, &id, environment).await?;
             return Err(refused);
         }
         // RFC 9449, section 5: what a public client got is good with its key alone.
@@ -160,6 +162,20 @@ pub(crate) async fn refresh(
 pub(crate) async fn revoke(kv: &impl Kv, id: &str) -> Result<(), OauthError> {
     let Some((grant, _)) = load(kv, id).await? else { return Ok(()) };
     match kv.commit(&[], &ends(id, &grant)).await? {
+        Outcome::Committed(_) => Ok(()),
+        _ => Err(Problem::internal().into()),
+    }
+}
+
+/// Ends a family of which a code or a token was used a second time, and tells the traveller.
+pub(crate) async fn end_reused(
+    kv: &impl Kv,
+    id: &str,
+    environment: &Environment<'_>,
+) -> Result<(), OauthError> {
+    let Some((grant, _)) = load(kv, id).await? else { return Ok(()) };
+    let event = Event::traveller(Kind::TokenReused, &grant.access.traveller).with("client", &grant.client_id);
+    match audit::commit(kv, &event, &[], &ends(id, &grant), environment).await? {
         Outcome::Committed(_) => Ok(()),
         _ => Err(Problem::internal().into()),
     }

@@ -149,7 +149,7 @@ async fn resource(store: &impl Kv, environment: &Environment<'_>, request: &Requ
         }
         ["clients", id] if is_delete => {
             let caller = registrar(store, environment, request).await?;
-            clients::delete(store, &caller, id).await?;
+            clients::delete(store, &caller, id, environment).await?;
             Ok(private(reply::empty(StatusCode::NO_CONTENT)))
         }
         ["sessions"] if is_get(request) => {
@@ -159,12 +159,12 @@ async fn resource(store: &impl Kv, environment: &Environment<'_>, request: &Requ
         }
         ["sessions"] if is_delete => {
             let traveller = traveller(store, environment, request).await?;
-            sessions::end_all(store, &traveller).await.map_err(problem)?;
+            sessions::end_all(store, &traveller, environment).await.map_err(problem)?;
             Ok(private(reply::empty(StatusCode::NO_CONTENT)))
         }
         ["sessions", id] if is_delete => {
             let traveller = traveller(store, environment, request).await?;
-            sessions::end(store, &traveller, id).await.map_err(problem)?;
+            sessions::end(store, &traveller, id, environment).await.map_err(problem)?;
             Ok(private(reply::empty(StatusCode::NO_CONTENT)))
         }
         ["clients"] => Err(Problem::method_not_allowed("GET, HEAD, POST")),

@@ -8,6 +8,7 @@ use super::params::Params;
 use super::sign_in::{self, Place, see_other};
 use super::{consents, grants, hashed, scope};
 use crate::accounts;
+use crate::audit::{self, Event};
 use ::http::{Request, Response};
 use serde::Serialize;
 use vwp_core::environment::Timestamp;
@@ -67,12 +68,17 @@ pub(crate) async fn list(kv: &impl Kv, traveller: &str) -> Result<Vec<Item>, Oau
 }
 
 /// Ends one of them, at once. A world that lost its tokens is also asked about again.
-pub(crate) async fn end(kv: &impl Kv, traveller: &str, id: &str) -> Result<(), OauthError> {
+pub(crate) async fn end(
+    kv: &impl Kv,
+    traveller: &str,
+    id: &str,
+    environment: &Environment<'_>,
+) -> Result<(), OauthError> {
     // Ids are hashes in base64url; a longer one names nothing.
     let is_id = id.len() == hashed("").len();
-    let writes = if is_id { ends(kv, traveller, id).await? } else { None };
-    let writes = writes.ok_or_else(|| Problem::not_found("no session of yours has this id"))?;
-    match kv.commit(&[], &writes).await? {
+    let ends = if is_id { ends(kv, traveller, id).await? } else { None };
+    let (event, writes) = ends.ok_or_else(|| Problem::not_found("no session of yours has this id"))?;
+    match audit::commit(kv, &event, &[], &writes, environment).await? {
         Outcome::Committed(_) => Ok(()),
         _ => Err(Problem::internal().into()),
     }
@@ -80,7 +86,13 @@ pub(crate) async fn end(kv: &impl Kv, traveller: &str, id: &str) -> Result<(), O
 
 /// Ends all of them, and forgets what the traveller let worlds learn. What begins meanwhile may be
 /// left; whoever erases an account takes the account away first.
-pub(crate) async fn end_all(kv: &impl Kv, traveller: &str) -> Result<(), OauthError> {
+pub(crate) async fn end_all(
+    kv: &impl Kv,
+    traveller: &str,
+    environment: &Environment<'_>,
+) -> Result<(), OauthError> {
+    let event = Event::traveller(audit::Kind::SignedOut, traveller).with("sessions", "all");
+    audit::record(kv, &event, environment).await?;
     loop {
         let mut writes = consents::forget_some(kv, traveller).await?;
         for (id, _) in browser::list(kv, traveller).await?.into_iter().take(BATCH_MAX) {
@@ -96,9 +108,11 @@ pub(crate) async fn end_all(kv: &impl Kv, traveller: &str) -> Result<(), OauthEr
     }
 }
 
-async fn ends(kv: &impl Kv, traveller: &str, id: &str) -> Result<Option<Vec<Write>>, OauthError> {
+/// The writes that end one, and what the log tells of it.
+async fn ends(kv: &impl Kv, traveller: &str, id: &str) -> Result<Option<(Event, Vec<Write>)>, OauthError> {
     if let Some(writes) = browser::end(kv, traveller, id).await? {
-        return Ok(Some(writes));
+        let event = Event::traveller(audit::Kind::SignedOut, traveller).with("sessions", "browser");
+        return Ok(Some((event, writes)));
     }
     let Some((grant, _)) = grants::load(kv, id).await? else { return Ok(None) };
     if grant.access.traveller != traveller {
@@ -106,7 +120,8 @@ async fn ends(kv: &impl Kv, traveller: &str, id: &str) -> Result<Option<Vec<Writ
     }
     let mut writes = grants::ends(id, &grant);
     writes.push(consents::forget(traveller, &grant.client_id));
-    Ok(Some(writes))
+    let event = consents::event(audit::Kind::ConsentWithdrawn, traveller, &grant.client_id);
+    Ok(Some((event, writes)))
 }
 
 /// Shows the page with the list.
@@ -157,7 +172,7 @@ pub(crate) async fn submit(
     let Some(session) = &browser.session else { return see_other(PAGE_PATH) };
     let id = form.need("end", "end is missing")?;
     browser.require_csrf(request.headers(), form.get("csrf"), &purpose(id, session))?;
-    end(kv, &session.traveller, id).await?;
+    end(kv, &session.traveller, id, environment).await?;
     see_other(PAGE_PATH)
 }
 

@@ -128,13 +128,14 @@ pub async fn complete(
 }
 
 /// Says no to a request, and whether there was one.
-pub async fn cancel(kv: &impl Kv, traveller: &str) -> Result<bool, AuthError> {
+pub async fn cancel(kv: &impl Kv, traveller: &str, environment: &Environment<'_>) -> Result<bool, AuthError> {
     let Some((entry, pending)) = pending(kv, traveller).await? else {
         return Ok(false);
     };
     let check = Check::unchanged(pending_key(traveller), Some(&entry));
     let writes = [Write::delete(pending_key(traveller)), Write::delete(request_key(&pending.request))];
-    match kv.commit(&[check], &writes).await? {
+    let event = Event::traveller(Kind::RecoveryCancelled, traveller);
+    match audit::commit(kv, &event, &[check], &writes, environment).await? {
         Outcome::Committed(_) => Ok(true),
         _ => Err(Problem::unavailable("the recovery was changed at the same time; try again").into()),
     }

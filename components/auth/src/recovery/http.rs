@@ -66,7 +66,7 @@ pub(crate) async fn route(
         }
         ("/requests/current", "DELETE") => {
             let (owner, _) = traveller(kv, environment, request).await?;
-            if !delayed::cancel(kv, &owner).await? {
+            if !delayed::cancel(kv, &owner, environment).await? {
                 return Err(Problem::not_found("no recovery was asked for").into());
             }
             Ok(cached(reply::empty(StatusCode::NO_CONTENT), NO_STORE))

@@ -4,6 +4,7 @@ use super::doors;
 use super::statement::{self, StatementError};
 use super::{TicketError, is_token, operator_of};
 use crate::accounts;
+use crate::audit::{self, Event, Kind};
 use crate::bans;
 use crate::error::AuthError;
 use crate::keys;
@@ -113,6 +114,8 @@ pub async fn ask(
         claims,
         cnf: holder.map(|jwk| Confirmation { jwk }),
     };
+    let event = Event::traveller(Kind::TicketIssued, &traveller.id).with("world", world.as_str());
+    audit::record(kv, &event, environment).await?;
     let payload = serde_json::to_vec(&ticket).map_err(|_| Problem::internal())?;
     let header = jose::Header::new(TICKET_TYPE).with_kid(key.kid);
     Ok(Granted {

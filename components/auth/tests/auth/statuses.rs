@@ -1,8 +1,10 @@
 //! Revocation: who may, how soon it is seen, what it costs.
 
+use crate::clients::Meeting;
 use crate::support::{ADMIN, ISSUER, Port, START, key};
 use crate::travel::payload;
 use futures::executor::block_on;
+use futures::future::join_all;
 use http::{StatusCode, header};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -165,12 +167,9 @@ fn revoking_at_the_same_time_loses_nothing() {
     let answer = port.post("/v1/passports", Some(&token), &json!({ "proofs": proofs })).json;
     let ids: Vec<&str> =
         answer["passports"].as_array().unwrap().iter().map(|copy| copy["id"].as_str().unwrap()).collect();
-    let store = &port.store;
-    std::thread::scope(|scope| {
-        for id in &ids {
-            scope.spawn(move || block_on(vwp_auth::passports::issued::revoke(store, id, None)).unwrap());
-        }
-    });
+    let (store, environment) = (Meeting::new(&port.store), port.environment());
+    let revoking = ids.iter().map(|id| vwp_auth::passports::issued::revoke(&store, id, None, &environment));
+    assert!(block_on(join_all(revoking)).iter().all(Result::is_ok));
     let listed = port.get("/v1/passports/issued", Some(&token)).json;
     assert!(listed["passports"].as_array().unwrap().iter().all(|copy| copy["revoked"] == true));
     assert_eq!(listed["passports"].as_array().unwrap().len(), 32);

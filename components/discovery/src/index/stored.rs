@@ -62,6 +62,14 @@ pub(crate) struct Document {
     pub(crate) facets: Vec<String>,
 }
 
+/// Where a document is, for those who want to know no more of it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Leaf {
+    /// [`Document::cell`].
+    #[serde(rename = "c", default)]
+    pub(crate) cell: Option<u64>,
+}
+
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
 fn is_zero(score: &f64) -> bool {
     *score == 0.0

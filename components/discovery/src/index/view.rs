@@ -1,10 +1,10 @@
 //! Reading the index: postings, with the deltas that they do not know yet.
 
 use super::keys;
-use super::stored::{self, Document, State};
+use super::stored::{self, Document, Leaf, State};
 use crate::terms;
 use h3o::CellIndex;
-use roaring::RoaringBitmap;
+use roaring::{MultiOps, RoaringBitmap};
 use std::collections::BTreeMap;
 use std::ops::Range;
 use vwp_core::Problem;
@@ -81,16 +81,18 @@ impl<'a, S: Kv> View<'a, S> {
 
     /// The documents that have a term which starts with this text.
     pub(crate) async fn prefix(&self, prefix: &str) -> Result<RoaringBitmap, Problem> {
-        let mut bitmap = RoaringBitmap::new();
+        let mut parts = Vec::new();
         let mut left = Some(keys::postings_with_prefix(prefix));
         for _ in 0..PREFIX_PAGES_MAX {
             let Some(range) = left.take() else { break };
             let page = self.store.scan(&range, PAGE_ITEMS_MAX, Direction::Forward).await?;
             for item in page.items {
-                bitmap |= stored::bitmap(&item.entry.value)?;
+                parts.push(stored::bitmap(&item.entry.value)?);
             }
             left = page.next;
         }
+        // All at once: most of many are small, and one after the other would each copy the union.
+        let mut bitmap = parts.union();
         bitmap -= &self.masked;
         let has = |delta: &&Delta| delta.from(prefix).next().is_some_and(|term| term.starts_with(prefix));
         bitmap.extend(self.deltas.iter().filter(has).map(|delta| delta.number));
@@ -150,6 +152,17 @@ impl<'a, S: Kv> View<'a, S> {
         let keys: Vec<Key> = numbers.iter().map(|number| keys::document(*number)).collect();
         let read = |entry: Option<Entry>| entry.map(|entry| stored::read(&entry.value)).transpose();
         self.get(&keys).await?.into_iter().map(read).collect()
+    }
+
+    /// The finest cells of the documents of these numbers; none where one has gone, or is nowhere.
+    pub(crate) async fn leaves(&self, numbers: &[u32]) -> Result<Vec<Option<CellIndex>>, Problem> {
+        let keys: Vec<Key> = numbers.iter().map(|number| keys::document(*number)).collect();
+        let leaf = |entry: Option<Entry>| {
+            let Some(entry) = entry else { return Ok(None) };
+            let Leaf { cell } = stored::read(&entry.value)?;
+            Ok(cell.and_then(|cell| CellIndex::try_from(cell).ok()))
+        };
+        self.get(&keys).await?.into_iter().map(leaf).collect()
     }
 
     async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>, Problem> {

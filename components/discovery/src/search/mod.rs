@@ -18,7 +18,6 @@ pub use facets::{Count, Facets};
 pub use near::Place;
 pub use question::{LIMIT_DEFAULT, LIMIT_MAX, Question, Sort, TEXT_LENGTH_MAX, VALUES_MAX, WORDS_MAX};
 
-use crate::index::stored::Document;
 use crate::index::view::View;
 use crate::lease;
 use crate::registry::World;
@@ -152,10 +151,6 @@ async fn by_distance<S: Kv>(view: &View<'_, S>, near: Near, found: &RoaringBitma
 /// The cells of a few worlds.
 async fn cells<S: Kv>(view: &View<'_, S>, found: &RoaringBitmap) -> Result<Vec<(CellIndex, u32)>, Problem> {
     let numbers: Vec<u32> = found.iter().collect();
-    let documents = view.documents(&numbers).await?;
-    let cell = |(number, document): (u32, Option<Document>)| {
-        let cell = CellIndex::try_from(document?.cell?).ok()?;
-        Some((cell, number))
-    };
-    Ok(numbers.into_iter().zip(documents).filter_map(cell).collect())
+    let leaves = view.leaves(&numbers).await?;
+    Ok(leaves.into_iter().zip(numbers).filter_map(|(leaf, number)| Some((leaf?, number))).collect())
 }

@@ -3,7 +3,8 @@
 //! A world is where the centre of its H3 cell is: a few kilometres from where it says, which is
 //! near enough for anybody who looks for worlds nearby, and makes all worlds of a cell equally
 //! far. Cells are looked into from coarse to fine, nearest first, and only as far as worlds are
-//! wanted (best-first search): a cell is opened when no other one can have a nearer world.
+//! wanted (best-first search): a cell is opened when no other one can have a nearer world. Where a
+//! cell has only a few of the worlds that are wanted, these are looked up in place of the cells in it.
 
 use crate::index::view::View;
 use crate::terms::RESOLUTIONS;
@@ -81,24 +82,26 @@ impl Near {
         all: &RoaringBitmap,
         metres: u64,
     ) -> Result<(RoaringBitmap, RoaringBitmap), Problem> {
-        let (mut found, mut doubtful) = (RoaringBitmap::new(), RoaringBitmap::new());
+        // Numbers that are put together once: each union of bitmaps would copy what was found before.
+        let (mut found, mut doubtful) = (Vec::new(), Vec::new());
         let mut left: Vec<CellIndex> =
             CellIndex::base_cells().filter(|cell| self.nearest_m(*cell) <= metres).collect();
         while let Some(cell) = left.pop() {
             for (child, members) in self.open(view, cell).await?.iter() {
                 let (distance, radius) = (self.distance_m(*child), radius_m(child.resolution()));
                 if distance + radius <= metres {
-                    found |= members & all;
+                    found.extend(members & all);
                 } else if distance.saturating_sub(radius) <= metres && !is_finest(*child) {
-                    match members.intersection_len(all) {
-                        0 => {}
-                        1..=FEW_IN_A_CELL => doubtful |= members & all,
-                        _ => left.push(*child),
+                    let members = members & all;
+                    if members.len() <= FEW_IN_A_CELL {
+                        doubtful.extend(members);
+                    } else {
+                        left.push(*child);
                     }
                 }
             }
         }
-        Ok((found, doubtful))
+        Ok((together(found), together(doubtful)))
     }
 
     /// How near a world of a cell can be, in metres.
@@ -127,6 +130,12 @@ impl Near {
     }
 }
 
+/// A set of numbers, in any order.
+fn together(mut numbers: Vec<u32>) -> RoaringBitmap {
+    numbers.sort_unstable();
+    numbers.into_iter().collect()
+}
+
 fn is_finest(cell: CellIndex) -> bool {
     RESOLUTIONS.last() == Some(&cell.resolution())
 }
@@ -138,6 +147,7 @@ pub(super) struct Nearest {
     /// Cells by how near a world in them can be. At one distance those that are not opened come
     /// first, because what is in them may be just as near.
     left: BinaryHeap<Reverse<(u64, bool, CellIndex)>>,
+    /// The worlds of the set in each cell that is left, where it is known.
     members: HashMap<CellIndex, RoaringBitmap>,
 }
 
@@ -153,27 +163,51 @@ impl Nearest {
         view: &View<'_, S>,
     ) -> Result<Option<(u128, RoaringBitmap)>, Problem> {
         while let Some(Reverse((_, is_open, cell))) = self.left.pop() {
+            let members = self.members.remove(&cell);
             if is_open {
-                let members = self.members.remove(&cell).unwrap_or_default();
+                let members = members.unwrap_or_default();
                 self.all -= &members;
                 return Ok(Some((self.near.rank(cell), members)));
             }
             if self.all.is_empty() {
                 return Ok(None);
             }
-            for (child, members) in self.near.open(view, cell).await?.iter() {
-                let members = members & &self.all;
-                if members.is_empty() {
-                    continue;
-                }
-                let is_open = is_finest(*child);
-                self.left.push(Reverse((self.near.nearest_m(*child), is_open, *child)));
-                if is_open {
-                    self.members.insert(*child, members);
-                }
+            match members.filter(|members| members.len() <= FEW_IN_A_CELL) {
+                Some(few) => self.look_up(view, &few).await?,
+                None => self.open(view, cell).await?,
             }
         }
         Ok(None)
+    }
+
+    /// Puts the cells in a cell in its place.
+    async fn open<S: Kv>(&mut self, view: &View<'_, S>, cell: CellIndex) -> Result<(), Problem> {
+        for (child, members) in self.near.open(view, cell).await?.iter() {
+            let members = members & &self.all;
+            if !members.is_empty() {
+                self.left.push(Reverse((self.near.nearest_m(*child), is_finest(*child), *child)));
+                self.members.insert(*child, members);
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the finest cells of all worlds of a cell in its place.
+    async fn look_up<S: Kv>(&mut self, view: &View<'_, S>, few: &RoaringBitmap) -> Result<(), Problem> {
+        let numbers: Vec<u32> = few.iter().collect();
+        for (leaf, number) in view.leaves(&numbers).await?.into_iter().zip(numbers) {
+            let Some(leaf) = leaf else {
+                // It has just gone.
+                self.all.remove(number);
+                continue;
+            };
+            let members = self.members.entry(leaf).or_default();
+            if members.is_empty() {
+                self.left.push(Reverse((self.near.nearest_m(leaf), true, leaf)));
+            }
+            members.insert(number);
+        }
+        Ok(())
     }
 }
 

@@ -172,13 +172,23 @@ impl<'a, S: Kv> Lookup<'a, S> {
             if at != *name && !is_delegation(&entry)? {
                 continue;
             }
-            let node = decode(&entry)?;
+            let node = if at == *name { self.wanted(&entry)? } else { decode(&entry)? };
             // RFC 4035, section 3.1.4.1: the DS set of a delegation is on this side of it.
             let is_own = at == *name && (at.is_apex() || self.rtype == Type::DS || !node.is_delegation());
             let place = if is_own { Place::At(Some(node)) } else { Place::Delegated(at, node) };
             return Ok((place, head));
         }
         Ok((Place::At(None), head))
+    }
+
+    /// The node of the name, or as much of it as the answer is made of.
+    fn wanted(&self, entry: &Entry) -> Result<Node, DnsError> {
+        // What answers these depends on all that is there.
+        if matches!(self.rtype, Rtype::ANY | Rtype::RRSIG | Rtype::NSEC) {
+            return decode(entry);
+        }
+        let set = Node::encoded_set(&entry.value, self.rtype).ok_or(DnsError::Corrupt("a node of a zone"))?;
+        set.map_or_else(|| decode(entry), |set| Ok(Node { sets: vec![set], glue: Vec::new() }))
     }
 }
 

@@ -11,3 +11,4 @@ mod refreshing;
 mod resources;
 mod support;
 mod tokens;
+mod told;
