@@ -19,6 +19,9 @@ pub(crate) const POLICY: &str = "vwp-policy";
 pub(crate) const VERIFIER: &str = "vwp-verifier-component";
 /// The package of the middleware.
 pub(crate) const MIDDLEWARE: &str = "vwp-gateway";
+/// The example of middleware for integrators. Apart, because it asks the SDK for more than the
+/// handlers do. Hosts other than ours run it, and so it is built for them alone.
+pub(crate) const EXAMPLE: &str = "vwp-passport-check";
 
 /// The state machine. It is built by a cargo invocation of its own: it links no std, and
 /// among the others cargo would unify its features with those of the handlers that use
@@ -89,7 +92,7 @@ pub(crate) fn run(project: &Project, profiles: &[Profile]) -> Result<()> {
     ensure_target()?;
     // The manifest names Spin's storage for every host, and it is made for all of them.
     let ledger_is_built = profiles.contains(&Profile::BASELINE);
-    let mut steps = Steps::new(profiles.len() * 4 + 3 + usize::from(!ledger_is_built));
+    let mut steps = Steps::new(profiles.len() * 5 + 3 + usize::from(!ledger_is_built));
     for profile in profiles {
         let name = profile.name;
         // Apart, because cargo unites the features of what it builds together, and the
@@ -109,6 +112,7 @@ pub(crate) fn run(project: &Project, profiles: &[Profile]) -> Result<()> {
     // Apart as well: what they link must not ask for more than they import.
     steps.run("the storage adapters", Profile::BASELINE.cargo(project, ADAPTERS))?;
     portable::compose(project)?;
+    steps.run("the example", Profile::BASELINE.cargo(project, &[EXAMPLE]))?;
     steps.run("the runtime", project.cargo("build --release -p vwp-runtime"))
 }
 

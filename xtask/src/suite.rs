@@ -1,6 +1,6 @@
 //! Everything that CI runs, in one order, with a summary.
 
-use crate::build::{self, HANDLERS, HASHER, MACHINE, MIDDLEWARE, POLICY, Profile, VERIFIER};
+use crate::build::{self, EXAMPLE, HANDLERS, HASHER, MACHINE, MIDDLEWARE, POLICY, Profile, VERIFIER};
 use crate::fuzz;
 use crate::portable::ADAPTERS;
 use crate::project::Project;
@@ -141,6 +141,7 @@ fn clippy_wasm(project: &Project) -> Result<()> {
     clippy(&[POLICY])?;
     clippy(&[ADAPTERS, &["vwp-storage-adapter"]].concat())?;
     clippy(&[VERIFIER])?;
+    clippy(&[EXAMPLE])?;
     clippy(&[MACHINE, HASHER])
 }
 

@@ -2,7 +2,7 @@
 //! measured in the same run, in turns.
 //!
 //! `cargo bench -p vwp-runtime [-- [--quick] [--networks FILE] [--worlds N] [GROUP]...]`. The groups
-//! are http, peers, kv, machine, dns, curve, search and start; all are measured unless some are named. `SPIN`
+//! are http, peers, kv, machine, dns, curve, sign-in, search and start; all are measured unless some are named. `SPIN`
 //! and `WASMTIME` in the environment name programs that `peers` measures beside ours. A list of
 //! networks gives the worlds that are looked up; otherwise they are made up. The
 //! components have to be built before: `cargo xtask bench` does that too.
@@ -24,6 +24,7 @@ mod raw;
 mod registry;
 mod report;
 mod search;
+mod sign_in;
 mod start;
 mod tools;
 mod worlds;
@@ -40,13 +41,14 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 /// What can be measured, in the table's order.
-const GROUPS: [(&str, Measure); 8] = [
+const GROUPS: [(&str, Measure); 9] = [
     ("http", http::rows),
     ("peers", peers::rows),
     ("kv", kv::rows),
     ("machine", machine::rows),
     ("dns", dns::rows),
     ("curve", curve::rows),
+    ("sign-in", sign_in::rows),
     ("search", search::rows),
     ("start", start::rows),
 ];
