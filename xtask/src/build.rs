@@ -92,7 +92,7 @@ pub(crate) fn run(project: &Project, profiles: &[Profile]) -> Result<()> {
     ensure_target()?;
     // The manifest names Spin's storage for every host, and it is made for all of them.
     let ledger_is_built = profiles.contains(&Profile::BASELINE);
-    let mut steps = Steps::new(profiles.len() * 5 + 3 + usize::from(!ledger_is_built));
+    let mut steps = Steps::new(profiles.len() * 4 + 4 + usize::from(!ledger_is_built));
     for profile in profiles {
         let name = profile.name;
         // Apart, because cargo unites the features of what it builds together, and the

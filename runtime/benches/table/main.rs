@@ -2,9 +2,9 @@
 //! measured in the same run, in turns.
 //!
 //! `cargo bench -p vwp-runtime [-- [--quick] [--networks FILE] [--worlds N] [GROUP]...]`. The groups
-//! are http, peers, kv, machine, dns, curve, sign-in, search and start; all are measured unless some are named. `SPIN`
-//! and `WASMTIME` in the environment name programs that `peers` measures beside ours. A list of
-//! networks gives the worlds that are looked up; otherwise they are made up. The
+//! are http, peers, kv, machine, dns, curve, sign-in, search and start; all are measured unless some
+//! are named. `SPIN` and `WASMTIME` in the environment name programs that `peers` measures beside
+//! ours. A list of networks gives the worlds that are looked up; otherwise they are made up. The
 //! components have to be built before: `cargo xtask bench` does that too.
 //!
 //! A missed target is said loudly, and is no error: a busy machine misses some.

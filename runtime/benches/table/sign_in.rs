@@ -186,7 +186,7 @@ struct Guest {
 impl Guest {
     async fn start(path: &Path, name: &str, scratch: &Path) -> Result<(engine::EpochTicker, Self)> {
         let bytes = guests::read(path)?;
-        let engine = engine::engine(None)?;
+        let engine = engine::engine()?;
         let linker = host::linker(&engine)?;
         let grants = guests::grants(&format!("verifier-{name}"), scratch)?;
         let mut store = host::store(&engine, &grants)?;
