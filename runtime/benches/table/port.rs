@@ -30,8 +30,17 @@ impl Port {
         Self::start_from(guests::project(), state)
     }
 
+    /// Starts it under another name than its address.
+    pub(crate) fn start_as(issuer: &str, state: &Path) -> Result<Self> {
+        Self::start_with(guests::project(), state, &["--variable", &format!("issuer={issuer}")])
+    }
+
     /// Starts it from a manifest, or the folder of one.
     pub(crate) fn start_from(manifest: &Path, state: &Path) -> Result<Self> {
+        Self::start_with(manifest, state, &[])
+    }
+
+    fn start_with(manifest: &Path, state: &Path, more: &[&str]) -> Result<Self> {
         std::fs::create_dir_all(state)?;
         let log = std::fs::File::create(state.with_extension("log"))?;
         let start = Instant::now();
@@ -40,6 +49,7 @@ impl Port {
             .arg(manifest)
             .arg("--state-dir")
             .arg(state)
+            .args(more)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(log)

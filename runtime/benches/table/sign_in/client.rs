@@ -1,0 +1,114 @@
+//! Whoever calls the port over HTTP.
+
+use crate::port::Port;
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+
+/// A client on one connection.
+pub(super) struct Client {
+    agent: ureq::Agent,
+    url: String,
+    pub(super) issuer: String,
+}
+
+/// What was answered.
+pub(super) struct Answer {
+    pub(super) status: u16,
+    pub(super) location: String,
+    pub(super) cookie: Option<String>,
+    pub(super) text: String,
+}
+
+impl Answer {
+    /// A member of a JSON document that says so with this status.
+    pub(super) fn member(&self, status: u16, name: &str) -> Result<Value> {
+        ensure!(self.status == status, "answered with {}: {}", self.status, self.text);
+        let document: Value = serde_json::from_str(&self.text)?;
+        Ok(document.get(name).with_context(|| format!("no {name} in {}", self.text))?.clone())
+    }
+
+    /// The same where it is a text.
+    pub(super) fn member_text(&self, status: u16, name: &str) -> Result<String> {
+        Ok(self.member(status, name)?.as_str().with_context(|| format!("{name} is no text"))?.to_owned())
+    }
+}
+
+impl Client {
+    pub(super) fn new(port: &Port) -> Result<Self> {
+        let agent = ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0).build().into();
+        Ok(Self { agent, url: format!("http://{}", port.http), issuer: port.issuer()? })
+    }
+
+    /// Sends a body of a type, with some headers.
+    pub(super) fn send(
+        &self,
+        path: &str,
+        kind: &str,
+        headers: &[(&str, &str)],
+        body: &str,
+    ) -> Result<Answer> {
+        let mut request = self.agent.post(format!("{}{path}", self.url)).header("content-type", kind);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        answer(request.send(body)?)
+    }
+
+    /// Sends a form.
+    pub(super) fn form(
+        &self,
+        path: &str,
+        headers: &[(&str, &str)],
+        pairs: &[(&str, &str)],
+    ) -> Result<Answer> {
+        self.send(path, "application/x-www-form-urlencoded", headers, &form(pairs))
+    }
+
+    /// Sends JSON, in somebody's name if there is a token.
+    pub(super) fn post(&self, path: &str, token: Option<&str>, body: &Value) -> Result<Answer> {
+        let bearer = token.map(|token| format!("Bearer {token}"));
+        let headers: Vec<(&str, &str)> =
+            bearer.iter().map(|bearer| ("authorization", bearer.as_str())).collect();
+        self.send(path, "application/json", &headers, &body.to_string())
+    }
+
+    /// Fetches a page, with a cookie.
+    pub(super) fn page(&self, path: &str, cookie: &str) -> Result<Answer> {
+        answer(self.agent.get(format!("{}{path}", self.url)).header("cookie", cookie).call()?)
+    }
+
+    /// Fetches a document.
+    pub(super) fn get(&self, path: &str) -> Result<String> {
+        let answer = answer(self.agent.get(format!("{}{path}", self.url)).call()?)?;
+        ensure!(answer.status == 200, "{path} was answered with {}: {}", answer.status, answer.text);
+        Ok(answer.text)
+    }
+
+    pub(super) fn sign_in(&self, handle: &str, password: &str) -> Result<(u16, String)> {
+        let answer = self.post("/v1/sessions", None, &json!({ "handle": handle, "password": password }))?;
+        Ok((answer.status, answer.text))
+    }
+
+    /// Signs up and in; the access token.
+    pub(super) fn arrive(&self, handle: &str, password: &str) -> Result<String> {
+        let body = json!({ "handle": handle, "password": password });
+        self.post("/v1/travellers", None, &body)?.member(201, "traveller")?;
+        self.post("/v1/sessions", None, &body)?.member_text(200, "access_token")
+    }
+}
+
+/// Pairs as a form or a query has them.
+pub(super) fn form(pairs: &[(&str, &str)]) -> String {
+    url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
+}
+
+fn answer(mut response: http::Response<ureq::Body>) -> Result<Answer> {
+    let header = |name: &str| {
+        let value = response.headers().get(name)?;
+        Some(value.to_str().ok()?.to_owned())
+    };
+    let location = header("location").unwrap_or_default();
+    let cookie = header("set-cookie").and_then(|set| Some(set.split(';').next()?.to_owned()));
+    let status = response.status().as_u16();
+    Ok(Answer { status, location, cookie, text: response.body_mut().read_to_string()? })
+}

@@ -1,0 +1,147 @@
+//! A world with a game and a server, and a traveller who lets the game in: tokens to refresh and to
+//! ask about.
+
+use super::client::{Client, form};
+use super::{HANDLE, PASSWORD};
+use anyhow::{Context, Result, ensure};
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+use std::time::Duration;
+use vwp_client::input::now_s;
+use vwp_client::key::Key;
+use vwp_client::sign::Statement;
+use vwp_core::jose::{self, Header};
+
+const WORLD: &str = "bench-arena";
+const CALLBACK: &str = "https://arena.example/callback";
+/// A PKCE verifier (RFC 7636, section 4.1).
+const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+/// The type of clients' assertions (RFC 7523, section 2.2).
+const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
+
+/// What the game has, and who the server is.
+pub(super) struct Tokens {
+    game: String,
+    server: String,
+    /// The key of the operator and of the server.
+    key: Key,
+    access: String,
+    refresh: String,
+    assertions: u64,
+}
+
+impl Tokens {
+    /// Registers the world and both clients, and has the traveller agree.
+    pub(super) fn granted(client: &Client) -> Result<Self> {
+        let key = Key::generate()?;
+        let record = json!({
+            "v": 1, "name": WORLD, "uuid": "6f9619ff-8b86-4d01-b42d-00cf4fc964ff", "seq": 1,
+            "title": {"en": "Bench arena"},
+            "endpoints": [{"transport": "https", "host": "arena.example", "port": 443}],
+        });
+        let record = Statement::new("vwp-world+jws", &client.issuer, record);
+        let record = Statement { introduce: true, valid: Some(Duration::from_hours(1)), ..record };
+        client.send("/v1/worlds", "application/jose", &[], &record.sign(&key))?.member(201, "name")?;
+        let register = |more: Value| {
+            let mut metadata = json!({
+                "world": WORLD, "client_name": "Bench", "redirect_uris": [CALLBACK],
+                "grant_types": ["authorization_code", "refresh_token"], "dpop_bound_access_tokens": false,
+            });
+            for (name, value) in more.as_object().into_iter().flatten() {
+                metadata[name] = value.clone();
+            }
+            let signed = Statement::new("vwp-client+jws", &client.issuer, metadata).sign(&key);
+            client.send("/v1/clients", "application/jose", &[], &signed)?.member_text(201, "client_id")
+        };
+        let game = register(json!({ "token_endpoint_auth_method": "none", "jwks": {"keys": []} }))?;
+        let jwk = key.jwk().with_kid(key.id());
+        let server =
+            register(json!({ "token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": [jwk]} }))?;
+        let code = code(client, &game)?;
+        let redeemed = client.form(
+            "/oauth/token",
+            &[],
+            &[
+                ("grant_type", "authorization_code"),
+                ("client_id", &game),
+                ("code", &code),
+                ("redirect_uri", CALLBACK),
+                ("code_verifier", VERIFIER),
+            ],
+        )?;
+        let access = redeemed.member_text(200, "access_token")?;
+        let refresh = redeemed.member_text(200, "refresh_token")?;
+        Ok(Self { game, server, key, access, refresh, assertions: 0 })
+    }
+
+    /// The game gets its next tokens.
+    pub(super) fn refresh(&mut self, client: &Client) -> Result<()> {
+        let pairs = [
+            ("grant_type", "refresh_token"),
+            ("client_id", self.game.as_str()),
+            ("refresh_token", self.refresh.as_str()),
+        ];
+        let answer = client.form("/oauth/token", &[], &pairs)?;
+        self.access = answer.member_text(200, "access_token")?;
+        self.refresh = answer.member_text(200, "refresh_token")?;
+        Ok(())
+    }
+
+    /// The server asks what the game's token is worth.
+    pub(super) fn introspect(&mut self, client: &Client) -> Result<()> {
+        self.assertions += 1;
+        let now = now_s();
+        let claims = json!({ "iss": self.server, "sub": self.server, "aud": client.issuer,
+            "iat": now, "exp": now + 60, "jti": format!("bench-{}", self.assertions) });
+        let header = Header::new("JWT").with_kid(self.key.id());
+        let assertion = self.key.sign(&header, claims.to_string().as_bytes());
+        let pairs = [
+            ("token", self.access.as_str()),
+            ("client_assertion_type", ASSERTION),
+            ("client_assertion", assertion.as_str()),
+        ];
+        let active = client.form("/oauth/introspect", &[], &pairs)?.member(200, "active")?;
+        ensure!(active == true, "the token is not active");
+        Ok(())
+    }
+}
+
+/// The code for a client, after the traveller has signed in and agreed.
+fn code(client: &Client, id: &str) -> Result<String> {
+    let challenge = jose::encode(Sha256::digest(VERIFIER));
+    let query = form(&[
+        ("response_type", "code"),
+        ("client_id", id),
+        ("redirect_uri", CALLBACK),
+        ("scope", "openid offline_access"),
+        ("state", "bench"),
+        ("code_challenge", &challenge),
+        ("code_challenge_method", "S256"),
+    ]);
+    let mut cookie = String::new();
+    let mut page = client.page(&format!("/oauth/authorize?{query}"), &cookie)?;
+    let answers: [&[(&str, &str)]; 2] =
+        [&[("handle", HANDLE), ("password", PASSWORD)], &[("decision", "allow")]];
+    for answer in answers {
+        cookie = page.cookie.take().unwrap_or(cookie);
+        let (action, csrf) = (after(&page.text, "action=\"")?, after(&page.text, "name=\"csrf\" value=\"")?);
+        let pairs = [answer, &[("csrf", csrf.as_str())]].concat();
+        let headers = [("cookie", cookie.as_str()), ("sec-fetch-site", "same-origin")];
+        let sent = client.form(&action, &headers, &pairs)?;
+        ensure!(sent.status == 303, "a page was answered with {}: {}", sent.status, sent.text);
+        cookie = sent.cookie.unwrap_or(cookie);
+        if let Some((_, query)) = sent.location.split_once("/callback?") {
+            let mut pairs = url::form_urlencoded::parse(query.as_bytes());
+            let code = pairs.find(|(name, _)| name == "code").context("no code")?;
+            return Ok(code.1.into_owned());
+        }
+        page = client.page(&sent.location, &cookie)?;
+    }
+    anyhow::bail!("the traveller agreed to everything, and there is no code")
+}
+
+/// The text from a mark on to the next quotation mark.
+fn after(text: &str, mark: &str) -> Result<String> {
+    let (_, rest) = text.split_once(mark).with_context(|| format!("no {mark} in {text}"))?;
+    Ok(rest.split('"').next().unwrap_or_default().replace("&amp;", "&"))
+}
