@@ -112,6 +112,18 @@ fn a_person_adds_a_passkey_on_the_page_and_signs_in_with_it() {
 }
 
 #[test]
+fn a_person_signs_in_with_a_passkey_where_worlds_are_let_in() {
+    let Some((host, url, browser)) = start() else { return };
+    browser.add_authenticator(true);
+    add_passkey(&host, &url, &browser);
+    browser.open(&format!("{url}/oauth/account"));
+    browser.click("passkey");
+    eventually("the account is shown", || {
+        browser.run("return document.title;", &json!({})) == "Where you are signed in"
+    });
+}
+
+#[test]
 fn a_browser_offers_the_passkey_where_the_handle_is_typed() {
     let Some((host, url, browser)) = start() else { return };
     browser.add_authenticator(true);

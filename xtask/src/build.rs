@@ -46,10 +46,10 @@ pub(crate) struct Profile {
 impl Profile {
     /// For every host: what spin.toml names.
     pub(crate) const BASELINE: Self = Self { name: "baseline", folder: None, flags: "" };
-    /// For our runtime only: 64-bit multiplication with a 128-bit result, which P-256
-    /// spends its time on.
+    /// For our runtime only: 64-bit multiplication with a 128-bit result, which P-256 spends its
+    /// time on, and vectors of 128 bits, for hashing passwords and for sets of worlds.
     const WIDE: Self =
-        Self { name: "wide", folder: Some("wide"), flags: "-Ctarget-feature=+wide-arithmetic" };
+        Self { name: "wide", folder: Some("wide"), flags: "-Ctarget-feature=+wide-arithmetic,+simd128" };
     /// Every profile, in the order in which they are built.
     pub(crate) const ALL: [Self; 2] = [Self::BASELINE, Self::WIDE];
 

@@ -5,6 +5,7 @@
 //! - [`verify`]: presentations of passports (SD-JWT VC with key binding).
 //! - [`dcql`]: asking for presentations, and what a wallet answers (OpenID4VP 1.0).
 //! - [`status`]: whether a passport was revoked (Token Status List).
+//! - [`remembering`]: both, with what comes again verified once.
 //! - [`ticket`]: travel tickets, and every way to refuse a traveller.
 //! - [`gate`]: a bounded memory of what was shown already.
 //! - [`trust`]: whose keys are believed, pinned in advance and never taken from a token.
@@ -14,6 +15,7 @@
 pub mod dcql;
 pub mod gate;
 pub mod keys;
+pub mod remembering;
 pub mod sd_jwt;
 pub mod status;
 pub mod strict_json;

@@ -142,6 +142,11 @@ pub struct StatusList {
     bytes: Vec<u8>,
 }
 
+/// Whether a list was signed later than a clock that is behind can make of now.
+fn is_early(issued_at_s: u64, now: Timestamp) -> bool {
+    issued_at_s.saturating_mul(1000) > now.saturating_add(CLOCK_SKEW_MAX_MS)
+}
+
 impl StatusList {
     /// Verifies a signed list with its issuer's keys. `uri` is the one that the passport names:
     /// a list that was signed for another place is no answer (section 8.3, step 4).
@@ -159,7 +164,7 @@ impl StatusList {
         if claims.exp.is_some_and(|exp| exp.saturating_mul(1000) <= now) {
             return Err(StatusError::Stale);
         }
-        if claims.iat.saturating_mul(1000) > now.saturating_add(CLOCK_SKEW_MAX_MS) {
+        if is_early(claims.iat, now) {
             return Err(StatusError::NotYetValid);
         }
         let Compressed { bits, lst } = claims.status_list;
@@ -201,6 +206,9 @@ impl StatusList {
     ) -> Result<(), StatusError> {
         if self.uri != reference.uri {
             return Err(StatusError::List);
+        }
+        if is_early(self.issued_at_s, now) {
+            return Err(StatusError::NotYetValid);
         }
         let has_ended = self.expires_at_s.is_some_and(|exp| exp.saturating_mul(1000) <= now);
         if has_ended || self.age_s(now) > age_max_s {

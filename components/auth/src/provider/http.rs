@@ -98,15 +98,17 @@ async fn page(store: &impl Kv, environment: &Environment<'_>, request: &Request<
         sessions::PAGE_PATH if is_get(request) => sessions::show(store, request, environment).await,
         sessions::PAGE_PATH if is_post => sessions::submit(store, request, environment).await,
         "/oauth/account/sign-in" if is_post => sessions::sign_in(store, request, environment).await,
-        pages::STYLE_PATH if is_get(request) => {
-            let mut response =
-                reply::with_type(StatusCode::OK, "text/css; charset=utf-8", pages::STYLE.into());
-            response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(CACHEABLE));
-            Ok(response)
-        }
+        pages::STYLE_PATH if is_get(request) => Ok(asset("text/css; charset=utf-8", pages::STYLE)),
+        pages::PASSKEY_PATH if is_get(request) => Ok(asset("text/javascript; charset=utf-8", pages::PASSKEY)),
         _ => return Err(unserved(path)),
     };
     Ok(answer.unwrap_or_else(|error| flow::page(&error)))
+}
+
+fn asset(media_type: &'static str, text: &str) -> Response<Vec<u8>> {
+    let mut response = reply::with_type(StatusCode::OK, media_type, text.into());
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static(CACHEABLE));
+    response
 }
 
 /// Why a path of these has no answer to a method.
@@ -125,7 +127,7 @@ fn unserved(path: &str) -> Problem {
         | "/oauth/account/sign-in"
         | "/device/sign-in"
         | "/device/decision" => Problem::method_not_allowed("POST"),
-        pages::STYLE_PATH => Problem::method_not_allowed("GET, HEAD"),
+        pages::STYLE_PATH | pages::PASSKEY_PATH => Problem::method_not_allowed("GET, HEAD"),
         _ => Problem::not_found("no resource has this path"),
     }
 }

@@ -1,5 +1,6 @@
-//! What people see. Pages run no script and load nothing but one style sheet of this port; every
-//! text from outside is escaped by the macro that builds them.
+//! What people see. Pages load nothing but one style sheet of this port, and run no script; only
+//! where people sign in there is one, for passkeys. Every text from outside is escaped by the macro
+//! that builds them.
 
 use super::authorize::AuthorizationRequest;
 use super::clients::Client;
@@ -25,6 +26,11 @@ button{font:inherit;margin:1rem .5rem 0 0;padding:.5rem 1.25rem}
 .code{font-size:1.5rem;letter-spacing:.2rem}
 ";
 
+/// Where the script of passkeys is.
+pub(crate) const PASSKEY_PATH: &str = "/oauth/passkey.js";
+/// The script of passkeys.
+pub(crate) const PASSKEY: &str = include_str!("passkey.js");
+
 /// A page.
 pub(crate) struct Page {
     /// Its status.
@@ -40,6 +46,15 @@ pub(crate) struct Page {
 impl Page {
     /// The answer with this page, and a cookie if the browser needs one.
     pub(crate) fn answer(self, cookie: Option<HeaderValue>) -> Response<Vec<u8>> {
+        self.answer_under("", cookie)
+    }
+
+    /// The same for a page with the script of passkeys, which talks with this port.
+    pub(crate) fn answer_with_passkeys(self, cookie: Option<HeaderValue>) -> Response<Vec<u8>> {
+        self.answer_under("script-src 'self'; connect-src 'self'; ", cookie)
+    }
+
+    fn answer_under(self, more: &str, cookie: Option<HeaderValue>) -> Response<Vec<u8>> {
         let page = html! {
             (DOCTYPE)
             html lang="en" {
@@ -57,7 +72,7 @@ impl Page {
         let headers = response.headers_mut();
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         headers.insert(header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY"));
-        if let Ok(policy) = HeaderValue::from_str(&content_policy(self.leads_to.as_deref())) {
+        if let Ok(policy) = HeaderValue::from_str(&content_policy(more, self.leads_to.as_deref())) {
             headers.insert(header::CONTENT_SECURITY_POLICY, policy);
         }
         if let Some(cookie) = cookie {
@@ -67,12 +82,12 @@ impl Page {
     }
 }
 
-/// No script at all, no frame around the page, and forms that lead nowhere else. Browsers apply
-/// `form-action` to where the answer to a form redirects, too, so the client's origin is in it.
-fn content_policy(leads_to: Option<&str>) -> String {
+/// No script but what is said, no frame around the page, and forms that lead nowhere else. Browsers
+/// apply `form-action` to where the answer to a form redirects, too, so the client's origin is in it.
+fn content_policy(more: &str, leads_to: Option<&str>) -> String {
     let origin = leads_to.map(|origin| format!(" {origin}")).unwrap_or_default();
     format!(
-        "default-src 'none'; style-src 'self'; form-action 'self'{origin}; base-uri 'none'; \
+        "default-src 'none'; {more}style-src 'self'; form-action 'self'{origin}; base-uri 'none'; \
          frame-ancestors 'none'"
     )
 }
@@ -99,7 +114,7 @@ pub(crate) struct SignIn<'a> {
     pub(crate) message: Option<&'a str>,
 }
 
-/// The form with handle and password.
+/// The form with handle and password, and the one of passkeys, which its script shows.
 pub(crate) fn sign_in(what: &SignIn<'_>) -> Markup {
     html! {
         @if let Some(message) = what.message { p.alert role="alert" { (message) } }
@@ -114,6 +129,13 @@ pub(crate) fn sign_in(what: &SignIn<'_>) -> Markup {
             }
             button type="submit" { "Sign in" }
         }
+        form id="passkey-form" method="post" action=(what.action) hidden {
+            input type="hidden" name="csrf" value=(what.csrf);
+            input type="hidden" name="access_token";
+            button id="passkey" type="button" { "Sign in with a passkey" }
+            p id="passkey-message" role="status" {}
+        }
+        script type="module" src=(PASSKEY_PATH) {}
     }
 }
 

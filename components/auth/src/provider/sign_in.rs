@@ -1,5 +1,5 @@
-//! Signing in at a page. How a traveller proves who it is stands here alone: other ways than the
-//! password end in [`browser::open`] as well.
+//! Signing in at a page. How a traveller proves who it is stands here alone: with a password, or with
+//! the token of a sign-in that just happened, which is how a passkey's ceremony ends.
 
 use super::browser::{self, Browser};
 use super::error::OauthError;
@@ -11,6 +11,10 @@ use ::http::{HeaderValue, Request, Response, StatusCode, header};
 use vwp_core::{Environment, Problem, reply};
 use vwp_storage::Kv;
 use vwp_storage::kv::Outcome;
+
+/// How old the token of a sign-in may be, in milliseconds: a client that asks for a new sign-in
+/// (`prompt=login`) is not satisfied by an old one.
+const TOKEN_AGE_MAX_MS: u64 = 60 * 1000;
 
 /// What somebody signs in for.
 pub(crate) struct Place {
@@ -51,7 +55,7 @@ fn shown(
     });
     let status = refusal.as_ref().map_or(StatusCode::OK, |problem| problem.status);
     let page = Page { status, title: "Sign in", body, leads_to: place.leads_to.clone() };
-    let mut response = page.answer(browser.cookie(environment)?);
+    let mut response = page.answer_with_passkeys(browser.cookie(environment)?);
     if let Some(seconds) = refusal.and_then(|problem| problem.retry_after_s) {
         response.headers_mut().insert(header::RETRY_AFTER, seconds.into());
     }
@@ -69,17 +73,22 @@ pub(crate) async fn submit(
     let browser = Browser::of(kv, request.headers(), environment).await?;
     browser.require_csrf(request.headers(), form.get("csrf"), &purpose(place))?;
     let handle = form.get("handle").unwrap_or_default();
-    let password = form.get("password").unwrap_or_default();
-    let client = Client::of(request.headers(), environment.settings);
-    let traveller = match with_password(kv, handle, password, &client, environment).await {
-        Ok(traveller) => traveller,
+    let proved = if let Some(token) = form.get("access_token") {
+        with_token(kv, token, environment).await
+    } else {
+        let password = form.get("password").unwrap_or_default();
+        let client = Client::of(request.headers(), environment.settings);
+        with_password(kv, handle, password, &client, environment).await
+    };
+    let Proved { traveller, amr } = match proved {
+        Ok(proved) => proved,
         Err(error @ (AuthError::WrongCredentials | AuthError::TooManyAttempts { .. })) => {
             return shown(&browser, place, handle, Some(error.into()), environment);
         }
         Err(error) => return Err(error.into()),
     };
     let answers = place.answers.clone();
-    let opened = browser::open(kv, &browser, &traveller, &["pwd"], answers, environment).await?;
+    let opened = browser::open(kv, &browser, &traveller, amr, answers, environment).await?;
     let Outcome::Committed(_) = kv.commit(&[], &opened.writes).await? else {
         return Err(Problem::internal().into());
     };
@@ -88,17 +97,39 @@ pub(crate) async fn submit(
     Ok(response)
 }
 
-/// The traveller to whom a handle and a password belong. The token that comes with it is for
-/// programs; a browser has its cookie, so the token's session ends unseen.
+/// Who proved to be somebody, and how (RFC 8176).
+struct Proved {
+    traveller: String,
+    amr: &'static [&'static str],
+}
+
+/// The traveller to whom a handle and a password belong.
 async fn with_password(
     kv: &impl Kv,
     handle: &str,
     password: &str,
     client: &Client,
     environment: &Environment<'_>,
-) -> Result<String, AuthError> {
+) -> Result<Proved, AuthError> {
     let session = accounts::sign_in(kv, handle, password, client, environment).await?.session;
-    let (traveller, id) = sessions::authenticate(kv, &session.access_token, environment).await?;
+    let traveller = taken(kv, &session.access_token, environment).await?;
+    Ok(Proved { traveller, amr: &["pwd"] })
+}
+
+/// The traveller who just got a token from this page's script. How it was proved the token does not
+/// say, so neither does this.
+async fn with_token(kv: &impl Kv, token: &str, environment: &Environment<'_>) -> Result<Proved, AuthError> {
+    Ok(Proved { traveller: taken(kv, token, environment).await?, amr: &[] })
+}
+
+/// The traveller of a token that was just given out. It is for programs; a browser has its cookie, so
+/// the token's session ends unseen, and whoever sees the token later has nothing.
+async fn taken(kv: &impl Kv, token: &str, environment: &Environment<'_>) -> Result<String, AuthError> {
+    let (traveller, id) = sessions::authenticate(kv, token, environment).await?;
+    let opened_at = sessions::opened_at(kv, &id).await?.ok_or(AuthError::WrongCredentials)?;
+    if environment.now > opened_at.saturating_add(TOKEN_AGE_MAX_MS) {
+        return Err(AuthError::WrongCredentials);
+    }
     sessions::sign_out(kv, &id, environment).await?;
     Ok(traveller)
 }

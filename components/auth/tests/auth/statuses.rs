@@ -11,10 +11,11 @@ use std::collections::BTreeSet;
 use vwp_auth::keys::KeySet;
 use vwp_auth::passports::issue::{self, Order};
 use vwp_auth::status::{CACHE_S, FILL_MAX, LIST_SIZE, TTL_S, compress};
-use vwp_auth::verify::{Expected, verify_with_status};
+use vwp_auth::verify::{Expected, PresentationError, verify_with_status};
 use vwp_core::jose::COMPACT_LENGTH_MAX;
 use vwp_storage::Kv;
 use vwp_storage::kv::Write;
+use vwp_verifier::remembering::Verifier;
 use vwp_verifier::status::{AGE_MAX_S, StatusList};
 
 /// A passport with what names it.
@@ -34,16 +35,55 @@ fn revoke(port: &Port, token: &str, id: &str) -> u16 {
     port.send("DELETE", &format!("/v1/passports/issued/{id}"), Some(token), "").status.as_u16()
 }
 
-/// What a verifier says that has the keys and a list, and no connection.
+/// What a verifier says that has the keys and a list, and no connection; one that remembers, and that
+/// was shown the list before, says the same.
 fn offline(port: &Port, passport: &str, seed: u8, list: &str) -> String {
     let keys = KeySet::from_json(&port.get("/.well-known/jwks.json", None).text).unwrap();
     let world = crate::support::WORLD;
     let expected = Expected { issuer: ISSUER, audience: world, world, nonce: "n", now: port.now() };
     let shown = port.present(passport, &key(seed), "n");
-    match verify_with_status(&shown, &keys, list, AGE_MAX_S, &expected) {
+    let said = |verified: Result<_, PresentationError>| match verified {
         Ok(_) => "good".to_owned(),
         Err(error) => error.slug().to_owned(),
+    };
+    let first = said(verify_with_status(&shown, &keys, list, AGE_MAX_S, &expected));
+    let text = port.get("/.well-known/jwks.json", None).text;
+    let mut verifier = Verifier::default();
+    for _ in 0..2 {
+        let remembered = verifier.verify_with_status(&shown, &text, list, AGE_MAX_S, &expected);
+        assert_eq!(said(remembered), first);
     }
+    first
+}
+
+#[test]
+fn what_is_remembered_is_forgotten_with_the_keys_the_list_and_its_time() {
+    let port = Port::new();
+    let token = port.arrive("ada");
+    let (id, passport) = issued(&port, &token, 1);
+    let keys = port.get("/.well-known/jwks.json", None).text;
+    let list = port.get(&path_of(&passport), None).text;
+    let world = crate::support::WORLD;
+    let shown = port.present(&passport, &key(1), "n");
+    let mut verifier = Verifier::default();
+    let mut say = |keys: &str, list: &str, now| {
+        let expected = Expected { issuer: ISSUER, audience: world, world, nonce: "n", now };
+        match verifier.verify_with_status(&shown, keys, list, 60, &expected) {
+            Ok(_) => "good",
+            Err(error) => error.slug(),
+        }
+    };
+    let now = port.now();
+    assert_eq!(say(&keys, &list, now), "good");
+    assert_eq!(say(&keys, &list, now + 61_000), "status-stale");
+    assert_eq!(say(r#"{"keys":[]}"#, &list, now), "key-unknown");
+    let forged = list.replacen('.', ".A", 1);
+    assert_ne!(say(&keys, &forged, now), "good");
+    assert_eq!(say(&keys, &list, now), "good");
+    assert_eq!(revoke(&port, &token, &id), 204);
+    port.advance_s(15);
+    let next = port.get(&path_of(&passport), None).text;
+    assert_eq!(say(&keys, &next, port.now()), "passport-revoked");
 }
 
 #[test]

@@ -17,7 +17,9 @@
 )]
 
 use exports::vwp::auth::{types, verifier};
+use std::cell::RefCell;
 use vwp_verifier::keys::KeySet;
+use vwp_verifier::remembering::Verifier;
 use vwp_verifier::ticket::{self, TicketError, Unproven};
 use vwp_verifier::verify::{self, PresentationError};
 
@@ -25,6 +27,11 @@ wit_bindgen::generate!({
     path: "../../../wit/auth",
     world: "offline-verifier",
 });
+
+thread_local! {
+    /// For as long as the instance lives.
+    static VERIFIER: RefCell<Verifier> = RefCell::default();
+}
 
 struct Component;
 export!(Component);
@@ -46,9 +53,11 @@ impl verifier::Guest for Component {
         expectation: types::Expectation,
     ) -> Result<types::Passport, types::Refusal> {
         let expected = expected(&expectation);
-        let keys = KeySet::from_json(&keys).map_err(PresentationError::from)?;
         let age_max_s = u64::from(age_max_s);
-        Ok(verify::verify_with_status(&presentation, &keys, &status_list, age_max_s, &expected)?.into())
+        let verified = VERIFIER.with_borrow_mut(|verifier| {
+            verifier.verify_with_status(&presentation, &keys, &status_list, age_max_s, &expected)
+        });
+        Ok(verified?.into())
     }
 
     fn verify_ticket(

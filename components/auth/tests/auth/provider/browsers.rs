@@ -40,6 +40,30 @@ fn signing_in_makes_another_cookie_and_a_planted_one_is_worth_nothing() {
 }
 
 #[test]
+fn the_token_of_a_passkey_opens_one_session_and_only_while_it_is_new() {
+    let site = Site::new();
+    let token = || {
+        let body = json!({"handle": "ada", "password": PASSWORD});
+        let session = site.port.post("/v1/sessions", None, &body).json;
+        session["access_token"].as_str().unwrap().to_owned()
+    };
+    let show = |token: &str| {
+        let browser = Browser::new(&site);
+        let page = browser.get("/oauth/account");
+        let answer = browser.submit(&page, &[("access_token", token)]);
+        (answer.status, browser.get("/oauth/account").text.contains("name=\"password\""))
+    };
+    let first = token();
+    assert_eq!(show(&first), (StatusCode::SEE_OTHER, false));
+    assert_eq!(show(&first), (StatusCode::UNAUTHORIZED, true), "it is taken once");
+    assert_eq!(site.port.get("/v1/travellers/me", Some(&first)).status, StatusCode::UNAUTHORIZED);
+    let old = token();
+    site.port.advance_s(61);
+    assert_eq!(show(&old), (StatusCode::UNAUTHORIZED, true));
+    assert_eq!(show("no token"), (StatusCode::UNAUTHORIZED, true));
+}
+
+#[test]
 fn of_two_cookies_with_the_name_none_is_believed() {
     let site = Site::new();
     let browser = Browser::new(&site);
