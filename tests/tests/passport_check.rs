@@ -12,6 +12,7 @@ use std::sync::{Arc, OnceLock};
 use tempfile::TempDir;
 use vwp_client::presentation;
 use vwp_client::sign;
+use vwp_core::jose;
 use vwp_tests::host::Host;
 use vwp_tests::http::{Call, Http, Reply};
 use vwp_tests::people::{Operator, Traveller};
@@ -179,7 +180,12 @@ impl Stage {
 
     /// A presentation to the world with nothing disclosed.
     fn present(&self, traveller: &Traveller, passport: &str, nonce: &str) -> String {
-        presentation::present(&traveller.key, passport, &self.operator.world, nonce, &[])
+        self.reveal(traveller, passport, nonce, &[])
+    }
+
+    /// A presentation to the world that discloses some claims.
+    fn reveal(&self, traveller: &Traveller, passport: &str, nonce: &str, claims: &[&str]) -> String {
+        presentation::present(&traveller.key, passport, &self.operator.world, nonce, claims)
             .expect("a presentation")
     }
 }
@@ -187,6 +193,31 @@ impl Stage {
 /// The values of each header that the handler got.
 fn headers(seen: &Value) -> BTreeMap<String, Vec<String>> {
     serde_json::from_value(seen["headers"].clone()).expect("lists of texts")
+}
+
+/// The claims that the handler was told.
+#[track_caller]
+fn claims(headers: &BTreeMap<String, Vec<String>>) -> Value {
+    let [told] = headers["passport-claims"].as_slice() else { panic!("claims, once: {headers:?}") };
+    serde_json::from_slice(&jose::decode(told).expect("base64url")).expect("JSON")
+}
+
+#[test]
+fn a_handler_is_told_what_the_traveller_discloses_and_nothing_else() {
+    let stage = Stage::set();
+    let ada = Traveller::signed_in(&stage.port);
+    let copy = stage.copy(&ada, &stage.operator.world);
+    let nonce = stage.world.nonce();
+    let shown = [stage.present(&ada, &copy, &nonce), stage.reveal(&ada, &copy, &nonce, &["handle"])];
+    let [hidden, disclosed] = shown.map(|shown| {
+        let seen = stage.world.show(Call::get("/"), &shown, &nonce).expect(200).json();
+        claims(&headers(&seen))
+    });
+    assert_eq!(hidden.get("handle"), None, "{hidden}");
+    assert_eq!(disclosed["handle"], ada.handle.as_str());
+    assert_eq!(disclosed["iss"], stage.port.issuer.as_str());
+    // Neither is of use to a handler, and both would tell copies of one traveller apart.
+    assert_eq!((disclosed.get("cnf"), disclosed.get("status")), (None, None), "{disclosed}");
 }
 
 #[test]
@@ -200,7 +231,9 @@ fn a_traveller_is_let_through_and_named_to_a_handler_that_knows_no_passports() {
         let call = Call::new("POST", "/duels?of=today")
             .body("text/plain", "on the hill")
             .header("passport-subject", "somebody-else")
-            .header("passport-presentation", "forged");
+            .header("Passport_Subject", "somebody-else")
+            .header("passport-presentation", "forged")
+            .header("passport-claims", "forged");
         let seen = stage.world.show(call, &shown, &nonce).expect(200).json();
         assert_eq!(
             (&seen["method"], &seen["path"], &seen["content"]),
@@ -211,9 +244,10 @@ fn a_traveller_is_let_through_and_named_to_a_handler_that_knows_no_passports() {
         assert_eq!(headers["passport-subject"].len(), 1, "{seen}");
         assert_eq!(headers["passport-presentation"].len(), 1, "{seen}");
         assert_ne!(headers["passport-presentation"], ["forged"]);
-        for secret in ["authorization", "passport-nonce"] {
-            assert!(!headers.contains_key(secret), "the handler got `{secret}`: {seen}");
+        for gone in ["authorization", "passport-nonce", "passport_subject"] {
+            assert!(!headers.contains_key(gone), "the handler got `{gone}`: {seen}");
         }
+        assert_eq!(claims(&headers)["sub"], headers["passport-subject"][0].as_str());
         subjects.extend(headers["passport-subject"].clone());
     }
     // The same at every visit, another for everybody else, and not what the port calls them.

@@ -8,6 +8,7 @@
 use crate::nonce::{self, SECRET_BYTES};
 use http::header::{AUTHORIZATION, CACHE_CONTROL, WWW_AUTHENTICATE};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use serde_json::{Map, Value};
 use vwp_core::{Problem, jose};
 
 /// The scheme of `Authorization` and `WWW-Authenticate`.
@@ -19,6 +20,13 @@ pub const SUBJECT: HeaderName = HeaderName::from_static("passport-subject");
 /// What names the presentation, the same for every form of its signature: for a handler that
 /// takes each once.
 pub const PRESENTATION: HeaderName = HeaderName::from_static("passport-presentation");
+/// What the port signed and the traveller disclosed: for the handler, a JSON object in base64url,
+/// because a handle may have characters that a header may not.
+pub const CLAIMS: HeaderName = HeaderName::from_static("passport-claims");
+/// How all of these begin.
+const PREFIX: &str = "passport-";
+/// The claims that a verifier needs and a handler does not.
+const FOR_VERIFIERS: [&str; 2] = ["cnf", "status"];
 /// The longest presentation that the verifier reads, in bytes.
 const PRESENTATION_LENGTH_MAX: usize = 32_768;
 
@@ -58,6 +66,8 @@ pub struct Believed {
     pub subject: Option<String>,
     /// What names the presentation.
     pub presentation: String,
+    /// All claims, signed and disclosed, as a JSON object.
+    pub claims: String,
 }
 
 /// Why the verifier did not believe a passport.
@@ -81,26 +91,33 @@ pub fn refuse(
     let believed = believe(headers, settings, now, verify);
     // The handler believes these headers, so that nobody else may set them; and it gets no
     // presentation that it could show elsewhere in the traveller's name.
-    for name in [AUTHORIZATION, NONCE, SUBJECT, PRESENTATION] {
+    let reserved: Vec<HeaderName> = headers.keys().filter(|name| is_reserved(name)).cloned().collect();
+    for name in reserved {
         headers.remove(&name);
     }
     match believed {
-        Ok((subject, presentation)) => {
-            headers.insert(SUBJECT, subject);
-            headers.insert(PRESENTATION, presentation);
+        Ok(told) => {
+            headers.extend(told);
             None
         }
         Err(refused) => Some(refusal(refused, &nonce::make(&settings.nonce_secret, now))),
     }
 }
 
-/// The subject and the presentation's name.
+/// Whether a header is for this middleware or of it. Who reads headers as CGI has them (RFC 3875,
+/// section 4.1.18) cannot tell `_` from `-`, so neither may be forged.
+fn is_reserved(name: &HeaderName) -> bool {
+    let name = name.as_str().replace('_', "-");
+    name == AUTHORIZATION.as_str() || name.starts_with(PREFIX)
+}
+
+/// What the handler is told.
 fn believe(
     headers: &HeaderMap,
     settings: &Settings,
     now: u64,
     verify: impl FnOnce(&str, &str) -> Result<Believed, Refused>,
-) -> Result<(HeaderValue, HeaderValue), Refused> {
+) -> Result<[(HeaderName, HeaderValue); 3], Refused> {
     let Some(given) = only(headers, &AUTHORIZATION)? else {
         return Err(refused("passport-missing", "present a passport with the nonce of this answer"));
     };
@@ -121,10 +138,16 @@ fn believe(
     let Some(subject) = believed.subject else {
         return Err(refused("passport-not-pairwise", "present a copy that was issued for this world"));
     };
-    let value = |text: &str| {
-        HeaderValue::from_str(text).map_err(|_| refused("passport-claims", "`sub` is not a subject"))
-    };
-    Ok((value(&subject)?, value(&believed.presentation)?))
+    let malformed = || refused("passport-claims", "the claims are not those of a passport");
+    let value = |text: &str| HeaderValue::from_str(text).map_err(|_| malformed());
+    let mut claims: Map<String, Value> = serde_json::from_str(&believed.claims).map_err(|_| malformed())?;
+    claims.retain(|name, _| !FOR_VERIFIERS.contains(&name.as_str()));
+    let claims = jose::encode(Value::Object(claims).to_string());
+    Ok([
+        (SUBJECT, value(&subject)?),
+        (PRESENTATION, value(&believed.presentation)?),
+        (CLAIMS, value(&claims)?),
+    ])
 }
 
 /// The only value of a header. Of two, the handler or a proxy might mean the other one.
@@ -176,7 +199,11 @@ mod tests {
     }
 
     fn believed() -> Believed {
-        Believed { subject: Some("subject-1".to_owned()), presentation: "shown-1".to_owned() }
+        Believed {
+            subject: Some("subject-1".to_owned()),
+            presentation: "shown-1".to_owned(),
+            claims: r#"{"cnf":{"jwk":{}},"handle":"Zoë","status":{},"sub":"subject-1"}"#.to_owned(),
+        }
     }
 
     fn headers(pairs: &[(HeaderName, &str)]) -> HeaderMap {
@@ -202,7 +229,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nonce_of_a_refusal_opens_the_door_and_the_handler_gets_the_subject_alone() {
+    fn the_nonce_of_a_refusal_opens_the_door_and_the_handler_is_told_who_comes() {
         let settings = settings();
         let refused = refuse(&mut HeaderMap::new(), &settings, NOW, |_, _| unreachable!());
         let (reason, nonce) = refusal_of(refused);
@@ -213,6 +240,9 @@ mod tests {
             (SUBJECT, "somebody-else"),
             (SUBJECT, "and-another"),
             (PRESENTATION, "forged"),
+            (CLAIMS, "forged"),
+            (HeaderName::from_static("passport_subject"), "forged"),
+            (HeaderName::from_static("passport-anything"), "forged"),
             (http::header::ACCEPT, "text/plain"),
         ]);
         let verify = |presentation: &str, expected: &str| {
@@ -220,8 +250,13 @@ mod tests {
             Ok(believed())
         };
         assert!(refuse(&mut given, &settings, NOW + 1000, verify).is_none(), "it is let through");
-        let expected =
-            [(http::header::ACCEPT, "text/plain"), (SUBJECT, "subject-1"), (PRESENTATION, "shown-1")];
+        let claims = jose::encode(r#"{"handle":"Zoë","sub":"subject-1"}"#);
+        let expected = [
+            (http::header::ACCEPT, "text/plain"),
+            (SUBJECT, "subject-1"),
+            (PRESENTATION, "shown-1"),
+            (CLAIMS, &claims),
+        ];
         assert_eq!(given, headers(&expected));
     }
 
@@ -251,6 +286,9 @@ mod tests {
         let nameless = |_: &str, _: &str| Ok(Believed { subject: None, ..believed() });
         let answer = refuse(&mut headers(&given), &settings, NOW, nameless);
         assert_eq!(refusal_of(answer).0, "passport-not-pairwise");
+        let claimless = |_: &str, _: &str| Ok(Believed { claims: "[]".to_owned(), ..believed() });
+        let answer = refuse(&mut headers(&given), &settings, NOW, claimless);
+        assert_eq!(refusal_of(answer).0, "passport-claims");
     }
 
     #[test]

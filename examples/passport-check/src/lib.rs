@@ -81,7 +81,11 @@ mod component {
             now,
         };
         match verifier::verify(presentation, &settings.keys, &expectation) {
-            Ok(passport) => Ok(Believed { subject: passport.subject, presentation: passport.presentation }),
+            Ok(passport) => Ok(Believed {
+                subject: passport.subject,
+                presentation: passport.presentation,
+                claims: passport.claims,
+            }),
             Err(refusal) => Err(Refused { reason: refusal.reason, detail: refusal.detail }),
         }
     }

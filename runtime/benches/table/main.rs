@@ -34,7 +34,7 @@ use measure::Effort;
 use port::Port;
 use progress::Progress;
 use report::Row;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use tempfile::TempDir;
@@ -68,9 +68,15 @@ pub(crate) struct Bench {
     pub(crate) worlds: usize,
     networks: Option<PathBuf>,
     has_worlds: Cell<bool>,
+    remarks: RefCell<Vec<String>>,
 }
 
 impl Bench {
+    /// Says something below the table that its rows cannot say.
+    pub(crate) fn remark(&self, text: impl Into<String>) {
+        self.remarks.borrow_mut().push(text.into());
+    }
+
     /// Calls something with a running `vwp up` that has worlds.
     pub(crate) fn with_port<T>(&self, call: impl FnOnce(&Port) -> Result<T>) -> Result<T> {
         let scratch = self.scratch.path();
@@ -120,6 +126,7 @@ fn main() -> Result<ExitCode> {
         worlds: worlds.unwrap_or(effort.worlds).max(1),
         networks,
         has_worlds: Cell::new(false),
+        remarks: RefCell::default(),
     };
     run(&bench, &wanted)
 }
@@ -144,7 +151,7 @@ fn run(bench: &Bench, wanted: &[String]) -> Result<ExitCode> {
     }
     bench.progress.clear();
     report::print(&rows);
-    for line in left_out {
+    for line in bench.remarks.take().into_iter().chain(left_out) {
         println!("\n{line}");
     }
     report::print_machine(bench.scratch.path(), &busy)?;

@@ -16,6 +16,8 @@ pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) location: String,
     pub(super) cookie: Option<String>,
+    /// The nonce for the next proof of possession (RFC 9449, section 8).
+    pub(super) dpop_nonce: Option<String>,
     pub(super) text: String,
 }
 
@@ -109,6 +111,7 @@ fn answer(mut response: http::Response<ureq::Body>) -> Result<Answer> {
     };
     let location = header("location").unwrap_or_default();
     let cookie = header("set-cookie").and_then(|set| Some(set.split(';').next()?.to_owned()));
+    let dpop_nonce = header("dpop-nonce");
     let status = response.status().as_u16();
-    Ok(Answer { status, location, cookie, text: response.body_mut().read_to_string()? })
+    Ok(Answer { status, location, cookie, dpop_nonce, text: response.body_mut().read_to_string()? })
 }

@@ -1,23 +1,25 @@
 //! Signing in, tokens, and believing presentations: what one takes of a core.
 //!
 //! Sign-ins, refreshes and introspections are whole requests to a `vwp up`, by the processor time that
-//! it takes for them. They come from this machine, where no limit of a network applies.
+//! it takes for them. They come from this machine, where no limit of a network applies. A password is
+//! beside Argon2id alone, with the same parameters and compiled for this processor.
 
 mod client;
 mod passkey;
 mod presenting;
 mod tokens;
 
-use crate::measure::Figures;
+use crate::Bench;
+use crate::measure::{Figures, rate};
 use crate::port::Port;
 use crate::report::Row;
-use crate::{Bench, tools};
 use anyhow::{Result, ensure};
 use client::Client;
 use passkey::Passkey;
 use presenting::Sample;
 use std::time::Instant;
 use tokens::Tokens;
+use vwp_password::{Argon2id, SALT_LENGTH, Verdict};
 
 /// What the port is called: passkeys are for names, and not for addresses.
 const ISSUER: &str = "https://port.example";
@@ -35,7 +37,10 @@ const PASSWORD: &str = "correct horse battery";
 
 /// Signing in over HTTP, then verifying what a traveller presents.
 pub(crate) fn rows(bench: &Bench) -> Result<Vec<Row>> {
-    tools::need("openssl", "openssl")?;
+    bench.remark(
+        "sign-in: one traveller, one request at a time, from this machine: the limits of accounts and of all \
+         apply, and none of a network",
+    );
     let port = Port::start_as(ISSUER, &bench.scratch.path().join("sign-in"))?;
     let client = Client::new(&port)?;
     let token = client.arrive(HANDLE, PASSWORD)?;
@@ -49,7 +54,10 @@ pub(crate) fn rows(bench: &Bench) -> Result<Vec<Row>> {
 
 fn passwords(bench: &Bench, port: &Port, client: &Client) -> Result<Vec<Row>> {
     // By processor time, and so not in turns of a rate: each side says what one took.
-    let [mut right, mut known, mut unknown] = [const { Vec::new() }; 3].map(|_: Vec<f64>| Figures::default());
+    let [mut right, mut known, mut unknown, mut native] =
+        [const { Vec::new() }; 4].map(|_: Vec<f64>| Figures::default());
+    let mut hasher = Argon2id::default();
+    let phc = hasher.hash(PASSWORD, &[7; SALT_LENGTH])?;
     for round in 1..=bench.effort.rounds {
         bench.progress.say(&format!("signing in, round {round} of {}", bench.effort.rounds));
         let sign_in = |handle: &str, password: &str, wanted: u16| {
@@ -62,10 +70,17 @@ fn passwords(bench: &Bench, port: &Port, client: &Client) -> Result<Vec<Row>> {
         known.push(cost(bench, port, Some(FAILURES), || sign_in(HANDLE, wrong, 401))?);
         unknown.push(cost(bench, port, Some(FAILURES), || sign_in(&nobody, wrong, 401))?);
         right.push(cost(bench, port, None, || sign_in(HANDLE, PASSWORD, 200))?);
+        let alone = rate(bench.effort.turn, || {
+            let verdict = hasher.verify(PASSWORD, Some(&phc))?;
+            ensure!(verdict == Verdict::Right { outdated: false }, "Argon2id does not know its own hash");
+            Ok(1)
+        })?;
+        native.push(1000.0 / alone);
     }
+    let native = Some(("native Argon2id", &native));
     let unknown = Some(("of an unknown one", &unknown));
     Ok(vec![
-        Row::quantity("password login over HTTP, of a core", "ms", &right, None, Some(PASSWORD_MS_MAX)),
+        Row::quantity("password login over HTTP, of a core", "ms", &right, native, Some(PASSWORD_MS_MAX)),
         Row::quantity("failed login of a known traveller, of a core", "ms", &known, unknown, None),
     ])
 }
@@ -73,12 +88,13 @@ fn passwords(bench: &Bench, port: &Port, client: &Client) -> Result<Vec<Row>> {
 fn over_http(bench: &Bench, port: &Port, client: &Client, token: &str) -> Result<Vec<Row>> {
     let mut passkey = Passkey::register(client, token)?;
     let mut tokens = Tokens::granted(client)?;
-    let [mut logins, mut refreshes, mut asked] =
-        [const { Vec::new() }; 3].map(|_: Vec<f64>| Figures::default());
+    let [mut logins, mut refreshes, mut bound, mut asked] =
+        [const { Vec::new() }; 4].map(|_: Vec<f64>| Figures::default());
     for round in 1..=bench.effort.rounds {
         bench.progress.say(&format!("passkeys and tokens, round {round} of {}", bench.effort.rounds));
         logins.push(cost(bench, port, None, || passkey.sign_in(client))?);
-        refreshes.push(cost(bench, port, None, || tokens.refresh(client))?);
+        refreshes.push(cost(bench, port, None, || tokens.plain.refresh(client))?);
+        bound.push(cost(bench, port, None, || tokens.bound.refresh(client))?);
         asked.push(cost(bench, port, None, || tokens.introspect(client))?);
     }
     let row = |name: &str, figures, max| {
@@ -87,6 +103,7 @@ fn over_http(bench: &Bench, port: &Port, client: &Client, token: &str) -> Result
     Ok(vec![
         row("passkey login, two requests,", &logins, PASSKEY_MS_MAX),
         row("token refresh", &refreshes, TOKEN_MS_MAX),
+        row("token refresh with DPoP", &bound, TOKEN_MS_MAX),
         row("token introspection", &asked, TOKEN_MS_MAX),
     ])
 }

@@ -1,5 +1,6 @@
-//! A world with a game and a server, and a traveller who lets the game in: tokens to refresh and to
-//! ask about.
+//! A world with two games and a server, and a traveller who lets the games in: tokens to refresh and
+//! to ask about. The tokens of one game are bound to a key of its own (RFC 9449), as they are unless
+//! an operator says otherwise; those of the other one are not.
 
 use super::client::{Client, form};
 use super::{HANDLE, PASSWORD};
@@ -19,19 +20,36 @@ const VERIFIER: &str = "dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
 /// The type of clients' assertions (RFC 7523, section 2.2).
 const ASSERTION: &str = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer";
 
-/// What the game has, and who the server is.
+/// Where tokens are asked for.
+const TOKEN: &str = "/oauth/token";
+
+/// What the games have, and who the server is.
 pub(super) struct Tokens {
-    game: String,
+    pub(super) plain: Game,
+    pub(super) bound: Game,
     server: String,
     /// The key of the operator and of the server.
     key: Key,
-    access: String,
-    refresh: String,
     assertions: u64,
 }
 
+/// A game that the traveller has let in.
+pub(super) struct Game {
+    id: String,
+    access: String,
+    refresh: String,
+    holder: Option<Holder>,
+}
+
+/// Who proves to have a key.
+struct Holder {
+    key: Key,
+    nonce: String,
+    proofs: u64,
+}
+
 impl Tokens {
-    /// Registers the world and both clients, and has the traveller agree.
+    /// Registers the world and its clients, and has the traveller agree.
     pub(super) fn granted(client: &Client) -> Result<Self> {
         let key = Key::generate()?;
         let record = json!({
@@ -45,7 +63,8 @@ impl Tokens {
         let register = |more: Value| {
             let mut metadata = json!({
                 "world": WORLD, "client_name": "Bench", "redirect_uris": [CALLBACK],
-                "grant_types": ["authorization_code", "refresh_token"], "dpop_bound_access_tokens": false,
+                "token_endpoint_auth_method": "none", "dpop_bound_access_tokens": false,
+                "grant_types": ["authorization_code", "refresh_token"],
             });
             for (name, value) in more.as_object().into_iter().flatten() {
                 metadata[name] = value.clone();
@@ -53,41 +72,16 @@ impl Tokens {
             let signed = Statement::new("vwp-client+jws", &client.issuer, metadata).sign(&key);
             client.send("/v1/clients", "application/jose", &[], &signed)?.member_text(201, "client_id")
         };
-        let game = register(json!({ "token_endpoint_auth_method": "none", "jwks": {"keys": []} }))?;
+        let (plain, bound) = (register(json!({}))?, register(json!({ "dpop_bound_access_tokens": true }))?);
         let jwk = key.jwk().with_kid(key.id());
         let server =
             register(json!({ "token_endpoint_auth_method": "private_key_jwt", "jwks": {"keys": [jwk]} }))?;
-        let code = code(client, &game)?;
-        let redeemed = client.form(
-            "/oauth/token",
-            &[],
-            &[
-                ("grant_type", "authorization_code"),
-                ("client_id", &game),
-                ("code", &code),
-                ("redirect_uri", CALLBACK),
-                ("code_verifier", VERIFIER),
-            ],
-        )?;
-        let access = redeemed.member_text(200, "access_token")?;
-        let refresh = redeemed.member_text(200, "refresh_token")?;
-        Ok(Self { game, server, key, access, refresh, assertions: 0 })
+        let plain = Game::let_in(client, &plain, None)?;
+        let bound = Game::let_in(client, &bound, Some(Holder::new(client)?))?;
+        Ok(Self { plain, bound, server, key, assertions: 0 })
     }
 
-    /// The game gets its next tokens.
-    pub(super) fn refresh(&mut self, client: &Client) -> Result<()> {
-        let pairs = [
-            ("grant_type", "refresh_token"),
-            ("client_id", self.game.as_str()),
-            ("refresh_token", self.refresh.as_str()),
-        ];
-        let answer = client.form("/oauth/token", &[], &pairs)?;
-        self.access = answer.member_text(200, "access_token")?;
-        self.refresh = answer.member_text(200, "refresh_token")?;
-        Ok(())
-    }
-
-    /// The server asks what the game's token is worth.
+    /// The server asks what a game's token is worth.
     pub(super) fn introspect(&mut self, client: &Client) -> Result<()> {
         self.assertions += 1;
         let now = now_s();
@@ -96,13 +90,69 @@ impl Tokens {
         let header = Header::new("JWT").with_kid(self.key.id());
         let assertion = self.key.sign(&header, claims.to_string().as_bytes());
         let pairs = [
-            ("token", self.access.as_str()),
+            ("token", self.plain.access.as_str()),
             ("client_assertion_type", ASSERTION),
             ("client_assertion", assertion.as_str()),
         ];
         let active = client.form("/oauth/introspect", &[], &pairs)?.member(200, "active")?;
         ensure!(active == true, "the token is not active");
         Ok(())
+    }
+}
+
+impl Game {
+    /// The traveller agrees, and the game gets its first tokens.
+    fn let_in(client: &Client, id: &str, holder: Option<Holder>) -> Result<Self> {
+        let code = code(client, id)?;
+        let mut game = Self { id: id.to_owned(), access: String::new(), refresh: String::new(), holder };
+        game.ask(
+            client,
+            &[
+                ("grant_type", "authorization_code"),
+                ("client_id", id),
+                ("code", &code),
+                ("redirect_uri", CALLBACK),
+                ("code_verifier", VERIFIER),
+            ],
+        )?;
+        Ok(game)
+    }
+
+    /// The game gets its next tokens.
+    pub(super) fn refresh(&mut self, client: &Client) -> Result<()> {
+        let (id, refresh) = (self.id.clone(), self.refresh.clone());
+        let pairs = [("grant_type", "refresh_token"), ("client_id", &id), ("refresh_token", &refresh)];
+        self.ask(client, &pairs)
+    }
+
+    fn ask(&mut self, client: &Client, pairs: &[(&str, &str)]) -> Result<()> {
+        let proof = self.holder.as_mut().map(|holder| holder.proof(client));
+        let headers: Vec<(&str, &str)> = proof.iter().map(|proof| ("dpop", proof.as_str())).collect();
+        let answer = client.form(TOKEN, &headers, pairs)?;
+        self.access = answer.member_text(200, "access_token")?;
+        self.refresh = answer.member_text(200, "refresh_token")?;
+        if let (Some(holder), Some(nonce)) = (&mut self.holder, answer.dpop_nonce) {
+            holder.nonce = nonce;
+        }
+        Ok(())
+    }
+}
+
+impl Holder {
+    /// A new key, with the nonce that the port gives out now, with refusals too.
+    fn new(client: &Client) -> Result<Self> {
+        let refused = client.form(TOKEN, &[], &[("client_id", "nobody")])?;
+        let nonce = refused.dpop_nonce.context("no nonce for proofs")?;
+        Ok(Self { key: Key::generate()?, nonce, proofs: 0 })
+    }
+
+    /// A proof for the next request (RFC 9449, section 4.2).
+    fn proof(&mut self, client: &Client) -> String {
+        self.proofs += 1;
+        let claims = json!({ "jti": format!("bench-{}", self.proofs), "htm": "POST",
+            "htu": format!("{}{TOKEN}", client.issuer), "iat": now_s(), "nonce": self.nonce });
+        let header = Header::new("dpop+jwt").with_jwk(self.key.jwk());
+        self.key.sign(&header, claims.to_string().as_bytes())
     }
 }
 
