@@ -25,13 +25,12 @@ impl Verifier {
         age_max_s: u64,
         expected: &Expected<'_>,
     ) -> Result<Passport, PresentationError> {
-        let keys = match self.keys.take().filter(|(known, _)| known == key_set) {
-            Some((_, keys)) => keys,
-            None => {
-                // Whom the new keys belong to did not sign what the old ones verified.
-                self.list = None;
-                KeySet::from_json(key_set)?
-            }
+        let keys = if let Some((_, keys)) = self.keys.take().filter(|(known, _)| known == key_set) {
+            keys
+        } else {
+            // Whom the new keys belong to did not sign what the old ones verified.
+            self.list = None;
+            KeySet::from_json(key_set)?
         };
         let (_, keys) = self.keys.insert((key_set.to_owned(), keys));
         let passport = verify::verify(presentation, keys, expected)?;
