@@ -131,7 +131,6 @@ pub(crate) fn sign_in(what: &SignIn<'_>) -> Markup {
         }
         form id="passkey-form" method="post" action=(what.action) hidden {
             input type="hidden" name="csrf" value=(what.csrf);
-            input type="hidden" name="access_token";
             button id="passkey" type="button" { "Sign in with a passkey" }
             p id="passkey-message" role="status" {}
         }

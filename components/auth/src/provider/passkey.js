@@ -22,7 +22,11 @@ async function signIn() {
   const credential = await navigator.credentials.get({ publicKey });
   const finished = { ceremony: begun.ceremony, credential: credential.toJSON() };
   const session = await send("/v1/passkeys/sessions", finished);
-  form.elements.access_token.value = session.access_token;
+  const token = document.createElement("input");
+  token.type = "hidden";
+  token.name = "access_token";
+  token.value = session.access_token;
+  form.append(token);
   form.submit();
 }
 

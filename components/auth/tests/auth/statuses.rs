@@ -75,8 +75,8 @@ fn what_is_remembered_is_forgotten_with_the_keys_the_list_and_its_time() {
     };
     let now = port.now();
     assert_eq!(say(&keys, &list, now), "good");
-    assert_eq!(say(&keys, &list, now + 61_000), "status-stale");
-    assert_eq!(say(r#"{"keys":[]}"#, &list, now), "key-unknown");
+    assert_eq!(say(&keys, &list, now + 61_000), "status-list-stale");
+    assert_eq!(say(r#"{"keys":[]}"#, &list, now), "issuer-key-unknown");
     let forged = list.replacen('.', ".A", 1);
     assert_ne!(say(&keys, &forged, now), "good");
     assert_eq!(say(&keys, &list, now), "good");
