@@ -49,18 +49,19 @@ pub(crate) struct Created {
     pub(crate) writes: Vec<Write>,
 }
 
-/// Makes a traveller with a handle that nobody has, and with the hash of a password if there is one.
-pub(crate) async fn create(
-    kv: &impl Kv,
+/// Makes a traveller with a handle that [nobody has](require_free), and with the hash of a password if
+/// there is one.
+pub(crate) fn create(
     handle: &Handle,
+    is_free: Vec<Check>,
     password: Option<String>,
     environment: &Environment<'_>,
 ) -> Result<Created, AuthError> {
     let id = jose::encode(environment.random_bytes::<16>());
     let record = Record { handle: handle.shown().to_owned(), password, created_at: environment.now };
     let (handle_key, traveller_key) = (handle_key(handle.folded()), traveller_key(&id));
-    let mut checks = vec![Check::absent(handle_key.clone()), Check::absent(traveller_key.clone())];
-    checks.extend(quarantine::require_free(kv, handle.folded(), environment).await?);
+    let mut checks = is_free;
+    checks.push(Check::absent(traveller_key.clone()));
     let writes = vec![
         Write::put(handle_key, id.clone()),
         Write::put(traveller_key, to_json(&record)?),
@@ -79,9 +80,9 @@ pub async fn sign_up(
 ) -> Result<Traveller, AuthError> {
     let handle = Handle::new(handle)?;
     let password = Password::chosen(password, &handle)?;
-    require_free(kv, &handle, environment).await?;
+    let is_free = require_free(kv, &handle, environment).await?;
     let hash = password::hash(&Composed, &password, environment)?;
-    let Created { traveller, checks, writes } = create(kv, &handle, Some(hash), environment).await?;
+    let Created { traveller, checks, writes } = create(&handle, is_free, Some(hash), environment)?;
     let event = Event::traveller(Kind::SignedUp, &traveller.id).with("method", "password");
     match audit::commit(kv, &event, &checks, &writes, environment).await? {
         Outcome::Committed(_) => Ok(traveller),
@@ -89,17 +90,20 @@ pub async fn sign_up(
     }
 }
 
-/// Requires that nobody has a handle, before anything expensive is done for it. The commit decides.
+/// Requires that nobody has a handle, before anything expensive is done for it. Answers with the checks
+/// that see to it that this is still so when it is taken.
 pub(crate) async fn require_free(
     kv: &impl Kv,
     handle: &Handle,
     environment: &Environment<'_>,
-) -> Result<(), AuthError> {
-    quarantine::require_free(kv, handle.folded(), environment).await?;
-    match kv.get(&handle_key(handle.folded())).await? {
-        Some(_) => Err(AuthError::HandleTaken),
-        None => Ok(()),
+) -> Result<Vec<Check>, AuthError> {
+    let mut checks = quarantine::require_free(kv, handle.folded(), environment).await?;
+    let key = handle_key(handle.folded());
+    if kv.get(&key).await?.is_some() {
+        return Err(AuthError::HandleTaken);
     }
+    checks.push(Check::absent(key));
+    Ok(checks)
 }
 
 /// Signs a traveller in with a password: opens a session and gives out its access token.

@@ -14,7 +14,7 @@ use vwp_core::caller::{self, ACCESS_TOKEN_TYPE, AccessClaims, Caller};
 use vwp_core::environment::{CLOCK_SKEW_MAX_MS, Timestamp};
 use vwp_core::{Environment, Problem, directory, jose};
 use vwp_storage::Kv;
-use vwp_storage::kv::{Outcome, Write};
+use vwp_storage::kv::{Check, Entry, Outcome, Write};
 
 /// How long a session lasts, in seconds.
 pub const LIFETIME_S: u64 = 3600;
@@ -117,8 +117,7 @@ pub async fn require_recent(
     session: &str,
     environment: &Environment<'_>,
 ) -> Result<(), AuthError> {
-    let entry = kv.get(&session_key(session)).await?.ok_or(AuthError::SignInNotRecent)?;
-    let record: Record = serde_json::from_slice(&entry.value).map_err(|_| Problem::internal())?;
+    let (record, _) = read(kv, session).await?.ok_or(AuthError::SignInNotRecent)?;
     let age_ms = environment.now.saturating_sub(record.created_at);
     if age_ms > RECENT_S * 1000 { Err(AuthError::SignInNotRecent) } else { Ok(()) }
 }
@@ -154,32 +153,56 @@ pub async fn sign_out(kv: &impl Kv, session: &str, environment: &Environment<'_>
     let key = session_key(session);
     let kind = Kind::SignedOut;
     let (ends_at, event) = match read(kv, session).await? {
-        Some(record) => (record.expires_at, Event::traveller(kind, &record.traveller)),
+        Some((record, _)) => (record.expires_at, Event::traveller(kind, &record.traveller)),
         // Whoever gets here showed a token that has not ended, so this is not too early.
         None => (environment.now.saturating_add(LIFETIME_S * 1000), Event::stranger(kind, session)),
     };
-    let revoked = Write::Put {
-        key: directory::revoked_session_key(session),
-        value: Vec::new(),
-        // A component whose clock is behind still takes the token a little later.
-        expires_at: Some(ends_at.saturating_add(CLOCK_SKEW_MAX_MS)),
-    };
-    let writes = [revoked, Write::delete(key)];
+    let writes = [revoke(session, ends_at), Write::delete(key)];
     match audit::commit(kv, &event, &[], &writes, environment).await? {
         Outcome::Committed(_) => Ok(()),
         _ => Err(Problem::internal().into()),
     }
 }
 
-/// When a session was opened; none if it has ended.
-pub(crate) async fn opened_at(kv: &impl Kv, session: &str) -> Result<Option<Timestamp>, AuthError> {
-    Ok(read(kv, session).await?.map(|record| record.created_at))
+/// Ends a session that was opened at most `age_max_ms` milliseconds ago, and says whether it was this
+/// call that did: of two at once, one does.
+pub(crate) async fn take(
+    kv: &impl Kv,
+    session: &str,
+    age_max_ms: u64,
+    environment: &Environment<'_>,
+) -> Result<bool, AuthError> {
+    let Some((record, entry)) = read(kv, session).await? else { return Ok(false) };
+    if environment.now > record.created_at.saturating_add(age_max_ms) {
+        return Ok(false);
+    }
+    let key = session_key(session);
+    let event = Event::traveller(Kind::SignedOut, &record.traveller);
+    let check = Check::unchanged(key.clone(), Some(&entry));
+    let writes = [revoke(session, record.expires_at), Write::delete(key)];
+    let outcome = audit::commit(kv, &event, &[check], &writes, environment).await?;
+    Ok(matches!(outcome, Outcome::Committed(_)))
 }
 
-async fn read(kv: &impl Kv, session: &str) -> Result<Option<Record>, AuthError> {
-    let entry = kv.get(&session_key(session)).await?;
-    let record = entry.map(|entry| serde_json::from_slice(&entry.value).map_err(|_| Problem::internal()));
-    Ok(record.transpose()?)
+/// What tells every component that a session has ended.
+fn revoke(session: &str, ends_at: Timestamp) -> Write {
+    Write::Put {
+        key: directory::revoked_session_key(session),
+        value: Vec::new(),
+        // A component whose clock is behind still takes the token a little later.
+        expires_at: Some(ends_at.saturating_add(CLOCK_SKEW_MAX_MS)),
+    }
+}
+
+/// When a session was opened; none if it has ended.
+pub(crate) async fn opened_at(kv: &impl Kv, session: &str) -> Result<Option<Timestamp>, AuthError> {
+    Ok(read(kv, session).await?.map(|(record, _)| record.created_at))
+}
+
+async fn read(kv: &impl Kv, session: &str) -> Result<Option<(Record, Entry)>, AuthError> {
+    let Some(entry) = kv.get(&session_key(session)).await? else { return Ok(None) };
+    let record = serde_json::from_slice(&entry.value).map_err(|_| Problem::internal())?;
+    Ok(Some((record, entry)))
 }
 
 fn session_key(id: &str) -> Vec<u8> {

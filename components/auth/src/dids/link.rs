@@ -6,10 +6,10 @@ use super::{DidError, PROOF_TYPE};
 use crate::audit::{self, Event, Kind};
 use crate::error::AuthError;
 use crate::limits::Client;
+use crate::provider::hashed;
 use crate::sign_ins::{self, SignedIn};
 use crate::{methods, sessions};
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use vwp_core::environment::{Timestamp, is_current};
 use vwp_core::jose::Unverified;
 use vwp_core::{Environment, Outbound, Problem, jose};
@@ -245,16 +245,12 @@ fn put(traveller: &str, dids: &[Linked]) -> Result<Write, Problem> {
     Ok(Write::put(dids_key(traveller), value))
 }
 
-fn hash(text: &str) -> String {
-    jose::encode(Sha256::digest(text.as_bytes()))
-}
-
 fn challenge_key(nonce: &str) -> Vec<u8> {
-    format!("auth/did-challenge/{}", hash(nonce)).into_bytes()
+    format!("auth/did-challenge/{}", hashed(nonce)).into_bytes()
 }
 
 fn owner_key(did: &str) -> Vec<u8> {
-    format!("auth/did/{}", hash(did)).into_bytes()
+    format!("auth/did/{}", hashed(did)).into_bytes()
 }
 
 pub(crate) fn dids_key(traveller: &str) -> Vec<u8> {

@@ -61,14 +61,6 @@ impl CredentialError {
     }
 }
 
-/// A refusal of the provider's where only those can come that all components share.
-pub(crate) fn shared(error: OauthError) -> AuthError {
-    match error {
-        OauthError::Shared(problem) => problem.into(),
-        _ => Problem::internal().into(),
-    }
-}
-
 impl From<OauthError> for CredentialError {
     fn from(error: OauthError) -> Self {
         Self::Token(error)

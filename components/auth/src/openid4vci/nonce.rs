@@ -2,7 +2,6 @@
 //! when it is given out: it is random bytes and its end, with a MAC of this port. It is kept when
 //! it is used, until it would have ended, so that it is good once.
 
-use super::error::shared;
 use crate::error::AuthError;
 use crate::passports::ProofError;
 use crate::provider::{error::OauthError, hashed, secret};
@@ -61,7 +60,7 @@ pub(crate) async fn believe(
         Some(nonce).filter(|nonce| nonce.len() <= BYTES * 2).and_then(|nonce| jose::decode(nonce).ok());
     let bytes = bytes.filter(|bytes| bytes.len() == BYTES).ok_or_else(refused)?;
     let (signed, given) = bytes.split_at(BYTES - MAC_BYTES);
-    let mac = secret::mac(kv, "c-nonce", &[signed], environment).await.map_err(shared)?;
+    let mac = secret::mac(kv, "c-nonce", &[signed], environment).await.map_err(OauthError::shared)?;
     if !bool::from(mac[..MAC_BYTES].ct_eq(given)) {
         return Err(refused());
     }

@@ -10,7 +10,6 @@
 //! kept has neither of them: a hash of the code finds it, and one of both codes checks the other.
 
 use super::details::Details;
-use super::error::shared;
 use super::{CONFIGURATION, OFFERS_PATH};
 use crate::error::AuthError;
 use crate::provider::grants::Access;
@@ -130,7 +129,7 @@ pub(super) async fn make(
 ) -> Result<Made, AuthError> {
     let signed_out = || Problem::unauthorised("the session has ended");
     let opened_at = sessions::opened_at(kv, session).await?.ok_or_else(signed_out)?;
-    if !QUOTA.take(kv, traveller, environment).await.map_err(shared)? {
+    if !QUOTA.take(kv, traveller, environment).await.map_err(OauthError::shared)? {
         return Err(too_many());
     }
     let name = jose::encode(environment.random_bytes::<32>());
@@ -173,7 +172,7 @@ pub(super) async fn fetch(
         return Ok(None);
     }
     let code = code_of(kv, name, environment).await?;
-    let found = Offer::find(kv, &code, environment).await.map_err(shared)?;
+    let found = Offer::find(kv, &code, environment).await.map_err(OauthError::shared)?;
     Ok(found.map(|_| object(&pre_authorised(&code), environment)))
 }
 
@@ -204,7 +203,7 @@ fn link(parameter: &str, value: &str) -> String {
 
 async fn code_of(kv: &impl Kv, name: &str, environment: &Environment<'_>) -> Result<String, AuthError> {
     let mac = secret::mac(kv, "pre-authorized_code", &[name.as_bytes()], environment).await;
-    Ok(jose::encode(mac.map_err(shared)?))
+    Ok(jose::encode(mac.map_err(OauthError::shared)?))
 }
 
 /// Digits of which each is as likely as the others.

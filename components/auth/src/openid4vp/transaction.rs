@@ -200,7 +200,7 @@ pub(super) async fn state_of(
     environment: &Environment<'_>,
 ) -> Result<String, AuthError> {
     let mac = secret::mac(kv, "openid4vp-state", &[id.as_bytes()], environment).await;
-    Ok(jose::encode(mac.map_err(crate::openid4vci::error::shared)?))
+    Ok(jose::encode(mac.map_err(OauthError::shared)?))
 }
 
 /// Where the transaction with a state is kept.

@@ -130,15 +130,19 @@ pub async fn list(kv: &impl Kv, traveller: &str) -> Result<Vec<Listed>, AuthErro
 /// Calls a passkey something else.
 pub async fn rename(kv: &impl Kv, traveller: &str, id: &str, name: &str) -> Result<(), AuthError> {
     let name = checked_name(name)?;
-    change(kv, traveller, None, |passkeys| {
+    for _ in 0..TRIES_MAX {
+        let mut passkeys = Passkeys::read(kv, traveller).await?;
         let record = passkeys.records.iter_mut().find(|record| record.id() == id);
         record.ok_or_else(no_such_passkey)?.name.clone_from(&name);
-        Ok(Vec::new())
-    })
-    .await
+        let outcome = kv.commit(&[passkeys.check()], &[passkeys.put()?]).await?;
+        if let Outcome::Committed(_) = outcome {
+            return Ok(());
+        }
+    }
+    Err(changed_elsewhere())
 }
 
-/// Removes a passkey. The traveller must have signed in just now.
+/// Removes a passkey. The traveller must have signed in just now, and keep another way to do so.
 pub async fn remove(
     kv: &impl Kv,
     traveller: &str,
@@ -148,42 +152,21 @@ pub async fn remove(
 ) -> Result<(), AuthError> {
     sessions::require_recent(kv, session, environment).await?;
     let event = Event::traveller(Kind::MethodRemoved, traveller).with("method", "passkey");
-    change(kv, traveller, Some((&event, environment)), |passkeys| {
+    for _ in 0..TRIES_MAX {
+        let mut passkeys = Passkeys::read(kv, traveller).await?;
         let length = passkeys.records.len();
         passkeys.records.retain(|record| record.id() != id);
         if passkeys.records.len() == length {
-            return Err(no_such_passkey());
+            return Err(no_such_passkey().into());
         }
-        Ok(vec![Write::delete(owner_key(id))])
-    })
-    .await
-}
-
-async fn change(
-    kv: &impl Kv,
-    traveller: &str,
-    told: Option<(&Event, &Environment<'_>)>,
-    change: impl Fn(&mut Passkeys) -> Result<Vec<Write>, Problem>,
-) -> Result<(), AuthError> {
-    for _ in 0..TRIES_MAX {
-        let mut passkeys = Passkeys::read(kv, traveller).await?;
-        let check = passkeys.check();
-        let mut writes = change(&mut passkeys)?;
-        writes.push(passkeys.put()?);
-        let outcome = match told {
-            // Only a passkey that is removed is told.
-            Some((event, environment)) => {
-                let mut checks = methods::require_another(kv, traveller).await?;
-                checks.push(check);
-                audit::commit(kv, event, &checks, &writes, environment).await?
-            }
-            None => kv.commit(&[check], &writes).await?,
-        };
-        if let Outcome::Committed(_) = outcome {
+        let mut checks = methods::require_another(kv, traveller).await?;
+        checks.push(passkeys.check());
+        let writes = [Write::delete(owner_key(id)), passkeys.put()?];
+        if let Outcome::Committed(_) = audit::commit(kv, &event, &checks, &writes, environment).await? {
             return Ok(());
         }
     }
-    Err(Problem::unavailable("the passkeys are being changed elsewhere").into())
+    Err(changed_elsewhere())
 }
 
 /// What a traveller has to be told about the own passkeys.
@@ -205,6 +188,10 @@ pub(crate) fn checked_name(name: &str) -> Result<String, PasskeyError> {
         return Err(PasskeyError::Name);
     }
     Ok(name.to_owned())
+}
+
+fn changed_elsewhere() -> AuthError {
+    Problem::unavailable("the passkeys are being changed elsewhere").into()
 }
 
 fn no_such_passkey() -> Problem {

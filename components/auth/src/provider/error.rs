@@ -120,6 +120,14 @@ impl OauthError {
         }
     }
 
+    /// The refusal, where only those can come that all components share.
+    pub(crate) fn shared(self) -> AuthError {
+        match self {
+            Self::Shared(problem) => problem.into(),
+            _ => Problem::internal().into(),
+        }
+    }
+
     /// The answer of an endpoint that clients talk to.
     pub fn into_response(self) -> Response<Vec<u8>> {
         if let Self::Shared(problem) = self {

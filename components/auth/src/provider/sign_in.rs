@@ -126,12 +126,11 @@ async fn with_token(kv: &impl Kv, token: &str, environment: &Environment<'_>) ->
 /// the token's session ends unseen, and whoever sees the token later has nothing.
 async fn taken(kv: &impl Kv, token: &str, environment: &Environment<'_>) -> Result<String, AuthError> {
     let (traveller, id) = sessions::authenticate(kv, token, environment).await?;
-    let opened_at = sessions::opened_at(kv, &id).await?.ok_or(AuthError::WrongCredentials)?;
-    if environment.now > opened_at.saturating_add(TOKEN_AGE_MAX_MS) {
-        return Err(AuthError::WrongCredentials);
+    if sessions::take(kv, &id, TOKEN_AGE_MAX_MS, environment).await? {
+        Ok(traveller)
+    } else {
+        Err(AuthError::WrongCredentials)
     }
-    sessions::sign_out(kv, &id, environment).await?;
-    Ok(traveller)
 }
 
 fn purpose(place: &Place) -> String {

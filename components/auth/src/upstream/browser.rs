@@ -5,8 +5,9 @@
 //! hash; the PKCE verifier and the nonce are made of it, so that whoever reads the store could not
 //! use a code that they also got.
 
+use super::UpstreamError;
 use super::providers::is_secure;
-use super::{UpstreamError, hash};
+use crate::provider::hashed;
 use hmac::{Hmac, KeyInit, Mac};
 use http::{HeaderMap, HeaderValue, header};
 use sha2::Sha256;
@@ -51,7 +52,7 @@ impl Browser {
 
     /// What is kept of it.
     pub(super) fn binding(&self) -> String {
-        hash(&self.secret)
+        hashed(&self.secret)
     }
 
     /// Whether it is the one of which this was kept.

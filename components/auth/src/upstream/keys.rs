@@ -7,8 +7,9 @@
 use super::jws::{Jwk, JwsError, Unverified};
 use super::metadata::Metadata;
 use super::providers::Provider;
-use super::{UpstreamError, ask, hash};
+use super::{UpstreamError, ask};
 use crate::error::AuthError;
+use crate::provider::hashed;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use vwp_core::environment::Timestamp;
@@ -46,7 +47,7 @@ pub(super) async fn verify(
 ) -> Result<Vec<u8>, AuthError> {
     let token =
         Unverified::parse(compact, provider.id_token_signed_response_alg).map_err(UpstreamError::from)?;
-    let key = format!("auth/upstream-keys/{}", hash(&format!("{} {}", provider.issuer, metadata.jwks_uri)));
+    let key = format!("auth/upstream-keys/{}", hashed(format!("{} {}", provider.issuer, metadata.jwks_uri)));
     let key = key.into_bytes();
     let seen = kv.get(&key).await?;
     let Some(kept) = read(seen.as_ref(), environment)? else {

@@ -1,14 +1,15 @@
 //! Which traveller an account belongs to: one record for all accounts of a traveller, and an index by
 //! which no two travellers have the same one.
 
+use super::UpstreamError;
 use super::browser::Browser;
 use super::registrations::{self, Account, Registration};
-use super::{UpstreamError, hash};
 use crate::accounts::{self, Created};
 use crate::audit::{self, Event, Kind};
 use crate::error::AuthError;
 use crate::handle::Handle;
 use crate::limits::Client;
+use crate::provider::hashed;
 use crate::sign_ins::{self, SignedIn};
 use crate::{methods, sessions};
 use serde::{Deserialize, Serialize};
@@ -72,9 +73,9 @@ pub async fn sign_up(
     let Registration { account, check, end } =
         registrations::find(kv, registration, browser, environment).await?;
     let handle = Handle::new(handle)?;
-    accounts::require_free(kv, &handle, environment).await?;
+    let is_free = accounts::require_free(kv, &handle, environment).await?;
     let Created { traveller, mut checks, mut writes } =
-        accounts::create(kv, &handle, None, environment).await?;
+        accounts::create(&handle, is_free, None, environment)?;
     let linked = linked(account, environment);
     let owner = owner_key(&linked.id);
     let source = sign_ins::source(kv, client, &traveller.id).await?;
@@ -155,7 +156,7 @@ fn linked(account: Account, environment: &Environment<'_>) -> Linked {
 
 /// An account's id: its issuer and subject, of which the first has no space (RFC 3986, section 2).
 fn id(account: &Account) -> String {
-    hash(&format!("{} {}", account.issuer, account.subject))
+    hashed(format!("{} {}", account.issuer, account.subject))
 }
 
 async fn load(kv: &impl Kv, traveller: &str) -> Result<(Check, Vec<Linked>), AuthError> {

@@ -1,8 +1,9 @@
 //! What a provider says of itself (OpenID Connect Discovery 1.0), kept for an hour.
 
 use super::providers::Provider;
-use super::{UpstreamError, ask, hash};
+use super::{UpstreamError, ask};
 use crate::error::AuthError;
+use crate::provider::hashed;
 use serde::{Deserialize, Serialize};
 use vwp_core::environment::Timestamp;
 use vwp_core::{Environment, Problem, outbound::Outbound};
@@ -47,7 +48,7 @@ pub async fn of(
     provider: &Provider,
     environment: &Environment<'_>,
 ) -> Result<Metadata, AuthError> {
-    let key = format!("auth/upstream-metadata/{}", hash(&provider.issuer)).into_bytes();
+    let key = format!("auth/upstream-metadata/{}", hashed(&provider.issuer)).into_bytes();
     let seen = kv.get(&key).await?;
     if let Some(entry) = &seen {
         let kept: Kept = serde_json::from_slice(&entry.value).map_err(|_| Problem::internal())?;

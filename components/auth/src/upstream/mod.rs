@@ -33,8 +33,7 @@ pub mod transactions;
 use ::http::StatusCode;
 use id_token::IdTokenError;
 use jws::JwsError;
-use sha2::{Digest, Sha256};
-use vwp_core::{Problem, jose};
+use vwp_core::Problem;
 
 /// Why an account at another provider was not accepted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -92,9 +91,4 @@ impl From<UpstreamError> for Problem {
         };
         Self::new(status, slug, "The account was not accepted", error.to_string())
     }
-}
-
-/// What a secret is kept as, and what anything of any length is called in a key.
-fn hash(text: &str) -> String {
-    jose::encode(Sha256::digest(text.as_bytes()))
 }

@@ -2,9 +2,10 @@
 //! belong to. Each is kept under the hash of a name that nobody can guess, and is good in the browser
 //! that proved it.
 
+use super::UpstreamError;
 use super::browser::Browser;
-use super::{UpstreamError, hash};
 use crate::error::AuthError;
+use crate::provider::hashed;
 use serde::{Deserialize, Serialize};
 use vwp_core::environment::Timestamp;
 use vwp_core::{Environment, Problem, jose};
@@ -86,5 +87,5 @@ pub(super) async fn find(
 }
 
 fn key(name: &str) -> Vec<u8> {
-    format!("auth/upstream-registration/{}", hash(name)).into_bytes()
+    format!("auth/upstream-registration/{}", hashed(name)).into_bytes()
 }

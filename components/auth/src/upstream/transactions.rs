@@ -2,10 +2,11 @@
 //! is used up by the commit that takes it: of two answers at once one counts, and a code goes to the
 //! provider once.
 
+use super::UpstreamError;
 use super::browser::Browser;
 use super::providers::Provider;
-use super::{UpstreamError, hash};
 use crate::error::AuthError;
+use crate::provider::hashed;
 use serde::{Deserialize, Serialize};
 use vwp_core::environment::Timestamp;
 use vwp_core::{Environment, Problem, jose};
@@ -81,5 +82,5 @@ pub(super) async fn take(
 }
 
 fn key(state: &str) -> Vec<u8> {
-    format!("auth/upstream-transaction/{}", hash(state)).into_bytes()
+    format!("auth/upstream-transaction/{}", hashed(state)).into_bytes()
 }

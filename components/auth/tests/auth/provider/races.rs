@@ -1,11 +1,11 @@
 //! Two at once: of those who may be first, one is.
 
-use super::support::{Browser, Client, DEVICE, Site, redemption};
+use super::support::{Browser, COOKIE, Client, DEVICE, Site, action, csrf, form, redemption};
 use super::{offers, presentations, wallets};
-use crate::support::key;
+use crate::support::{PASSWORD, key};
 use futures::executor::block_on;
 use futures::future::join;
-use http::{Request, StatusCode};
+use http::{Request, StatusCode, header};
 use serde_json::{Value, json};
 use std::future::poll_fn;
 use std::task::Poll;
@@ -133,6 +133,29 @@ fn a_refresh_token_that_two_use_at_once_ends_the_family() {
     }
     let next = site.refresh(&client, granted[0]["refresh_token"].as_str().unwrap());
     assert_eq!(next.json["error"], "invalid_grant");
+}
+
+#[test]
+fn the_token_of_a_passkey_that_two_browsers_send_at_once_signs_one_in() {
+    let site = Site::new();
+    let account = json!({"handle": "ada", "password": PASSWORD});
+    let session = site.port.post("/v1/sessions", None, &account).json;
+    let token = session["access_token"].as_str().unwrap();
+    let call = || {
+        let browser = Browser::new(&site);
+        let page = browser.get("/oauth/account");
+        let cookie = browser.cookie.borrow().clone().unwrap();
+        Request::post(action(&page))
+            .header(header::CONTENT_TYPE, "application/x-www-form-urlencoded")
+            .header("sec-fetch-site", "same-origin")
+            .header(header::COOKIE, format!("{COOKIE}={cookie}"))
+            .body(form(&[("access_token", token), ("csrf", &csrf(&page))]).into_bytes())
+            .unwrap()
+    };
+    let answers = at_once(&site, [call(), call()]);
+    let mut statuses: Vec<StatusCode> = answers.into_iter().map(|(status, _)| status).collect();
+    statuses.sort_unstable();
+    assert_eq!(statuses, [StatusCode::SEE_OTHER, StatusCode::UNAUTHORIZED]);
 }
 
 #[test]
