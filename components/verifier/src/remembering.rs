@@ -25,22 +25,25 @@ impl Verifier {
         age_max_s: u64,
         expected: &Expected<'_>,
     ) -> Result<Passport, PresentationError> {
-        let keys = if let Some((_, keys)) = self.keys.take().filter(|(known, _)| known == key_set) {
-            keys
+        let kept = self.keys.take().filter(|(known, _)| known == key_set);
+        let kept = if let Some(kept) = kept {
+            kept
         } else {
             // Whom the new keys belong to did not sign what the old ones verified.
             self.list = None;
-            KeySet::from_json(key_set)?
+            (key_set.to_owned(), KeySet::from_json(key_set)?)
         };
-        let (_, keys) = self.keys.insert((key_set.to_owned(), keys));
+        let (_, keys) = self.keys.insert(kept);
         let passport = verify::verify(presentation, keys, expected)?;
         let reference = passport.status.as_ref().ok_or(StatusError::Missing)?;
-        let known = self.list.take().filter(|(known, _)| known == status_list);
-        let list = match known {
-            Some((_, list)) => list,
-            None => StatusList::verify(status_list, keys, &reference.uri, expected.now)?,
+        let kept = self.list.take().filter(|(known, _)| known == status_list);
+        let kept = if let Some(kept) = kept {
+            kept
+        } else {
+            let list = StatusList::verify(status_list, keys, &reference.uri, expected.now)?;
+            (status_list.to_owned(), list)
         };
-        let (_, list) = self.list.insert((status_list.to_owned(), list));
+        let (_, list) = self.list.insert(kept);
         list.check(reference, age_max_s, expected.now)?;
         Ok(passport)
     }
