@@ -25,7 +25,8 @@ pub const OPTIONS: &[&str] = &[
     DNS_APEX_TTL,
     DNS_RECORD_TTL,
     DNS_OVER_TLS,
-    DNS_RESOLVER_URL,
+    // Without it the port takes no worlds under domains of their operators.
+    resolver::URL,
 ];
 
 /// The names of the zone's name servers, separated by spaces, the primary one first. Without
@@ -49,10 +50,6 @@ pub const DNS_APEX_TTL: &str = "dns_apex_ttl";
 pub const DNS_RECORD_TTL: &str = "dns_record_ttl";
 /// Where the zone is answered over TLS, as `name` or `name:port`, to be announced (RFC 9462).
 pub const DNS_OVER_TLS: &str = "dns_over_tls";
-/// The URL of a resolver that is asked over HTTP (RFC 8484) who controls a domain, as
-/// `https://dns.example`; without a path it is asked at `/dns-query`. Without it the port
-/// takes no worlds under domains of their operators.
-pub const DNS_RESOLVER_URL: &str = resolver::URL;
 
 /// The zone of the port's own worlds.
 pub fn zone(settings: &Settings) -> Result<Zone, Problem> {
@@ -150,11 +147,6 @@ fn own_host(settings: &Settings) -> Result<String, Problem> {
 /// The port's address, where its URL names an address and not a host.
 pub fn own_address(settings: &Settings) -> Result<Option<std::net::IpAddr>, Problem> {
     Ok(own_host(settings)?.parse().ok())
-}
-
-/// The resolver's URL, if there is one.
-pub fn resolver_url(settings: &Settings) -> Result<Option<http::Uri>, Problem> {
-    resolver::url(settings)
 }
 
 /// The value of an option; none if it is not set, or empty.

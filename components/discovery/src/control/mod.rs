@@ -16,7 +16,7 @@
 //! its block of private networks is for (`[outbound_networking]` in its runtime configuration), and its list of allowed hosts bounds everything.
 
 use crate::registry::error::NamingError;
-use crate::{actions, options, place};
+use crate::{actions, place};
 use hmac::{Hmac, KeyInit, Mac};
 use http::{Request, StatusCode, Uri};
 use serde::{Deserialize, Serialize};
@@ -25,7 +25,7 @@ use std::time::Duration;
 use vwp_core::name::WorldName;
 use vwp_core::outbound::{Limits, Outbound};
 use vwp_core::resolver::{NoAnswer, Resolver};
-use vwp_core::{Environment, Problem, jose};
+use vwp_core::{Environment, Problem, jose, resolver};
 
 /// The label of the TXT record.
 pub const LABEL: &str = "_vwp-challenge";
@@ -108,7 +108,7 @@ pub async fn prove<O: Outbound>(
     name: &WorldName,
     operator: &str,
 ) -> Result<Proof, Problem> {
-    let url = options::resolver_url(environment.settings)?.ok_or(NamingError::DomainsNotTaken)?;
+    let url = resolver::url(environment.settings)?.ok_or(NamingError::DomainsNotTaken)?;
     let resolver = Resolver { url: &url, outbound };
     let period = environment.now_seconds() / PERIOD_S;
     let accepted = [period, period.saturating_sub(1)].map(|period| text(environment, name, operator, period));

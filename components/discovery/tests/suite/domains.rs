@@ -9,10 +9,9 @@ use http::{Request, Response, StatusCode, header};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
-use vwp_core::jose;
 use vwp_core::outbound::{Limits, Outbound, OutboundError};
+use vwp_core::{jose, resolver};
 use vwp_discovery::actions::Kind;
-use vwp_discovery::options::DNS_RESOLVER_URL;
 use vwp_discovery::record::Record;
 use vwp_dns::zones;
 use vwp_storage::Kv;
@@ -95,7 +94,7 @@ impl Internet {
 
 fn port() -> Port {
     let mut port = Port::new();
-    port.settings.options.insert(DNS_RESOLVER_URL, "https://dns.example".into());
+    port.settings.options.insert(resolver::URL, "https://dns.example".into());
     port
 }
 
