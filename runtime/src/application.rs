@@ -119,7 +119,7 @@ impl Maker<'_> {
     /// A component alone, with its dependencies.
     fn component(&mut self, id: &str) -> Result<InstancePre<State>> {
         let (binaries, component) = (&mut self.binaries, &self.app.components[id]);
-        let recipe = compose::recipe_of_component(binaries, component)?;
+        let recipe = compose::recipe::component(binaries, component)?;
         let compiled = self.code.component(self.engine, &recipe, || {
             (self.progress)(&format!("compiling {id}"));
             compose::component(binaries, component)
@@ -130,7 +130,7 @@ impl Maker<'_> {
     /// What answers a route.
     fn route(&mut self, route: &Route) -> Result<InstancePre<State>> {
         let binaries = &mut self.binaries;
-        let recipe = compose::recipe_of_route(binaries, self.app, route)?;
+        let recipe = compose::recipe::route(binaries, self.app, route)?;
         let compiled = self.code.component(self.engine, &recipe, || {
             (self.progress)(&format!("compiling {}", route.component));
             compose::route(binaries, self.app, route)
@@ -159,7 +159,7 @@ fn machines(
     for (name, component) in &app.machines {
         progress(&format!("replaying machine {name}"));
         let component = &app.components[component];
-        let recipe = compose::recipe_of_component(binaries, component)?;
+        let recipe = compose::recipe::component(binaries, component)?;
         let compiled = code.component(&engine, &recipe, || compose::component(binaries, component))?;
         let factory = machine::factory(&engine, &compiled).with_context(|| format!("machine `{name}`"))?;
         machines.insert(name.clone(), store.open_machine(name, factory, ReplicaOptions::default())?);

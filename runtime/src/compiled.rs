@@ -70,6 +70,10 @@ impl Folder {
 
     /// Removes what was not used for longest, beyond what is kept.
     pub fn tidy(&self) {
+        self.tidy_to(BYTES_MAX);
+    }
+
+    fn tidy_to(&self, bytes_max: u64) {
         let used = self.used.lock().unwrap_or_else(PoisonError::into_inner);
         let Ok(listing) = std::fs::read_dir(&self.path) else { return };
         let mut files: Vec<(SystemTime, u64, PathBuf)> = listing
@@ -83,7 +87,7 @@ impl Folder {
         let mut kept = 0_u64;
         for (_, length, path) in files {
             kept = kept.saturating_add(length);
-            if kept > BYTES_MAX && !used.contains(&path) {
+            if kept > bytes_max && !used.contains(&path) {
                 // Another start may have been quicker; and what cannot be removed does no harm.
                 let _ = std::fs::remove_file(path);
             }
@@ -165,6 +169,7 @@ fn name_of(parts: &[&[u8]]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::time::Duration;
     use tempfile::TempDir;
 
     const RECIPE: Digest = [7; 32];
@@ -188,6 +193,30 @@ mod tests {
         other.expect("another recipe of the same component");
         let files = std::fs::read_dir(scratch.path().join("code")).expect("a listing");
         assert_eq!(files.count(), 3, "two recipes, and one code");
+    }
+
+    #[test]
+    fn what_was_not_used_for_longest_goes_and_what_this_start_uses_stays() {
+        let scratch = TempDir::new().expect("a folder");
+        let folder = Folder::open(scratch.path()).expect("a folder");
+        folder.component(&engine(), &RECIPE, || Ok(component())).expect("compiled");
+        let leave = |name: &str, days: u64| {
+            let path = scratch.path().join(name);
+            std::fs::write(&path, [0; 1000]).expect("written");
+            let time = SystemTime::now() - Duration::from_hours(24 * days);
+            File::options().append(true).open(&path).and_then(|file| file.set_modified(time)).expect("dated");
+            path
+        };
+        let (old, older) = (leave("old", 1), leave("older", 2));
+        folder.tidy_to(u64::MAX);
+        assert!(old.exists() && older.exists(), "there is room for everything");
+        let files = std::fs::read_dir(scratch.path()).expect("a listing");
+        let length: u64 = files.map(|entry| entry.and_then(|it| it.metadata()).expect("a file").len()).sum();
+        folder.tidy_to(length - 1);
+        assert!(old.exists() && !older.exists(), "there is room for all but one");
+        folder.tidy_to(0);
+        assert!(!old.exists());
+        folder.component(&engine(), &RECIPE, || panic!("composed twice")).expect("still there");
     }
 
     #[test]

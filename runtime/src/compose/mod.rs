@@ -3,12 +3,11 @@
 
 mod empty;
 mod inherit;
-mod recipe;
+pub mod recipe;
 
 use crate::compiled::Digest;
 use crate::manifest::{App, Component, Dependency, Route};
 use anyhow::{Context, Result, bail};
-pub use recipe::{component as recipe_of_component, route as recipe_of_route};
 use sha2::{Digest as _, Sha256};
 use std::collections::{BTreeMap, HashSet};
 use std::fs::File;
