@@ -7,6 +7,7 @@
 //! another host for that: see [`kind`].
 //!
 //! - [`host`]: a deployment, and the process behind it.
+//! - [`application`]: a host of an integrator's own application, and [`guests`], of which it consists.
 //! - [`kind`]: which host that process is.
 //! - [`http`]: requests as the suites need them, with nothing done behind their back.
 //! - [`people`]: operators and travellers.
@@ -18,10 +19,12 @@
 //! - [`tools`]: programs that the tests need and this project does not ship.
 //! - [`foreign`]: servers that others wrote: [`secondaries`], which copy zones, and [`resolvers`].
 
+pub mod application;
 pub mod browser;
 pub mod certificate;
 pub mod dns;
 pub mod foreign;
+pub mod guests;
 pub mod host;
 pub mod http;
 pub mod kind;

@@ -4,21 +4,16 @@
 
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, OnceLock};
-use tempfile::TempDir;
 use vwp_client::presentation;
 use vwp_client::sign;
 use vwp_core::jose;
+use vwp_tests::application::Application;
 use vwp_tests::host::Host;
-use vwp_tests::http::{Call, Http, Reply};
+use vwp_tests::http::{Call, Reply};
 use vwp_tests::people::{Operator, Traveller};
-use vwp_tests::{build_folder, project, tools};
-use wac_graph::types::Package;
-use wac_graph::{CompositionGraph, EncodeOptions};
+use vwp_tests::{guests, project};
 
 /// The manifest that the README shows.
 const README: &str = include_str!("../../examples/passport-check/README.md");
@@ -27,97 +22,33 @@ const README: &str = include_str!("../../examples/passport-check/README.md");
 fn checked() -> &'static Path {
     static CHECKED: OnceLock<PathBuf> = OnceLock::new();
     CHECKED.get_or_init(|| {
-        let target = project().join("target/guests");
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--quiet", "--release", "--locked", "--workspace", "--target", "wasm32-wasip2"]);
-        cargo.arg("--manifest-path").arg(project().join("tests/guests/typed/Cargo.toml"));
-        cargo.arg("--target-dir").arg(&target).env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
-        tools::run(&mut cargo);
-        let read = |path: PathBuf| {
-            std::fs::read(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
-        };
-        let built = |name: &str| read(project().join("target/wasm32-wasip2/release").join(name));
-        let check = plugged(built("vwp_passport_check.wasm"), built("vwp_verifier_component.wasm"));
-        let checked = plugged(check, read(target.join("wasm32-wasip2/release/vwp_foreign_guest.wasm")));
-        let path = target.join("passport-checked.wasm");
-        std::fs::write(&path, checked).expect("a file");
-        path
+        let handler = guests::build("typed").join("vwp_foreign_guest.wasm");
+        let built = |name: &str| project().join("target/wasm32-wasip2/release").join(name);
+        let [check, checked] = ["passport-check.wasm", "passport-checked.wasm"]
+            .map(|name| project().join("target/guests").join(name));
+        guests::plug(&built("vwp_passport_check.wasm"), &built("vwp_verifier_component.wasm"), &check);
+        guests::plug(&check, &handler, &checked);
+        checked
     })
 }
 
-/// What `wac plug SOCKET --plug PLUG` makes: the socket with all that it imports and the plug
-/// exports filled.
-fn plugged(socket: Vec<u8>, plug: Vec<u8>) -> Vec<u8> {
-    let mut graph = CompositionGraph::new();
-    let mut instance = |bytes: Vec<u8>, name: &str| {
-        let package = Package::from_bytes(name, None, bytes, graph.types_mut()).expect("a component");
-        let package = graph.register_package(package).expect("another name");
-        (package, graph.instantiate(package))
-    };
-    let (socket, socket_instance) = instance(socket, "test:socket");
-    let (plug, plug_instance) = instance(plug, "test:plug");
-    let (socket, plug) = (&graph.types()[graph[socket].ty()], &graph.types()[graph[plug].ty()]);
-    let plugs: Vec<String> =
-        plug.exports.keys().filter(|name| socket.imports.contains_key(*name)).cloned().collect();
-    let exports: Vec<String> = socket.exports.keys().cloned().collect();
-    assert!(!plugs.is_empty(), "the plug fits");
-    for name in plugs {
-        let export = graph.alias_instance_export(plug_instance, &name).expect("the plug exports it");
-        graph.set_instantiation_argument(socket_instance, &name, export).expect("the socket imports it");
-    }
-    for name in exports {
-        let export = graph.alias_instance_export(socket_instance, &name).expect("the socket exports it");
-        graph.export(export, &name).expect("it is exported once");
-    }
-    graph.encode(EncodeOptions::default()).expect("the composition is valid")
-}
-
 /// The world's own host, which serves the foreign handler behind the middleware.
-struct World {
-    child: Child,
-    folder: TempDir,
-    http: Http,
-}
+struct World(Application);
 
 impl World {
     /// Starts with the README's manifest.
     fn start(issuer: &str, name: &str, keys: &str) -> Self {
-        let folder = TempDir::with_prefix("vwp-passport-check-").expect("a folder");
         let (_, manifest) = README.split_once("```toml\n").expect("the README shows a manifest");
         let (manifest, _) = manifest.split_once("```").expect("the manifest ends");
         let manifest = manifest.replace("checked.wasm", &checked().display().to_string());
-        std::fs::write(folder.path().join("spin.toml"), manifest).expect("a manifest");
-        let state = folder.path().join("state");
-        std::fs::create_dir(&state).expect("a folder for the state");
-        // Compiled code is worth keeping between runs; the state is not.
-        std::os::unix::fs::symlink(build_folder("cache"), state.join("cache")).expect("a link");
-        let log = File::create(folder.path().join("log")).expect("a file for the log");
-        let mut command = Command::new(Host::program());
-        command.arg("up").arg("-f").arg(folder.path()).arg("--state-dir").arg(state);
-        command.args(["--listen", "127.0.0.1:0", "--dns-listen", "127.0.0.1:0"]);
-        for (name, value) in [("issuer", issuer), ("world", name), ("keys", keys)] {
-            command.arg("--variable").arg(format!("passport_{name}={value}"));
-        }
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
-        let mut child = command.spawn().expect("vwp is built and starts");
-        let mut printed = BufReader::new(child.stdout.take().expect("standard output is piped")).lines();
-        let serving = |line: String| Some(line.strip_prefix("Serving ")?.to_owned());
-        let url = printed.by_ref().map_while(Result::ok).find_map(serving).unwrap_or_default();
-        // Nobody else reads what it goes on to print, and a full pipe would stop it.
-        std::thread::spawn(move || printed.map_while(Result::ok).for_each(drop));
-        let world = Self { child, folder, http: Http::new(&url) };
-        assert!(!url.is_empty(), "the host did not start:\n{}", world.log());
-        world
-    }
-
-    fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+        let variables = [("passport_issuer", issuer), ("passport_world", name), ("passport_keys", keys)];
+        Self(Application::start(&manifest, &variables))
     }
 
     /// The nonce that somebody is given who has none.
     #[track_caller]
     fn nonce(&self) -> String {
-        let reply = self.http.send(&Call::get("/"));
+        let reply = self.0.http.send(&Call::get("/"));
         reply.expect_problem(401, "passport-refused");
         assert_eq!(reply.text("reason"), "passport-missing");
         let nonce = reply.text("nonce");
@@ -128,7 +59,7 @@ impl World {
     /// Sends a request with a presentation.
     fn show(&self, call: Call, shown: &str, nonce: &str) -> Reply {
         let call = call.header("authorization", format!("Passport {shown}"));
-        self.http.send(&call.header("passport-nonce", nonce))
+        self.0.http.send(&call.header("passport-nonce", nonce))
     }
 
     /// Requires that a presentation is refused for a reason, and gives the next nonce.
@@ -137,19 +68,6 @@ impl World {
         let reply = self.show(Call::get("/"), shown, nonce);
         reply.expect_problem(401, "passport-refused");
         assert_eq!(reply.text("reason"), reason, "{}", reply.shown());
-    }
-}
-
-impl Drop for World {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        let log = self.log();
-        if std::thread::panicking() {
-            eprintln!("the world's log:\n{log}");
-        } else {
-            assert!(!log.contains("panicked at"), "the world logged defects: {log}");
-        }
     }
 }
 

@@ -11,62 +11,30 @@ mod server;
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use tempfile::TempDir;
 use vwp_tests::host::Host;
 use vwp_tests::http::{Call, Http};
-use vwp_tests::{build_folder, project, tools};
-use wac_graph::types::Package;
-use wac_graph::{CompositionGraph, EncodeOptions};
+use vwp_tests::{build_folder, guests, project};
 
-/// What the machine exports and an adapter imports.
-const MACHINE_EXPORTS: [&str; 2] = ["vwp:storage/types@0.1.0", "vwp:storage/state-machine@0.1.0"];
 /// The parts of the contract's suite, as the guest names them.
 const PARTS: [&str; 7] =
     ["/kv/reads", "/kv/commits", "/kv/counters", "/kv/changes", "/kv/invalid", "/kv/expiry", "/machine"];
 
-/// Builds the guests, and composes each adapter with the suite's machine.
+/// Builds the guests, and composes each adapter with the suite's machine, as `cargo xtask build`
+/// composes it with the ledger.
 fn built() {
     static BUILT: OnceLock<()> = OnceLock::new();
     BUILT.get_or_init(|| {
-        let target = project().join("target/guests");
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--quiet", "--release", "--locked", "--workspace", "--target", "wasm32-wasip2"]);
-        cargo.arg("--manifest-path").arg(project().join("tests/guests/conformance/Cargo.toml"));
-        cargo.arg("--target-dir").arg(&target).env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
-        tools::run(&mut cargo);
-        let machine = target.join("wasm32-wasip2/release/vwp_tally_machine.wasm");
+        let machine = guests::build("conformance").join("vwp_tally_machine.wasm");
         for adapter in ["sqlite", "postgres"] {
             let bare = format!("target/wasm32-wasip2/release/vwp_storage_{adapter}.wasm");
-            let composed = compose(&project().join(bare), &machine);
-            std::fs::write(target.join(format!("storage-{adapter}-tally.wasm")), composed).expect("a file");
+            let composed = format!("target/guests/storage-{adapter}-tally.wasm");
+            guests::plug(&project().join(bare), &machine, &project().join(composed));
         }
     });
-}
-
-/// An adapter with a machine inside, as `cargo xtask build` composes it with the ledger.
-fn compose(adapter: &Path, machine: &Path) -> Vec<u8> {
-    let mut graph = CompositionGraph::new();
-    let mut instance = |path: &Path, name: &str| {
-        let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-        let package = Package::from_bytes(name, None, bytes, graph.types_mut()).expect("a component");
-        let package = graph.register_package(package).expect("another name");
-        (package, graph.instantiate(package))
-    };
-    let (adapter, adapter_instance) = instance(adapter, "test:adapter");
-    let (_, machine_instance) = instance(machine, "test:machine");
-    for name in MACHINE_EXPORTS {
-        let export = graph.alias_instance_export(machine_instance, name).expect("the machine exports it");
-        graph.set_instantiation_argument(adapter_instance, name, export).expect("the adapter imports it");
-    }
-    let exports: Vec<String> = graph.types()[graph[adapter].ty()].exports.keys().cloned().collect();
-    for name in exports {
-        let export = graph.alias_instance_export(adapter_instance, &name).expect("the adapter exports it");
-        graph.export(export, &name).expect("it is exported once");
-    }
-    graph.encode(EncodeOptions::default()).expect("the composition is valid")
 }
 
 /// A host that serves the guest over one of the databases.

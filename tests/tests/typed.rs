@@ -3,20 +3,18 @@
 //! typed results and typed errors, and shares one state with whoever speaks HTTP.
 
 use serde_json::{Value, json};
-use std::fs::File;
-use std::io::{BufRead, BufReader};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::path::PathBuf;
+use std::process::Command;
 use std::sync::OnceLock;
 use std::time::{Duration, SystemTime};
-use tempfile::TempDir;
 use vwp_client::key::Key;
 use vwp_client::presentation;
 use vwp_client::sign::{self, Statement};
+use vwp_tests::application::Application;
 use vwp_tests::host::Host;
-use vwp_tests::http::{Call, Http};
+use vwp_tests::http::Call;
 use vwp_tests::people::Operator;
-use vwp_tests::{build_folder, project, tools, unique};
+use vwp_tests::{application, guests, project, tools, unique};
 
 /// The settings that every application needs, as the port's own manifest has them.
 const APPLICATION: &str = r#"
@@ -89,74 +87,26 @@ component = "guest"
 source = "GUESTS/vwp_wasi02_guest.wasm"
 "#;
 
-/// The folder of the guests' binaries; they are built when this is first asked.
-fn guests() -> &'static Path {
+/// A manifest with the paths of the binaries; the guests are built when this is first asked.
+fn manifest(text: &str) -> String {
     static GUESTS: OnceLock<PathBuf> = OnceLock::new();
-    GUESTS.get_or_init(|| {
-        let target = project().join("target/guests");
-        let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--quiet", "--release", "--locked", "--workspace", "--target", "wasm32-wasip2"]);
-        cargo.arg("--manifest-path").arg(project().join("tests/guests/typed/Cargo.toml"));
-        cargo.arg("--target-dir").arg(&target).env_remove("RUSTFLAGS").env_remove("CARGO_ENCODED_RUSTFLAGS");
-        tools::run(&mut cargo);
-        target.join("wasm32-wasip2/release")
-    })
-}
-
-/// A folder with this manifest in it.
-fn folder(manifest: &str) -> TempDir {
+    let guests = GUESTS.get_or_init(|| guests::build("typed"));
     let built = project().join("target/wasm32-wasip2/release");
-    let manifest = manifest
-        .replace("{ VARIABLES }", &format!("{{ {VARIABLES} }}"))
-        .replace("GUESTS", &guests().display().to_string())
+    text.replace("{ VARIABLES }", &format!("{{ {VARIABLES} }}"))
+        .replace("GUESTS", &guests.display().to_string())
         .replace("COMPOSED", &project().join("target/composed").display().to_string())
-        .replace("BUILT", &built.display().to_string());
-    let folder = TempDir::with_prefix("vwp-typed-").expect("a folder");
-    std::fs::write(folder.path().join("spin.toml"), manifest).expect("a manifest");
-    folder
+        .replace("BUILT", &built.display().to_string())
 }
 
-/// A host that serves an integrator's application.
-struct Application {
-    child: Child,
-    folder: TempDir,
-    http: Http,
-    url: String,
-}
+/// An application, and what its handlers do.
+struct Handlers(Application);
 
-impl Application {
-    fn start(manifest: &str) -> Self {
-        let folder = folder(manifest);
-        let state = folder.path().join("state");
-        std::fs::create_dir(&state).expect("a folder for the state");
-        // Compiled code is worth keeping between runs; the state is not.
-        std::os::unix::fs::symlink(build_folder("cache"), state.join("cache")).expect("a link");
-        let log = File::create(folder.path().join("log")).expect("a file for the log");
-        let mut command = Command::new(Host::program());
-        command.arg("up").arg("-f").arg(folder.path()).arg("--state-dir").arg(state);
-        command.args(["--listen", "127.0.0.1:0", "--dns-listen", "127.0.0.1:0"]);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(log);
-        let mut child = command.spawn().expect("vwp is built and starts");
-        let printed = BufReader::new(child.stdout.take().expect("standard output is piped"));
-        let serving = printed
-            .lines()
-            .map_while(Result::ok)
-            .find_map(|line| Some(line.strip_prefix("Serving ")?.into()));
-        let url: String = serving.unwrap_or_default();
-        let application = Self { child, folder, http: Http::new(&url), url };
-        assert!(!application.url.is_empty(), "the host did not start:\n{}", application.log());
-        application
-    }
-
-    fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
-    }
-
+impl Handlers {
     /// Calls a function of an interface through one of the handlers: what it gives, or its
     /// error.
     #[track_caller]
     fn call(&self, handler: &str, function: &str, arguments: &Value) -> Result<Value, Value> {
-        let reply = self.http.send(&Call::json(format!("/{handler}/{function}"), arguments)).expect(200);
+        let reply = self.0.http.send(&Call::json(format!("/{handler}/{function}"), arguments)).expect(200);
         let mut answer = reply.json();
         let mut take = |member: &str| answer.get_mut(member).map(Value::take);
         match (take("Ok"), take("Err")) {
@@ -174,43 +124,28 @@ impl Application {
 
     /// A statement of an operator to this application.
     fn signed(&self, operator: &Operator, typ: &str, claims: Value) -> String {
-        Statement::new(typ, &self.url, claims).sign(&operator.key)
+        Statement::new(typ, &self.0.url, claims).sign(&operator.key)
     }
 
     /// The signed record of an operator's world.
     fn record(&self, operator: &Operator, seq: u64) -> String {
-        let statement = Statement::new("vwp-world+jws", &self.url, operator.claims(seq));
+        let statement = Statement::new("vwp-world+jws", &self.0.url, operator.claims(seq));
         let valid = Some(Duration::from_hours(1));
         Statement { introduce: true, valid, ..statement }.sign(&operator.key)
     }
 }
 
-impl Drop for Application {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        let log = self.log();
-        if std::thread::panicking() {
-            eprintln!("the host's log:\n{log}");
-        } else {
-            assert!(
-                !log.contains("defect") && !log.contains("panicked at"),
-                "the host logged defects: {log}"
-            );
-        }
-    }
-}
-
 #[test]
 fn an_integrator_composes_the_components_by_their_typed_interfaces() {
-    let application = Application::start(&format!("{APPLICATION}{COMPONENTS}"));
+    let whole = manifest(&format!("{APPLICATION}{COMPONENTS}"));
+    let application = Handlers(Application::start(&whole, &[]));
     let arena = a_world_is_registered_once_and_found(&application);
     let (ada, token) = a_traveller_signs_up_and_in(&application);
     a_passport_is_verified_without_storage_and_settings(&application, &ada, &token);
     money_moves_once(&application, &arena, &ada, &token);
 }
 
-fn a_world_is_registered_once_and_found(application: &Application) -> Operator {
+fn a_world_is_registered_once_and_found(application: &Handlers) -> Operator {
     let arena = Operator::new("arena");
     let record = application.record(&arena, 1);
     let made = application.typed("registry/register", &json!([record])).expect("the world is registered");
@@ -236,7 +171,7 @@ fn a_world_is_registered_once_and_found(application: &Application) -> Operator {
 }
 
 /// Gives out the traveller's id and access token.
-fn a_traveller_signs_up_and_in(application: &Application) -> (String, String) {
+fn a_traveller_signs_up_and_in(application: &Handlers) -> (String, String) {
     let credentials = json!([{ "handle": unique("ada"), "password": unique("password") }]);
     let ada = application.typed("accounts/sign-up", &credentials).expect("the traveller signs up");
     assert_eq!(ada["handle"], credentials[0]["handle"]);
@@ -252,13 +187,13 @@ fn a_traveller_signs_up_and_in(application: &Application) -> (String, String) {
     (text(&ada["id"]), text(&session["access_token"]))
 }
 
-fn a_passport_is_verified_without_storage_and_settings(application: &Application, ada: &str, token: &str) {
+fn a_passport_is_verified_without_storage_and_settings(application: &Handlers, ada: &str, token: &str) {
     // The session was opened by a typed call; the port's HTTP knows it, for the state is one.
     let key = Key::generate().expect("a key");
-    let proof = sign::proof_of_possession(&key, &application.url).expect("a proof");
+    let proof = sign::proof_of_possession(&key, &application.0.url).expect("a proof");
     let ask = Call::json("/v1/passports", &json!({ "proof": proof })).bearer(token);
-    let passport = application.http.send(&ask).expect(200).text("passport");
-    let keys = application.http.send(&Call::get("/.well-known/jwks.json")).expect(200).json().to_string();
+    let passport = application.0.http.send(&ask).expect(200).text("passport");
+    let keys = application.0.http.send(&Call::get("/.well-known/jwks.json")).expect(200).json().to_string();
     let (world, nonce) = ("https://world-b.example", unique("nonce"));
     let shown =
         presentation::present(&key, &passport, world, &nonce, &["traveller"]).expect("a presentation");
@@ -266,7 +201,8 @@ fn a_passport_is_verified_without_storage_and_settings(application: &Application
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).expect("a time after 1970");
     let now = u64::try_from(now.as_millis()).expect("a time before the year 584,556,019");
     let verify = |nonce: &str, keys: &str| {
-        let expectation = json!({ "issuer": application.url, "audience": world, "nonce": nonce, "now": now });
+        let expectation =
+            json!({ "issuer": application.0.url, "audience": world, "nonce": nonce, "now": now });
         application.call("ungranted", "verifier/verify", &json!([shown, keys, expectation]))
     };
     let believed = verify(&nonce, &keys).expect("the presentation is believed");
@@ -281,7 +217,7 @@ fn a_passport_is_verified_without_storage_and_settings(application: &Application
     assert_eq!(lookup, Err(json!("Internal")));
 }
 
-fn money_moves_once(application: &Application, arena: &Operator, ada: &str, token: &str) {
+fn money_moves_once(application: &Handlers, arena: &Operator, ada: &str, token: &str) {
     let (asset, account) = (arena.asset("gold"), format!("traveller:{ada}"));
     let definition = json!({ "asset": asset, "scale": 2, "title": "Test money" });
     let definition = json!([application.signed(arena, "vwp-asset+jws", definition)]);
@@ -322,8 +258,8 @@ fn money_moves_once(application: &Application, arena: &Operator, ada: &str, toke
 
 /// What `vwp check` says of a manifest that it refuses.
 #[track_caller]
-fn refused(manifest: &str) -> String {
-    let folder = folder(manifest);
+fn refused(text: &str) -> String {
+    let folder = application::folder(&manifest(text));
     let output = tools::output(Command::new(Host::program()).args(["check", "-f"]).arg(folder.path()));
     assert!(!output.status.success(), "the manifest was accepted: {}", tools::shown(&output));
     tools::shown(&output)
@@ -351,10 +287,10 @@ fn a_dependency_that_needs_what_it_does_not_inherit_is_refused_by_name() {
 
 #[test]
 fn an_import_that_no_dependency_satisfies_is_named() {
-    let manifest = format!("{APPLICATION}{COMPONENTS}");
+    let whole = format!("{APPLICATION}{COMPONENTS}");
     let is_other = |line: &&str| !line.starts_with("\"vwp:transactions/ledger\"");
-    let manifest: Vec<&str> = manifest.lines().filter(is_other).collect();
-    let shown = refused(&manifest.join("\n"));
+    let lines: Vec<&str> = whole.lines().filter(is_other).collect();
+    let shown = refused(&lines.join("\n"));
     let granted = shown.split("component granted").nth(1).expect("the handler is in the list");
     let granted = granted.split("\ncomponent ").next().unwrap_or_default();
     assert!(
@@ -365,7 +301,7 @@ fn an_import_that_no_dependency_satisfies_is_named() {
 
 #[test]
 fn a_handler_of_wasi_0_2_is_served_as_well() {
-    let application = Application::start(WASI_02);
+    let application = Application::start(&manifest(WASI_02), &[]);
     let call = Call::new("POST", "/some/path?a=b").body("text/plain", "and a body");
     let reply = application.http.send(&call).expect(200);
     assert_eq!(String::from_utf8_lossy(&reply.body), "POST /some/path?a=b and a body");
