@@ -54,8 +54,7 @@ pub(crate) fn rows(bench: &Bench) -> Result<Vec<Row>> {
 
 fn passwords(bench: &Bench, port: &Port, client: &Client) -> Result<Vec<Row>> {
     // By processor time, and so not in turns of a rate: each side says what one took.
-    let [mut right, mut known, mut unknown, mut native] =
-        [const { Vec::new() }; 4].map(|_: Vec<f64>| Figures::default());
+    let [mut right, mut known, mut unknown, mut native] = std::array::from_fn(|_| Figures::default());
     let mut hasher = Argon2id::default();
     let phc = hasher.hash(PASSWORD, &[7; SALT_LENGTH])?;
     for round in 1..=bench.effort.rounds {
@@ -80,7 +79,7 @@ fn passwords(bench: &Bench, port: &Port, client: &Client) -> Result<Vec<Row>> {
     let native = Some(("native Argon2id", &native));
     let unknown = Some(("of an unknown one", &unknown));
     Ok(vec![
-        Row::quantity("password login over HTTP, of a core", "ms", &right, native, Some(PASSWORD_MS_MAX)),
+        Row::quantity("password login, of a core", "ms", &right, native, Some(PASSWORD_MS_MAX)),
         Row::quantity("failed login of a known traveller, of a core", "ms", &known, unknown, None),
     ])
 }
@@ -88,8 +87,7 @@ fn passwords(bench: &Bench, port: &Port, client: &Client) -> Result<Vec<Row>> {
 fn over_http(bench: &Bench, port: &Port, client: &Client, token: &str) -> Result<Vec<Row>> {
     let mut passkey = Passkey::register(client, token)?;
     let mut tokens = Tokens::granted(client)?;
-    let [mut logins, mut refreshes, mut bound, mut asked] =
-        [const { Vec::new() }; 4].map(|_: Vec<f64>| Figures::default());
+    let [mut logins, mut refreshes, mut bound, mut asked] = std::array::from_fn(|_| Figures::default());
     for round in 1..=bench.effort.rounds {
         bench.progress.say(&format!("passkeys and tokens, round {round} of {}", bench.effort.rounds));
         logins.push(cost(bench, port, None, || passkey.sign_in(client))?);
@@ -98,10 +96,10 @@ fn over_http(bench: &Bench, port: &Port, client: &Client, token: &str) -> Result
         asked.push(cost(bench, port, None, || tokens.introspect(client))?);
     }
     let row = |name: &str, figures, max| {
-        Row::quantity(format!("{name} over HTTP, of a core"), "ms", figures, None, Some(max))
+        Row::quantity(format!("{name}, of a core"), "ms", figures, None, Some(max))
     };
     Ok(vec![
-        row("passkey login, two requests,", &logins, PASSKEY_MS_MAX),
+        row("passkey login, two requests", &logins, PASSKEY_MS_MAX),
         row("token refresh", &refreshes, TOKEN_MS_MAX),
         row("token refresh with DPoP", &bound, TOKEN_MS_MAX),
         row("token introspection", &asked, TOKEN_MS_MAX),

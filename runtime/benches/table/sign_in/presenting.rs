@@ -1,6 +1,6 @@
 //! Believing a presentation (two signatures of P-256, and a place in a status list that is verified
-//! once): in the built component, as compositions use it, beside the same crate compiled for this processor. OpenSSL says
-//! what one verification takes with arithmetic that was written by hand.
+//! once): in the built component, as compositions use it, beside the same crate compiled for this
+//! processor. OpenSSL says what one verification takes with arithmetic that was written by hand.
 
 use super::Client;
 use crate::measure::{Figures, Side, rate, rounds};
@@ -81,11 +81,11 @@ pub(super) fn rows(bench: &Bench, sample: &Sample) -> Result<Vec<Row>> {
         each.push(1000.0 / figures.median());
         each
     };
-    let what = "offline verification of a presentation with status";
+    let what = "presentation with status, verified offline";
     let row = |name: &str, ours: &Figures, max| {
         let native = milliseconds(&native);
         Row::quantity(
-            format!("{what}, {name}, of a core"),
+            format!("{what}, {name}"),
             "ms",
             &milliseconds(ours),
             Some(("native p256", &native)),
