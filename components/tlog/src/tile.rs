@@ -59,19 +59,6 @@ impl Tile {
         let start = self.index.checked_mul(TILE_WIDTH)?;
         Some(start..start.checked_add(self.width.into())?)
     }
-
-    /// The tiles of a level of a tree of this size: the full ones, then the one at the edge.
-    pub fn of_level(kind: Kind, size: u64) -> impl Iterator<Item = Self> {
-        let level = match kind {
-            Kind::Hashes(level) => u32::from(level) * u32::from(TILE_HEIGHT),
-            Kind::Entries => 0,
-        };
-        let hashes = size.checked_shr(level).unwrap_or(0);
-        let full = Self { kind, index: 0, width: 256 };
-        let rest = u16::try_from(hashes % TILE_WIDTH).unwrap_or(0);
-        let edge = Self { kind, index: hashes / TILE_WIDTH, width: rest };
-        (0..hashes / TILE_WIDTH).map(move |index| Self { index, ..full }).chain((rest > 0).then_some(edge))
-    }
 }
 
 impl fmt::Display for Tile {

@@ -240,13 +240,6 @@ fn tiles_have_the_paths_that_the_specification_gives_them() {
     for path in refused {
         assert!(path.parse::<Tile>().is_err(), "{path}");
     }
-    // The example of the specification: a tree of size 70,000.
-    let widths =
-        |level| Tile::of_level(Kind::Hashes(level), 70_000).map(|tile| tile.width).collect::<Vec<_>>();
-    assert_eq!(widths(0), [vec![256; 273], vec![112]].concat());
-    assert_eq!(widths(1), [256, 17]);
-    assert_eq!(widths(2), [1]);
-    assert_eq!(widths(3), []);
 }
 
 #[test]

@@ -11,6 +11,8 @@
 //! serves never pauses. Opening restores the newest sound checkpoint and replays the
 //! log's tail.
 //!
+//! The log is also a Merkle tree, which is kept beside it (see `tree`) and read for receipts.
+//!
 //! If applying a command fails, the machine stops and refuses all calls: a command is
 //! never skipped. The log still holds it, so the next start fails there too, until a
 //! machine that can apply it is installed. If a query fails, only it is refused: the
@@ -18,10 +20,13 @@
 
 mod batch;
 mod checkpoint;
+mod entries;
 mod host;
 mod replay;
 mod replica;
+mod tree;
 mod worker;
 
+pub use entries::LogFolder;
 pub use host::{HostMachine, MachineError, MachineFactory};
 pub use replica::{Replica, ReplicaOptions};

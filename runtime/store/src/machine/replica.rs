@@ -1,8 +1,9 @@
 //! The handle of a replicated machine.
 
-use super::batch;
+use super::entries;
 use super::host::MachineFactory;
 use super::replay::Source;
+use super::tree::{Tree, TreeReader};
 use super::worker::{Request, Worker};
 use crate::StoreError;
 use crate::engine::{Clock, Replicated};
@@ -13,11 +14,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use tokio::sync::oneshot;
-use vwp_storage::machine::{Applied, LogEntry};
+use vwp_storage::machine::{Applied, Hash, Head, Leaf, LogEntry, Node};
 use vwp_storage::{StorageError, limits};
-
-/// The most bytes of commands that one read of the log returns; at least one entry.
-const ENTRIES_BYTES_MAX: usize = 4 * 1_048_576;
 
 /// How a machine is run.
 #[derive(Debug, Clone)]
@@ -50,6 +48,7 @@ impl Default for ReplicaOptions {
 pub struct Replica {
     queue: Arc<Queue<Request>>,
     log: LogReader,
+    tree: TreeReader,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -71,15 +70,17 @@ impl Replica {
             let reason = format!("the log starts at {}", reader.first_position());
             return Err(StoreError::LostData { path: dir.to_owned(), reason });
         }
+        let tree = Tree::open(dir, log.identity(), &reader)?;
+        let tree_reader = tree.reader();
         let (name, identity) = (name.to_owned(), log.identity());
         let source = Source { name, checkpoints, identity, log: log.reader(), factory };
         let built = source.build(log.next_position())?;
         let queue = Arc::new(Queue::new(options.queue_items, options.queue_bytes));
         let thread_name = format!("machine-{}", source.name);
-        let worker = Worker::new(Arc::clone(&queue), log, source, built, clock, options);
+        let worker = Worker::new(Arc::clone(&queue), (log, tree), source, built, clock, options);
         let thread = std::thread::Builder::new().name(thread_name).spawn(move || worker.run());
         let thread = Some(thread.map_err(StoreError::io(dir, "start a thread"))?);
-        Ok(Self { queue, log: reader, thread })
+        Ok(Self { queue, log: reader, tree: tree_reader, thread })
     }
 
     async fn ask<T>(
@@ -112,31 +113,22 @@ impl Replicated for Replica {
 
     async fn entries(&self, start: u64, limit: u32) -> Result<Vec<LogEntry>, StorageError> {
         limits::entries(start, limit)?;
-        let mut entries = Vec::new();
-        let mut bytes = 0;
-        let read = self.log.visit(start, |record| {
-            let Some((time, commands)) = batch::decode(&record) else {
-                return Err(StoreError::corrupt(Path::new("log"), record.first, "this is not a batch"));
-            };
-            for (position, command) in (record.first..).zip(commands) {
-                bytes += command.len();
-                let full = entries.len() >= limit as usize || bytes > ENTRIES_BYTES_MAX;
-                if full && !entries.is_empty() {
-                    return Ok(false);
-                }
-                if position < start {
-                    bytes = 0;
-                } else {
-                    entries.push(LogEntry { position, time, command });
-                }
-            }
-            Ok(true)
-        });
-        read.map_err(|error| {
+        entries::read(&self.log, start, limit).map_err(|error| {
             tracing::error!(%error, "a machine's log could not be read");
             StorageError::Unavailable("the machine's log could not be read".to_owned())
-        })?;
-        Ok(entries)
+        })
+    }
+
+    async fn tree_head(&self) -> Result<Head, StorageError> {
+        self.tree.head()
+    }
+
+    async fn tree_nodes(&self, nodes: Vec<Node>) -> Result<Vec<Hash>, StorageError> {
+        self.tree.nodes(&nodes)
+    }
+
+    async fn tree_leaves(&self, start: u64, limit: u32) -> Result<Vec<Leaf>, StorageError> {
+        self.tree.leaves(start, limit)
     }
 
     fn health(&self) -> Result<(), String> {

@@ -5,6 +5,7 @@ use super::checkpoint::Progress;
 use super::host::HostMachine;
 use super::replay::{Built, Source};
 use super::replica::ReplicaOptions;
+use super::tree::{Hashed, Hashing, Tree};
 use crate::StoreError;
 use crate::engine::Clock;
 use crate::log::{AppendError, Log};
@@ -29,6 +30,7 @@ type Reply<T> = oneshot::Sender<Result<T, StorageError>>;
 pub(super) struct Worker {
     queue: Arc<Queue<Request>>,
     log: Log,
+    tree: Tree,
     source: Source,
     machine: Box<dyn HostMachine>,
     progress: Progress,
@@ -48,7 +50,7 @@ struct Checkpoints {
 impl Worker {
     pub(super) fn new(
         queue: Arc<Queue<Request>>,
-        log: Log,
+        (log, tree): (Log, Tree),
         source: Source,
         built: Built,
         clock: Clock,
@@ -62,7 +64,7 @@ impl Worker {
             thread: None,
         };
         let Built { machine, progress, .. } = built;
-        Self { queue, log, source, machine, progress, clock, checkpoints }
+        Self { queue, log, tree, source, machine, progress, clock, checkpoints }
     }
 
     /// Serves until the queue is closed and empty.
@@ -105,8 +107,15 @@ impl Worker {
         let time = self.progress.time.max((self.clock)());
         // A batch holds fewer commands than the queue holds items.
         let count = u32::try_from(commands.len()).unwrap_or(u32::MAX);
-        let first = match self.log.append(count, |payload| batch::encode(time, commands, payload)) {
-            Ok(first) => first,
+        // What is hashed meanwhile is the tree's only once the log has it.
+        let done = std::thread::scope(|scope| {
+            let hashing = Hashing::start(scope, time, commands);
+            let first = self.log.append(count, |payload| batch::encode(time, commands, payload))?;
+            let applied = self.machine.apply(first, time, commands);
+            Ok((first, applied, hashing.finish()))
+        });
+        let (first, applied, hashed) = match done {
+            Ok(done) => done,
             Err(AppendError::Refused(error)) => {
                 tracing::error!(machine = self.source.name, %error, "a batch was refused; nothing was written");
                 return refuse(replies, &unavailable());
@@ -116,7 +125,8 @@ impl Worker {
                 return refuse(replies, &unknown());
             }
         };
-        match self.machine.apply(first, time, commands) {
+        self.grow(hashed);
+        match applied {
             Ok(answers) if answers.len() == commands.len() => {
                 self.progress = Progress { next: self.log.next_position(), time };
                 self.checkpoints.count(commands);
@@ -133,6 +143,14 @@ impl Worker {
                 self.stop(&self.source.failed(format!("a command from {first} on failed: {error}")));
                 refuse(replies, &unknown());
             }
+        }
+    }
+
+    /// Adds what is in the log to the tree over it. A tree that cannot be written gives no more
+    /// receipts until a restart builds it again; the machine, whose truth is the log, serves on.
+    fn grow(&mut self, hashed: Vec<Hashed>) {
+        if let Err(error) = self.tree.extend(hashed) {
+            tracing::error!(machine = self.source.name, %error, "the tree over the log could not be written");
         }
     }
 
