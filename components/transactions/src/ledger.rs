@@ -6,9 +6,10 @@
 //! is safe, because it has the same id.
 
 use crate::Error;
+use std::ops::Range;
 use vwp_core::Problem;
 use vwp_ledger::codec::{self, AccountView, Answer, Asset, AssetView, Outcome, Query, Reply, TransferView};
-use vwp_ledger::codec::{Opening, Transfer};
+use vwp_ledger::codec::{Command, Opening, Transfer};
 use vwp_storage::{Machines, StorageError};
 
 /// The name that the ledger is replicated under.
@@ -67,6 +68,23 @@ pub async fn account(store: &impl Machines, id: u128) -> Result<Option<AccountVi
 pub async fn transfer(store: &impl Machines, id: u128) -> Result<Option<TransferView>, Error> {
     let answer = store.query(MACHINE, codec::encode_query(Query::Transfer(id))).await?;
     Ok(codec::decode_transfer(&answer).map_err(|_| Problem::internal())?)
+}
+
+/// Reads a transfer from the bytes of a command at its [`place`].
+pub fn read_transfer(bytes: &[u8]) -> Option<Transfer> {
+    Some(Transfer::decode(bytes.try_into().ok()?))
+}
+
+/// The bytes of a command that make this transfer.
+pub fn place(command: &[u8], id: u128) -> Option<Range<u64>> {
+    let Ok(Command::CreateTransfers { transfers, .. }) = codec::decode_command(command) else {
+        return None;
+    };
+    let number = transfers.iter().position(|bytes| Transfer::decode(bytes).id == id)?;
+    // The transfers are the last of a command.
+    let after = transfers.len().checked_sub(number)?.checked_mul(codec::TRANSFER_LENGTH)?;
+    let start = command.len().checked_sub(after)? as u64;
+    Some(start..start + codec::TRANSFER_LENGTH as u64)
 }
 
 async fn submit(store: &impl Machines, command: Vec<u8>) -> Result<Answer, Error> {

@@ -77,7 +77,8 @@ impl Signed for SignedOrder {
 }
 
 /// Says that a transfer was made, and where in the log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Receipt {
     /// The transfer's id: 32 hexadecimal digits.
     pub transfer_id: String,
@@ -94,7 +95,7 @@ pub struct Receipt {
     /// How much, in minor units.
     pub amount: Amount,
     /// What the caller wanted to find with it again.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memo: Option<String>,
 }
 
@@ -230,7 +231,6 @@ impl Wanted {
 }
 
 fn receipt_of(view: &TransferView) -> Receipt {
-    let memo = Text::<MEMO_LENGTH_MAX>::from_bytes(view.transfer.user_data).unwrap_or(Text::EMPTY);
     Receipt {
         transfer_id: id_text(view.transfer.id),
         position: view.answer.position,
@@ -239,8 +239,14 @@ fn receipt_of(view: &TransferView) -> Receipt {
         to: view.credit_owner.as_str().to_owned(),
         asset: view.asset_name.as_str().to_owned(),
         amount: Amount(view.transfer.amount),
-        memo: (!memo.is_empty()).then(|| memo.as_str().to_owned()),
+        memo: memo_of(&view.transfer),
     }
+}
+
+/// What the caller of a transfer wanted to find with it again.
+pub(crate) fn memo_of(transfer: &Transfer) -> Option<String> {
+    let memo = Text::<MEMO_LENGTH_MAX>::from_bytes(transfer.user_data).unwrap_or(Text::EMPTY);
+    (!memo.is_empty()).then(|| memo.as_str().to_owned())
 }
 
 fn require_key(key: &str) -> Result<(), Error> {
