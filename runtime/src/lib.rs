@@ -5,11 +5,12 @@
 //! instance of a component that [`compose`] put together and [`host`] serves. DNS
 //! messages go through [`dns`], and [`timer`] does work that nobody asks for. State lives in `vwp-store`; [`machine`] runs a
 //! component as one of its state machines. [`manifest`] is what a `spin.toml` says, and
-//! [`application`] makes it ready to be served. [`up`] and [`check`] are the commands.
+//! [`application`] makes it ready to be served. [`up`], [`check`] and [`audit`] are the commands.
 
 pub mod admission;
 pub mod application;
 pub mod arguments;
+pub mod audit;
 pub mod body;
 pub mod chain;
 pub mod check;

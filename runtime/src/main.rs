@@ -7,6 +7,7 @@ use mimalloc::MiMalloc;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
+use vwp_runtime::audit::Audit;
 use vwp_runtime::check::Check;
 use vwp_runtime::up::Up;
 
@@ -29,6 +30,8 @@ enum Command {
     Up(Up),
     /// Say what a manifest needs and whether it is satisfied
     Check(Check),
+    /// Check that a port's log is what it signed, and its state what the log says
+    Audit(Audit),
     /// Print what a shell needs to complete commands
     Completions {
         /// The shell
@@ -45,6 +48,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Up(up) => up.run(),
         Command::Check(check) => check.run(),
+        Command::Audit(audit) => audit.run(),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "vwp", &mut std::io::stdout());
             Ok(())

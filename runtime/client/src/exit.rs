@@ -13,6 +13,14 @@ pub const TRY_AGAIN: u8 = 4;
 /// It is not known whether the change was made.
 pub const UNKNOWN: u8 = 5;
 
+/// An audit found that a log, or a state, is not what it has to be.
+pub const DIFFERS: u8 = 6;
+
+/// What an audit found.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub struct Differs(pub String);
+
 /// The statuses, for the end of a help text. Status 2 is clap's.
 pub const HELP: &str = "Exit status:
   0  done
@@ -20,10 +28,14 @@ pub const HELP: &str = "Exit status:
   2  the command line is wrong
   3  there is no such thing
   4  the port cannot be reached or is busy: nothing was changed, try again
-  5  it is not known whether the change was made: look before you repeat it";
+  5  it is not known whether the change was made: look before you repeat it
+  6  an audit found a difference";
 
 /// The exit status that an error of [`crate::run`] deserves.
 pub fn code(error: &anyhow::Error) -> u8 {
+    if error.chain().any(|cause| cause.is::<Differs>()) {
+        return DIFFERS;
+    }
     let cause = error.chain().find_map(|cause| cause.downcast_ref::<PortError>());
     match cause {
         Some(PortError::NoAnswer { .. }) => TRY_AGAIN,

@@ -12,6 +12,7 @@
 //! - [`world`]: worlds: registering, finding and following them, and whole lists of them.
 //! - [`operator`]: an operator's keys at a port.
 //! - [`zone`]: the DNS zone, for who runs the port: its keys, its secondaries, its contents.
+//! - [`receipt`]: receipts of transfers, verified offline.
 //! - [`keyring`]: the port's own signing keys, listed and rotated by an administrator.
 //! - `policy`, with the feature of this name: policies, checked and tried on requests.
 //! - [`exit`]: what a command's exit status says.
@@ -30,6 +31,7 @@ mod patience;
 pub mod policy;
 pub mod port;
 pub mod presentation;
+pub mod receipt;
 pub mod sign;
 pub mod world;
 pub mod zone;
@@ -64,6 +66,9 @@ pub enum Command {
     /// List or rotate the keys that the port itself signs with
     #[command(subcommand)]
     Keys(keyring::Command),
+    /// Verify receipts of transfers
+    #[command(subcommand)]
+    Receipt(receipt::Command),
     /// Check policies, and explain what they decide
     #[cfg(feature = "policy")]
     #[command(subcommand)]
@@ -84,6 +89,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::Operator(command) => operator::run(&command),
         Command::Zone(command) => zone::run(&command),
         Command::Keys(command) => keyring::run(&command),
+        Command::Receipt(command) => receipt::run(&command),
         #[cfg(feature = "policy")]
         Command::Policy(command) => policy::run(&command),
     }
