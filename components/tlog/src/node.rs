@@ -62,7 +62,7 @@ impl Node {
     }
 
     /// The fewest complete nodes that cover a range of leaves, from left to right.
-    pub fn covering(leaves: Range<u64>) -> Vec<Self> {
+    pub fn covering(leaves: &Range<u64>) -> Vec<Self> {
         let mut nodes = Vec::new();
         let mut start = leaves.start;
         while start < leaves.end {

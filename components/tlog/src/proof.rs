@@ -85,7 +85,7 @@ impl Plan {
     fn of(ranges: Vec<Range<u64>>) -> Self {
         let (mut nodes, mut joins) = (Vec::new(), Vec::new());
         for range in ranges {
-            let covering = Node::covering(range);
+            let covering = Node::covering(&range);
             joins.push(covering.len());
             nodes.extend(covering);
         }

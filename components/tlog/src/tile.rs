@@ -119,9 +119,9 @@ impl FromStr for Tile {
 
 /// An entry bundle of these leaves, whose bytes follow each other.
 pub fn bundle(leaves: &[u8]) -> Vec<u8> {
-    const LENGTH: [u8; 2] = (LEAF_LENGTH as u16).to_be_bytes();
+    let length = u16::try_from(LEAF_LENGTH).unwrap_or(u16::MAX).to_be_bytes();
     let (leaves, _) = leaves.as_chunks::<LEAF_LENGTH>();
-    leaves.iter().flat_map(|leaf| LENGTH.into_iter().chain(*leaf)).collect()
+    leaves.iter().flat_map(|leaf| length.into_iter().chain(*leaf)).collect()
 }
 
 /// The leaves of an entry bundle, each still as bytes; none if it is not one.

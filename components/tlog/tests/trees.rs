@@ -257,7 +257,7 @@ proptest! {
     #[test]
     fn complete_nodes_cover_a_range_without_gap_or_overlap(start in 0..1_000_000_u64, length in 0..100_000_u64) {
         let mut at = start;
-        for node in Node::covering(start..start + length) {
+        for node in Node::covering(&(start..start + length)) {
             let leaves = node.leaves().unwrap();
             prop_assert_eq!(leaves.start, at);
             prop_assert!(node.is_complete(start + length));

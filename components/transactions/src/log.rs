@@ -151,6 +151,7 @@ async fn receipt<S: Kv + Machines>(
 }
 
 /// What the administrator does with the keyring.
+#[derive(Clone, Copy)]
 enum Keyring {
     List,
     Rotate,

@@ -45,7 +45,7 @@ impl Files {
             (level, count) => {
                 let Some(kept) = self.level(level) else { return Ok(None) };
                 let has_nodes = kept.count()? >= marked.size >> level;
-                has_nodes.then(|| kept.hashes(start..start + count)).transpose()
+                has_nodes.then(|| kept.hashes(&(start..start + count))).transpose()
             }
         };
         let edge = if has_leaves { Edge::restore(marked.size, hashes)? } else { None };
@@ -77,14 +77,14 @@ impl Files {
     }
 
     /// Leaves of full tiles.
-    pub(super) fn leaves(&self, indices: Range<u64>) -> Result<Vec<Leaf>, StoreError> {
-        let bytes = self.leaves.read(&indices)?;
+    pub(super) fn leaves(&self, indices: &Range<u64>) -> Result<Vec<Leaf>, StoreError> {
+        let bytes = self.leaves.read(indices)?;
         let leaves: Option<Vec<Leaf>> = bytes.chunks(LEAF_LENGTH).map(Leaf::decode).collect();
         leaves.ok_or_else(|| self.leaves.corrupt(indices.start, "this is not a leaf"))
     }
 
     /// Hashes of complete nodes of a level that is kept.
-    pub(super) fn nodes(&self, level: u8, indices: Range<u64>) -> Result<Vec<Hash>, StoreError> {
+    pub(super) fn nodes(&self, level: u8, indices: &Range<u64>) -> Result<Vec<Hash>, StoreError> {
         self.level(level).ok_or(StoreError::Stopped)?.hashes(indices)
     }
 
@@ -129,8 +129,8 @@ impl Kept {
         Ok(bytes)
     }
 
-    fn hashes(&self, indices: Range<u64>) -> Result<Vec<Hash>, StoreError> {
-        Ok(self.read(&indices)?.as_chunks().0.to_vec())
+    fn hashes(&self, indices: &Range<u64>) -> Result<Vec<Hash>, StoreError> {
+        Ok(self.read(indices)?.as_chunks().0.to_vec())
     }
 
     fn corrupt(&self, index: u64, reason: &str) -> StoreError {

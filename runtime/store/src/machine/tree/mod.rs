@@ -195,7 +195,7 @@ impl TreeReader {
         let state = self.whole()?;
         let end = start.saturating_add(limit.into()).min(state.edge.size());
         let full = state.full().clamp(start.min(end), end);
-        let mut leaves = state.files.leaves(start.min(end)..full).map_err(|error| unreadable(&error))?;
+        let mut leaves = state.files.leaves(&(start.min(end)..full)).map_err(|error| unreadable(&error))?;
         let skipped = usize::try_from(full.saturating_sub(state.full())).unwrap_or(usize::MAX);
         let rest = usize::try_from(end - full).unwrap_or(usize::MAX);
         leaves.extend(state.tail.iter().skip(skipped).take(rest).map(|hashed| hashed.leaf));
@@ -208,8 +208,8 @@ impl State {
         let Some(stored) = node.stored() else { return Err(StoreError::Stopped) };
         let hashes = match stored.level {
             0 if stored.indices.start >= self.full() => self.tail(&stored).ok_or(StoreError::Stopped)?,
-            0 => self.files.leaves(stored.indices)?.iter().map(Leaf::hash).collect(),
-            level => self.files.nodes(level, stored.indices)?,
+            0 => self.files.leaves(&stored.indices)?.iter().map(Leaf::hash).collect(),
+            level => self.files.nodes(level, &stored.indices)?,
         };
         Ok(hash::root(&hashes))
     }
