@@ -55,8 +55,8 @@ fn list(dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
     Ok(found)
 }
 
-/// A machine and what it has applied.
-type Restored = (Box<dyn HostMachine>, Progress);
+/// A machine and what it has applied, and the length of what it was restored from.
+type Restored = (Box<dyn HostMachine>, Progress, u64);
 
 /// A machine restored from the newest checkpoint that is sound and not beyond the log,
 /// if there is one.
@@ -71,7 +71,7 @@ pub(super) fn restore(
             Ok((progress, length)) => {
                 let mut machine = factory().map_err(|error| failed(&path, &error))?;
                 match feed(&path, length, machine.as_mut()) {
-                    Ok(()) => return Ok(Some((machine, progress))),
+                    Ok(()) => return Ok(Some((machine, progress, length))),
                     Err(error) => {
                         tracing::warn!(path = %path.display(), %error, "a checkpoint is passed over");
                     }
@@ -134,13 +134,13 @@ fn feed(path: &Path, length: u64, machine: &mut dyn HostMachine) -> Result<(), S
 }
 
 /// Writes a checkpoint, durably, and removes the oldest ones. The file appears under
-/// its name only when complete.
+/// its name only when complete. Returns the serialisation's length.
 pub(super) fn write(
     dir: &Path,
     identity: u64,
     progress: Progress,
     machine: &mut dyn HostMachine,
-) -> Result<(), StoreError> {
+) -> Result<u64, StoreError> {
     let path = dir.join(format!("{:020}.checkpoint", progress.next));
     let temporary = dir.join("checkpoint.tmp");
     let file = File::create(&temporary).map_err(StoreError::io(&temporary, "create"))?;
@@ -174,7 +174,7 @@ pub(super) fn write(
     for old in list(dir)?.iter().skip(KEPT) {
         std::fs::remove_file(old).map_err(StoreError::io(old, "remove"))?;
     }
-    Ok(())
+    Ok(offset)
 }
 
 fn failed(path: &Path, error: &MachineError) -> StoreError {
