@@ -12,9 +12,9 @@ impl State {
     /// Moves what a hold holds, or a part, and releases the rest.
     pub(super) fn post(&mut self, now: Now, item: Item, transfer: &Transfer) -> Result<u128, Outcome> {
         let (hold, detail) = self.open_hold(now, transfer.debit)?;
-        let Detail { amount: held, lock, .. } = self.details[detail];
-        let amount = if transfer.amount == 0 { held } else { transfer.amount };
-        if amount > held {
+        let Detail { amount: whole, lock, .. } = self.details[detail];
+        let amount = if transfer.amount == 0 { whole } else { transfer.amount };
+        if amount > whole {
             return Err(Outcome::ExceedsPending);
         }
         self.check_preimage(lock, transfer)?;
@@ -46,8 +46,8 @@ impl State {
     pub(super) fn give_back(&mut self, now: Now, item: Item, transfer: &Transfer) -> Result<u128, Outcome> {
         let origin = self.transfers.find(transfer.debit).ok_or(Outcome::UnknownTransfer)?;
         let row = self.transfers[origin];
-        let moves = matches!(row.kind(), Kind::Plain | Kind::Post);
-        if row.outcome() != Outcome::Created || !moves {
+        let is_origin = matches!(row.kind(), Kind::Plain | Kind::Post);
+        if row.outcome() != Outcome::Created || !is_origin {
             return Err(Outcome::NotReturnable);
         }
         let moved = self.amount(&row);
@@ -65,11 +65,11 @@ impl State {
         }
         check_effective(now, transfer.effective_day)?;
         let (debit, credit) = (row.credit, row.debit);
-        let (payer, payee) = (&self.accounts[debit], &self.accounts[credit]);
-        Self::check_open(payer, Side::Debit)?;
-        Self::check_open(payee, Side::Credit)?;
-        self.room(payer, Side::Debit).check(amount)?;
-        self.room(payee, Side::Credit).check(amount)?;
+        let (from, to) = (&self.accounts[debit], &self.accounts[credit]);
+        Self::check_open(from, Side::Debit)?;
+        Self::check_open(to, Side::Credit)?;
+        self.room(from, Side::Debit).check(amount)?;
+        self.room(to, Side::Credit).check(amount)?;
         let detail = self.make_detail(origin);
         let detail = self.detail_mut(detail);
         detail.returned = returned.saturating_add(amount);

@@ -8,7 +8,7 @@
 //! An issuance account is one whose normal balance is a debit and whose maximum is the cap.
 
 use crate::codec::{AccountFlags, Outcome};
-use crate::rows::AccountRow;
+use crate::rows::{AccountRow, NONE};
 use crate::state::State;
 
 /// Which side of an account.
@@ -65,6 +65,9 @@ impl State {
 
     /// How far a side of an account may grow.
     pub(super) fn room(&self, account: &AccountRow, side: Side) -> Room {
+        if account.extra == NONE && !account.is(AccountFlags::DEBIT_NORMAL) {
+            return plain_room(account, side);
+        }
         let extra = self.extra(account);
         let (own, own_pending, other) = match side {
             Side::Debit => (account.debits, extra.debits_pending, account.credits),
@@ -94,5 +97,24 @@ impl State {
         let limit = other.saturating_add(extra.overdraft);
         let limit = limit.saturating_sub(taken).saturating_sub(extra.minimum);
         Room { limit, width, reason, grows: false }
+    }
+}
+
+/// The same for an account without limits and holds, as most are.
+fn plain_room(account: &AccountRow, side: Side) -> Room {
+    let AccountRow { debits, credits, .. } = *account;
+    match side {
+        Side::Debit => Room {
+            limit: credits.saturating_sub(debits),
+            width: u128::MAX - debits,
+            reason: Outcome::ExceedsBalance,
+            grows: false,
+        },
+        Side::Credit => Room {
+            limit: u128::MAX,
+            width: u128::MAX - credits,
+            reason: Outcome::ExceedsMaximum,
+            grows: true,
+        },
     }
 }

@@ -16,19 +16,19 @@ impl State {
             // An account that is not there holds nothing. If neither is, no asset is known.
             return Err(if credit.is_some() { Outcome::ExceedsBalance } else { Outcome::UnknownAccount });
         };
-        let payer = &self.accounts[debit];
-        let asset = payer.asset;
+        let from = &self.accounts[debit];
+        let asset = from.asset;
         // One that a credit opens is like any that nothing has moved through.
         let new = AccountRow::new(transfer.credit, asset, item.place);
-        let payee = credit.map_or(&new, |credit| &self.accounts[credit]);
+        let to = credit.map_or(&new, |credit| &self.accounts[credit]);
         // An account's asset never changes, so this comes before what may change.
-        if payee.asset != asset {
+        if to.asset != asset {
             return Err(Outcome::WrongAsset);
         }
-        Self::check_open(payer, Side::Debit)?;
-        Self::check_open(payee, Side::Credit)?;
+        Self::check_open(from, Side::Debit)?;
+        Self::check_open(to, Side::Credit)?;
         check_effective(now, transfer.effective_day)?;
-        let (give, take) = (self.room(payer, Side::Debit), self.room(payee, Side::Credit));
+        let (give, take) = (self.room(from, Side::Debit), self.room(to, Side::Credit));
         let mut amount = transfer.amount;
         if transfer.flags != Flags::NONE {
             let balances = [(Flags::BALANCING_DEBIT, give), (Flags::BALANCING_CREDIT, take)];
@@ -80,7 +80,7 @@ impl State {
             timeout => now.time.saturating_add(timeout * 1000),
         };
         let hold = Some(HoldState::Open);
-        self.set_detail(row, Detail { lock, deadline, hold, ..Detail::new(amount) });
+        self.set_detail(row, Detail { deadline, lock, hold, ..Detail::new(amount) });
         if deadline != NEVER {
             self.add_due((deadline, self.transfers.len()));
         }

@@ -146,13 +146,11 @@ impl State {
         for section in Section::ALL {
             let size = section.row_length() as u64;
             let length = size * u64::from(self.rows(section));
-            match offset.checked_sub(length) {
-                Some(after) => offset = after,
-                None => {
-                    let row = u32::try_from(offset / size).ok()?;
-                    return Some((Cursor { section, row }, usize::try_from(offset % size).ok()?));
-                }
+            if offset < length {
+                let row = u32::try_from(offset / size).ok()?;
+                return Some((Cursor { section, row }, usize::try_from(offset % size).ok()?));
             }
+            offset -= length;
         }
         None
     }

@@ -35,7 +35,7 @@ impl Naive {
             let known = self.accounts.contains_key(&to);
             return Err(if known { Outcome::ExceedsBalance } else { Outcome::UnknownAccount });
         };
-        if self.accounts.get(&to).is_some_and(|payee| payee.asset != payer.asset) {
+        if self.accounts.get(&to).is_some_and(|other| other.asset != payer.asset) {
             return Err(Outcome::WrongAsset);
         }
         self.judge_open(from, to)?;
