@@ -164,8 +164,7 @@ proptest! {
             (0..gives.len()).map(|at| transfer(7000 + at as u128, 101, source(at), 20)).collect();
         let openings: Vec<_> = (0..takes.len()).map(|at| opening(target(at), 100)).collect();
         send(&mut ledger, encode_batch(&openings, &fund).unwrap());
-        for at in 0..takes.len() {
-            let maximum = limits[at];
+        for (at, &maximum) in limits.iter().enumerate().take(takes.len()) {
             let setting = Setting { maximum, ..Setting::new(8000 + at as u128, target(at)) };
             send(&mut ledger, encode_setting(&setting));
         }
@@ -239,12 +238,12 @@ fn decompose(
 ) -> Vec<Transfer> {
     let (mut gives, mut takes) = (gives.to_vec(), takes.to_vec());
     let mut chain = Vec::new();
-    for from in 0..gives.len() {
-        for to in 0..takes.len() {
-            let amount = gives[from].min(takes[to]);
+    for (from, give) in gives.iter_mut().enumerate() {
+        for (to, take) in takes.iter_mut().enumerate() {
+            let amount = (*give).min(*take);
             if amount > 0 {
-                gives[from] -= amount;
-                takes[to] -= amount;
+                *give -= amount;
+                *take -= amount;
                 chain.push(transfer(9000 + chain.len() as u128, source(from), target(to), amount));
             }
         }

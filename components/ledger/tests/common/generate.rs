@@ -166,7 +166,7 @@ fn any_rules(random: &mut Random) -> RuleSet {
 
 fn any_batch(random: &mut Random) -> Made {
     let openings = (0..random.below(3).saturating_sub(1)).map(|_| any_opening(random)).collect();
-    let transfers = (0..1 + random.below(7)).map(|_| any_transfer(random)).collect();
+    let transfers = (0..=random.below(7)).map(|_| any_transfer(random)).collect();
     Made::Batch(openings, transfers)
 }
 
