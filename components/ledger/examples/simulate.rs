@@ -30,13 +30,11 @@ fn main() -> ExitCode {
     let mut all = Tally::default();
     for done in 0..count {
         let seed = from.wrapping_add(done);
-        match std::panic::catch_unwind(|| simulator::run(seed)) {
-            Ok(tally) => all.add(tally),
-            Err(_) => {
-                eprintln!("\nseed {seed} fails; see it again with --from {seed} --seeds 1");
-                return ExitCode::FAILURE;
-            }
-        }
+        let Ok(tally) = std::panic::catch_unwind(|| simulator::run(seed)) else {
+            eprintln!("\nseed {seed} fails; see it again with --from {seed} --seeds 1");
+            return ExitCode::FAILURE;
+        };
+        all.add(tally);
         if (done + 1).is_multiple_of(SHOWN_EVERY) || done + 1 == count {
             let percent = (done + 1) * 100 / count;
             print!(
