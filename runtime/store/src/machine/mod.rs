@@ -17,7 +17,7 @@
 //! machine is rebuilt from disk, as a broken instance may hold anything.
 
 mod batch;
-mod checkpoint;
+pub(crate) mod checkpoint;
 mod host;
 mod replay;
 mod replica;

@@ -82,6 +82,11 @@ impl Replica {
         Ok(Self { queue, log: reader, thread })
     }
 
+    /// Reads the machine's log.
+    pub(crate) fn log(&self) -> LogReader {
+        self.log.clone()
+    }
+
     async fn ask<T>(
         &self,
         request: impl FnOnce(oneshot::Sender<Result<T, StorageError>>) -> Request,
