@@ -37,12 +37,10 @@ pub fn read(
         let before = frames.digest.clone();
         let kind = frames.next()?;
         told(frames.bytes);
-        let taken = match kind {
-            Kind::End => {
-                return reader.end(frames, offset, before);
-            }
-            _ => reader.take(kind, &frames.payload),
-        };
+        if kind == Kind::End {
+            return reader.end(frames, offset, before);
+        }
+        let taken = reader.take(kind, &frames.payload);
         taken.map_err(|fault| fault.at(offset, frames.bytes))?;
     }
 }
@@ -114,8 +112,7 @@ impl Reader {
             Kind::About => self.before.is_none(),
             Kind::Kv => self.before == Some(Kind::About),
             Kind::Entries => matches!(self.before, Some(Kind::Kv | Kind::Entries)),
-            Kind::Record => matches!(self.before, Some(Kind::Machine | Kind::Record)),
-            Kind::Checkpoint => matches!(self.before, Some(Kind::Machine | Kind::Record)),
+            Kind::Record | Kind::Checkpoint => matches!(self.before, Some(Kind::Machine | Kind::Record)),
             Kind::Part => matches!(self.before, Some(Kind::Checkpoint | Kind::Part)),
             Kind::Machine => !matches!(self.before, None | Some(Kind::About | Kind::File)),
             Kind::File | Kind::End => !matches!(self.before, None | Some(Kind::About)),

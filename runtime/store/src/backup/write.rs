@@ -7,7 +7,7 @@ use crate::machine::checkpoint;
 use sha2::{Digest, Sha256};
 use std::fs::File;
 use std::io::{Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use vwp_storage::kv::Timestamp;
 
 /// How long a frame of entries or of a checkpoint is, about.
@@ -119,7 +119,7 @@ impl FrozenMachine {
 }
 
 /// A checkpoint's file, as it is: it has a digest of its own, and is only there to save time.
-fn copy(frames: &mut Frames<'_>, position: u64, file: File, path: &PathBuf) -> Result<(), BackupError> {
+fn copy(frames: &mut Frames<'_>, position: u64, file: File, path: &Path) -> Result<(), BackupError> {
     frames.frame(Kind::Checkpoint, &position.to_le_bytes())?;
     let mut part = Vec::with_capacity(FRAME_LENGTH);
     loop {
