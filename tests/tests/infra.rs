@@ -114,14 +114,14 @@ fn the_units_are_well_formed_and_as_sealed_as_their_guide_says() {
 fn the_options_in_the_manifests_are_options_of_the_program() {
     let help = tools::run(Command::new(Host::program()).args(["up", "--help"]));
     let files = [
-        "container/Containerfile",
-        "kubernetes/statefulset.yaml",
-        "nomad/virtualworldport.nomad.hcl",
-        "systemd/virtualworldport.service",
+        ("container/Containerfile", "\nCMD ["),
+        ("kubernetes/statefulset.yaml", "args:"),
+        ("nomad/virtualworldport.nomad.hcl", "args = ["),
+        ("systemd/virtualworldport.service", "ExecStart="),
     ];
-    for file in files {
+    for (file, start) in files {
         let text = std::fs::read_to_string(project().join("infra").join(file)).expect("a file");
-        let (_, arguments) = text.split_once("up").expect("it runs the program");
+        let (_, arguments) = text.split_once(start).expect("it runs the program");
         let words = arguments.split(|letter: char| letter.is_whitespace() || "\"=,".contains(letter));
         let options: Vec<&str> = words.filter(|word| word.starts_with("--")).collect();
         assert!(options.contains(&"--state-dir"), "{file}: {options:?}");
