@@ -20,7 +20,7 @@ impl Found {
     fn of(folder: &Path, options: &[&str]) -> Self {
         let state = folder.join("state").display().to_string();
         let fixed = ["--json", "--state-dir", &state, "--resolver", "127.0.0.1:9"];
-        let output = run_in("doctor", folder, &Start::with(&[&fixed, options].concat()));
+        let output = run_in("doctor", folder, &Start::with(&[&fixed[..], options].concat()));
         let printed = String::from_utf8(output.stdout).expect("text");
         let findings = printed.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
         Self { is_well: output.status.success(), findings }
