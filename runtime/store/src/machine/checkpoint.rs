@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use vwp_storage::kv::Timestamp;
 
 const MAGIC: [u8; 8] = *b"VWPCKPT\0";
-const VERSION: u32 = 1;
+const VERSION: u32 = crate::formats::CHECKPOINT;
 const HEADER: usize = 40;
 const DIGEST: usize = 32;
 /// How much of a serialisation is taken and given at a time.
@@ -29,7 +29,7 @@ const KEPT: usize = 2;
 
 /// What a machine has applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Progress {
+pub(crate) struct Progress {
     /// The position of the next command.
     pub(super) next: u64,
     /// The time of the last one.
@@ -42,7 +42,7 @@ impl Progress {
 }
 
 /// The checkpoints in the folder, newest first.
-fn list(dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
+pub(crate) fn list(dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(StoreError::io(dir, "list the folder"))? {
         let path = entry.map_err(StoreError::io(dir, "list the folder"))?.path();
@@ -84,7 +84,7 @@ pub(super) fn restore(
 }
 
 /// Reads the whole file and checks it, before any of it reaches a machine.
-fn verify(path: &Path, identity: u64, log_next: u64) -> Result<(Progress, u64), String> {
+pub(crate) fn verify(path: &Path, identity: u64, log_next: u64) -> Result<(Progress, u64), String> {
     let text = |error: std::io::Error| error.to_string();
     let file = File::open(path).map_err(text)?;
     let length = file.metadata().map_err(text)?.len();

@@ -18,7 +18,7 @@
 
 mod applier;
 mod batch;
-mod checkpoint;
+pub(crate) mod checkpoint;
 mod host;
 mod replay;
 mod replica;

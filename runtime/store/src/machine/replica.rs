@@ -93,6 +93,11 @@ impl Replica {
         Ok(Self { queue, log: reader, threads: vec![writer, applier] })
     }
 
+    /// Reads the machine's log.
+    pub(crate) fn log(&self) -> LogReader {
+        self.log.clone()
+    }
+
     async fn ask<T>(
         &self,
         request: impl FnOnce(oneshot::Sender<Result<T, StorageError>>) -> Request,
