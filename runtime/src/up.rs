@@ -1,8 +1,11 @@
 //! `vwp up`: serves an application until it is told to stop.
 
 use crate::application::{self, Folders};
-use crate::dns::Dns;
+use crate::dns::{Dns, Sockets};
 use crate::manifest::App;
+use crate::operate::activation::{self, Activation};
+use crate::operate::control::Control;
+use crate::operate::health::{self, Health};
 use crate::runtime_config::RuntimeConfig;
 use crate::server::{self, Server};
 use crate::{arguments, dns, manifest, tls, variables};
@@ -13,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -39,6 +43,9 @@ pub struct Up {
     tls_key: Option<PathBuf>,
     #[command(flatten)]
     dns: dns::arguments::Arguments,
+    /// Where to say whether the host lives (/livez) and is ready (/readyz); port 0 takes a free one
+    #[arg(long, env = "VWP_HEALTH_LISTEN", value_name = "ADDRESS:PORT", value_parser = arguments::address)]
+    health_listen: Option<SocketAddr>,
     /// Where the store, secrets and compiled code are kept [default: data]
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
@@ -80,27 +87,17 @@ impl Up {
         let config = RuntimeConfig::load(self.runtime_config_file.as_deref())?;
         let given = config.supplement(&app, arguments::variables(&self.variables)?);
         let tls = self.tls(tls::HTTP)?;
-        let listener = server::bind(self.listen).await?;
+        let health = Health::starting();
+        let (listener, sockets) = self.listen(&app, &health).await?;
         let address = listener.local_addr()?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let url = format!("{scheme}://{address}");
-        let sockets = match app.resolver {
-            Some(_) if self.dns.has_tls() => Some(self.dns.bind(self.tls(tls::DNS)?).await?),
-            Some(_) => Some(self.dns.bind(None).await?),
-            None => None,
-        };
         let state = self.state_dir.clone().or(config.state_dir.clone()).unwrap_or("data".into());
         let state = folder(&state)?;
         let secrets = state.join("secrets");
         let values = variables::application(&app, &given, &url, &secrets)?;
         let progress = progress(app.routes.len());
-        let folders = Folders {
-            store: &state.join("store"),
-            cache: &state.join("cache"),
-            files: &state.join("files"),
-            sqlite: &state.join("sqlite"),
-        };
-        let ready = application::ready(&app, &values, &folders, &config, |step| {
+        let ready = application::ready(&app, &values, &Folders::below(&state), &config, |step| {
             progress.set_message(step.to_owned());
             progress.inc(1);
         })?;
@@ -117,10 +114,15 @@ impl Up {
             sockets.announce()?;
             serving.spawn(Dns::new(resolver, &ready.store, options).serve(sockets, ring, stop.clone()));
         }
+        health.serving(&ready.store, &ready.machines);
+        Control::new(&health, &ready.store, &secrets).start(&state);
         println!("Serving {url}");
+        activation::tell_ready();
         let server = Server { router: ready.router, tls };
         serving.spawn(server.serve(listener, stop));
         signals.next().await;
+        health.stopping();
+        activation::tell_stopping();
         eprintln!("stopping: requests in flight may end");
         stopper.send_replace(true);
         let drained = async {
@@ -135,6 +137,34 @@ impl Up {
         };
         ready.stopping.store(true, Ordering::Relaxed);
         result
+    }
+
+    /// The sockets of HTTP and of DNS: passed on, or bound now. Probes are answered from now on.
+    async fn listen(&self, app: &App, health: &Arc<Health>) -> Result<(TcpListener, Option<Sockets>)> {
+        let mut passed = Activation::from_env()?;
+        self.answer_probes(health, &mut passed).await?;
+        let http = match passed.tcp("http")? {
+            Some(listener) => listener,
+            None => server::bind(self.listen).await?,
+        };
+        let dns = match app.resolver {
+            Some(_) => Some(self.dns.bind(&mut passed, || self.tls(tls::DNS)).await?),
+            None => None,
+        };
+        passed.finish()?;
+        Ok((http, dns))
+    }
+
+    /// Answers probes, from now on and until the process ends, if there is where to.
+    async fn answer_probes(&self, health: &Arc<Health>, passed: &mut Activation) -> Result<()> {
+        let listener = match (passed.tcp("health")?, self.health_listen) {
+            (Some(listener), _) => listener,
+            (None, Some(address)) => health::bind(address).await?,
+            (None, None) => return Ok(()),
+        };
+        println!("Health on http://{}", listener.local_addr()?);
+        tokio::spawn(health.clone().serve(listener));
+        Ok(())
     }
 
     /// The application of the manifest, with what the options add to it.

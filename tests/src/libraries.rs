@@ -67,7 +67,7 @@ fn installed(what: &str, command: &mut Command) -> bool {
 
 /// Whether the libraries are there, after installing them if they were not.
 fn has_libraries(python: &Path, folder: &Path) -> bool {
-    let imports = "import authlib, dns, jwcrypto, requests, sd_jwt";
+    let imports = "import authlib, dns, hcl2, jwcrypto, kubernetes_validate, requests, sd_jwt";
     let is_there = || {
         let check = Command::new(python).args(["-c", imports]).stderr(Stdio::null()).status();
         check.is_ok_and(|status| status.success())

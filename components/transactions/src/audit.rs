@@ -30,11 +30,17 @@ pub fn questions(command: &[u8]) -> Vec<Question> {
             let opened = openings.map(|opening| account(opening.account, opening.owner.as_str()));
             let moved = transfers
                 .iter()
-                .map(Transfer::decode)
+                .filter_map(|bytes| Transfer::decode(bytes).ok())
+                // What follows another transfer names that one in place of accounts.
+                .filter(|transfer| transfer.credit != 0)
                 .flat_map(|transfer| [transfer.debit, transfer.credit].map(|id| account(id, "")));
             opened.chain(moved).collect()
         }
-        Err(_) => Vec::new(),
+        Ok(Command::SetAccount(setting)) => vec![account(setting.account, "")],
+        Ok(Command::SetRules(_)) => {
+            vec![Question { about: "the velocity rules".to_owned(), query: query(Query::Rules) }]
+        }
+        Ok(Command::Tick) | Err(_) => Vec::new(),
     }
 }
 
@@ -43,7 +49,7 @@ fn account(id: u128, owner: &str) -> Question {
     Question { about: format!("account {}{about}", id_text(id)), query: query(Query::Account(id)) }
 }
 
-fn query(query: Query) -> Vec<u8> {
+fn query(query: Query<'_>) -> Vec<u8> {
     codec::encode_query(query)
 }
 
@@ -59,7 +65,13 @@ pub fn differences(expected: &[u8], found: &[u8]) -> Vec<String> {
                 ("balance", amount(view.balance())),
                 ("debits", amount(view.debits)),
                 ("credits", amount(view.credits)),
-                ("owner", view.owner.as_str().to_owned()),
+                ("debits_pending", amount(view.debits_pending)),
+                ("credits_pending", amount(view.credits_pending)),
+                ("minimum", amount(view.minimum)),
+                ("maximum", amount(view.maximum)),
+                ("overdraft", amount(view.overdraft)),
+                ("flags", format!("{:?}", view.flags)),
+                ("entries", view.entries.to_string()),
                 ("asset", id_text(view.asset)),
             ]
         };
@@ -97,13 +109,13 @@ mod tests {
             issuance: 2,
             cap: None,
             scale: 0,
+            kind: codec::AssetKind::Custom,
             name: Text::new("gold@arena").unwrap(),
             issuer: Text::new("operator").unwrap(),
             title: Text::EMPTY,
         };
-        let opening = Opening { account: 3, asset: 1, owner: Text::new("traveller:ada").unwrap() };
-        let transfer =
-            |id, amount| Transfer { id, debit: 2, credit: 3, asset: 1, amount, user_data: [0; 48] };
+        let opening = Opening::new(3, 1, Text::new("traveller:ada").unwrap());
+        let transfer = |id, amount| Transfer { id, debit: 2, credit: 3, amount, ..Transfer::default() };
         let commands = [
             codec::encode_asset(&asset),
             codec::encode_batch(&[opening], &[transfer(9, 5)]).unwrap(),

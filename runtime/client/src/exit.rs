@@ -31,10 +31,33 @@ pub const HELP: &str = "Exit status:
   5  it is not known whether the change was made: look before you repeat it
   6  an audit found a difference";
 
+/// An error of a command that speaks to no port, with the exit status that it deserves.
+#[derive(Debug, thiserror::Error)]
+#[error("{text}")]
+pub struct Exit {
+    status: u8,
+    text: String,
+}
+
+impl Exit {
+    /// There is no such thing.
+    pub fn not_found(text: String) -> Self {
+        Self { status: NOT_FOUND, text }
+    }
+
+    /// Nothing was changed, and the same command may succeed later.
+    pub fn try_again(text: String) -> Self {
+        Self { status: TRY_AGAIN, text }
+    }
+}
+
 /// The exit status that an error of [`crate::run`] deserves.
 pub fn code(error: &anyhow::Error) -> u8 {
     if error.chain().any(|cause| cause.is::<Differs>()) {
         return DIFFERS;
+    }
+    if let Some(exit) = error.chain().find_map(|cause| cause.downcast_ref::<Exit>()) {
+        return exit.status;
     }
     let cause = error.chain().find_map(|cause| cause.downcast_ref::<PortError>());
     match cause {

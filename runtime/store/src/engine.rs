@@ -5,7 +5,7 @@
 //! checks its grants before it calls.
 
 use crate::machine::MachineFactory;
-use crate::{ReplicaOptions, StoreError};
+use crate::{Backup, ReplicaOptions, StoreError};
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -71,6 +71,10 @@ pub trait Engine: Send + Sync + 'static {
         factory: MachineFactory,
         options: ReplicaOptions,
     ) -> Result<Arc<dyn Replicated>, StoreError>;
+
+    /// All of the store at this moment, the machines too, to be written out while the engine
+    /// goes on. Blocks until what is being made durable now is.
+    fn backup(&self) -> Result<Backup, StoreError>;
 
     /// Whether the engine accepts writes; the text says why it does not.
     fn health(&self) -> Result<(), String>;

@@ -2,8 +2,9 @@
 
 use super::{FORMAT, Place, ProvenReceipt};
 use crate::ledger;
-use crate::reference::{Owner, account_id, asset_id, asset_name, parse_id};
+use crate::reference::{Owner, account_id, asset_name, parse_id};
 use crate::transfers::{self, Receipt};
+use vwp_ledger::codec::Kind;
 use vwp_tlog::checkpoint::Checkpoint;
 use vwp_tlog::note::Verifier;
 use vwp_tlog::receipt::{Proven, ReceiptError};
@@ -58,8 +59,8 @@ fn shown(proven: &Proven, place: Place) -> Option<&[u8]> {
     proven.bytes.get(start..end)
 }
 
-/// Requires that the command makes this transfer. Accounts and assets are in it by their ids, which
-/// follow from their names.
+/// Requires that the command makes this transfer. Accounts are in it by their ids, which follow from
+/// their names and the asset's.
 fn require_same(receipt: &Receipt, proven: &Proven, bytes: &[u8]) -> Result<(), VerifyError> {
     let malformed = |error: crate::Error| VerifyError::Malformed(error.to_string());
     let made = ledger::read_transfer(bytes)
@@ -69,10 +70,10 @@ fn require_same(receipt: &Receipt, proven: &Proven, bytes: &[u8]) -> Result<(), 
     let fields = [
         ("position", receipt.position == proven.position),
         ("time", receipt.time == proven.leaf.time),
+        ("kind", made.kind == Kind::Plain),
         ("transfer_id", made.id == parse_id(&receipt.transfer_id).map_err(malformed)?),
         ("from", made.debit == account(&receipt.from).map_err(malformed)?),
         ("to", made.credit == account(&receipt.to).map_err(malformed)?),
-        ("asset", made.asset == asset_id(&asset)),
         ("amount", made.amount == receipt.amount.0),
         ("memo", receipt.memo == transfers::memo_of(&made)),
     ];

@@ -1,10 +1,11 @@
 //! The handle of a replicated machine.
 
+use super::applier::{Applier, Question};
 use super::entries;
 use super::host::MachineFactory;
 use super::replay::Source;
 use super::tree::{Tree, TreeReader};
-use super::worker::{Request, Worker};
+use super::writer::{Request, Writer};
 use crate::StoreError;
 use crate::engine::{Clock, Replicated};
 use crate::log::{Log, LogOptions, LogReader};
@@ -12,6 +13,7 @@ use crate::queue::Queue;
 use async_trait::async_trait;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
 use tokio::sync::oneshot;
 use vwp_storage::machine::{Applied, Hash, Head, Leaf, LogEntry, Node};
@@ -24,11 +26,12 @@ pub struct ReplicaOptions {
     pub log: LogOptions,
     /// How many calls may wait for the machine.
     pub queue_items: usize,
-    /// How many bytes of calls may wait for the machine.
+    /// How many bytes of calls may wait for the machine. As many may be being written, written, and
+    /// being applied.
     pub queue_bytes: usize,
-    /// A checkpoint is written after this many commands.
+    /// A checkpoint is written after this many commands, if they have as many bytes as the last one.
     pub checkpoint_commands: u64,
-    /// A checkpoint is written after this many bytes of commands.
+    /// A checkpoint is written after this many bytes of commands, or as many as the last one has.
     pub checkpoint_bytes: u64,
 }
 
@@ -39,7 +42,7 @@ impl Default for ReplicaOptions {
             queue_items: 16_384,
             queue_bytes: 16 * 1_048_576,
             checkpoint_commands: 1_000_000,
-            checkpoint_bytes: 128 * 1_048_576,
+            checkpoint_bytes: 512 * 1_048_576,
         }
     }
 }
@@ -49,7 +52,8 @@ pub struct Replica {
     queue: Arc<Queue<Request>>,
     log: LogReader,
     tree: TreeReader,
-    thread: Option<JoinHandle<()>>,
+    /// The writer, then the applier, which ends after it.
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Replica {
@@ -76,11 +80,23 @@ impl Replica {
         let source = Source { name, checkpoints, identity, log: log.reader(), factory };
         let built = source.build(log.next_position())?;
         let queue = Arc::new(Queue::new(options.queue_items, options.queue_bytes));
-        let thread_name = format!("machine-{}", source.name);
-        let worker = Worker::new(Arc::clone(&queue), (log, tree), source, built, clock, options);
-        let thread = std::thread::Builder::new().name(thread_name).spawn(move || worker.run());
-        let thread = Some(thread.map_err(StoreError::io(dir, "start a thread"))?);
-        Ok(Self { queue, log: reader, tree: tree_reader, thread })
+        let (sender, work) = sync_channel(1);
+        let (name, time) = (source.name.clone(), built.progress.time);
+        let applier = Applier::new(Arc::clone(&queue), source, built, options);
+        let writer =
+            Writer { name: name.clone(), queue: Arc::clone(&queue), log, tree, time, clock, applier: sender };
+        let start = |name: String, run: Box<dyn FnOnce() + Send>| {
+            let thread = std::thread::Builder::new().name(name).spawn(run);
+            thread.map_err(StoreError::io(dir, "start a thread"))
+        };
+        let applier = start(format!("machine-{name}"), Box::new(move || applier.run(&work)))?;
+        let writer = start(format!("log-{name}"), Box::new(move || writer.run()))?;
+        Ok(Self { queue, log: reader, tree: tree_reader, threads: vec![writer, applier] })
+    }
+
+    /// Reads the machine's log.
+    pub(crate) fn log(&self) -> LogReader {
+        self.log.clone()
     }
 
     async fn ask<T>(
@@ -108,7 +124,7 @@ impl Replicated for Replica {
         limits::query(&query)?;
         let bytes = query.len();
         let lost = StorageError::Unavailable("the machine stopped before it answered".to_owned());
-        self.ask(|reply| Request::Query { query, reply }, bytes, lost).await
+        self.ask(|reply| Request::Query(Question { query, reply }), bytes, lost).await
     }
 
     async fn entries(&self, start: u64, limit: u32) -> Result<Vec<LogEntry>, StorageError> {
@@ -139,7 +155,7 @@ impl Replicated for Replica {
 impl Drop for Replica {
     fn drop(&mut self) {
         self.queue.close("the machine is shutting down");
-        if let Some(thread) = self.thread.take() {
+        for thread in self.threads.drain(..) {
             // A thread that panicked has nothing left to stop.
             let _ = thread.join();
         }

@@ -71,7 +71,7 @@ fn copy_file(from: &Path, to: &Path) {
 
 /// Small segments, so that a test crosses many of them.
 pub(crate) fn small_log(segment_bytes: u64) -> LogOptions {
-    LogOptions { segment_bytes }
+    LogOptions { segment_bytes, ..LogOptions::default() }
 }
 
 pub(crate) fn clock(manual: &ManualClock) -> Clock {

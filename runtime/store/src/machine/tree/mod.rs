@@ -14,8 +14,8 @@
 //! whole or torn, is cut off. Only what the log has acknowledged is ever added, so the tree is
 //! never ahead of it, and a mark that is says that the log lost what it had.
 //!
-//! Commands are hashed while their batch is written and applied, on a thread beside if they are
-//! long, and added before anybody is answered: so the tree has whatever was acknowledged.
+//! Commands are hashed while their batch is written, on a thread beside if they are long, and added
+//! before anybody is answered: so the tree has whatever was acknowledged.
 
 mod files;
 mod hashing;
