@@ -55,7 +55,8 @@ fn every_command_of_the_runbook_works_in_order() {
     let journey = tempfile::tempdir().expect("a folder");
     let before = "vwp() { target/release/vwp \"$@\"; }";
     let printed = executed("docs/operations.md", before, &host, journey.path());
-    for expected in ["components have what they need", "a process serves from it", "without secrets", "signs"]
+    for expected in
+        ["a process serves what it was given", "a process serves from it", "without secrets", "signs"]
     {
         assert!(printed.contains(expected), "{expected} is not in what was printed:\n{printed}");
     }

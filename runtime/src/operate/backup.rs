@@ -225,11 +225,20 @@ pub(super) fn progress() -> ProgressBar {
     bar
 }
 
-/// The databases in the state folder that are no part of the store.
+/// How long an SQLite database is in which nothing was ever kept: it is made of its head alone.
+const EMPTY_DATABASE_BYTES: u64 = 4096;
+
+/// The databases in the state folder that are no part of the store, and hold something.
 fn left_out(state: &Path) -> Vec<PathBuf> {
     let listed = std::fs::read_dir(state.join("sqlite")).into_iter().flatten().filter_map(Result::ok);
-    let is_database = |path: &PathBuf| path.extension().is_some_and(|extension| extension == "db");
-    let mut found: Vec<PathBuf> = listed.map(|entry| entry.path()).filter(is_database).collect();
+    let length = |path: &Path| std::fs::metadata(path).map_or(0, |metadata| metadata.len());
+    let is_used = |path: &PathBuf| {
+        let is_database = path.extension().is_some_and(|extension| extension == "db");
+        // What was written last is in a file beside it.
+        let beside = length(&path.with_extension("db-wal"));
+        is_database && (length(path) > EMPTY_DATABASE_BYTES || beside > 0)
+    };
+    let mut found: Vec<PathBuf> = listed.map(|entry| entry.path()).filter(is_used).collect();
     found.sort();
     found
 }

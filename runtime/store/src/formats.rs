@@ -76,13 +76,12 @@ fn plain(word: &str) -> String {
 
 /// Written beside and renamed, so that a crash leaves no half of it.
 fn write(dir: &Path, path: &Path) -> Result<(), StoreError> {
-    let mut text = String::from(
-        "# The formats of this store. A version of vwp that knows one of them less refuses it.\n",
+    let known: Vec<String> = KNOWN.iter().map(|(name, version)| format!("{name} = {version}\n")).collect();
+    let text = format!(
+        "# The formats of this store. A version of vwp that knows one of them less refuses it.\n\
+         {}needs = {NEEDS}\n",
+        known.concat()
     );
-    for (name, version) in KNOWN {
-        text.push_str(&format!("{name} = {version}\n"));
-    }
-    text.push_str(&format!("needs = {NEEDS}\n"));
     let temporary = dir.join("FORMAT.tmp");
     let mut file = File::create(&temporary).map_err(StoreError::io(&temporary, "create"))?;
     file.write_all(text.as_bytes()).map_err(StoreError::io(&temporary, "write"))?;

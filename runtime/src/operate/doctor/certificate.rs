@@ -34,10 +34,16 @@ fn validity(check: &str, which: &str, der: &[u8], now: Duration) -> Finding {
     let validity = &certificate.tbs_certificate.validity;
     let (from, until) = (validity.not_before.to_unix_duration(), validity.not_after.to_unix_duration());
     if now < from {
-        return Finding::wrong(check, format!("{which} is good only in {}", span((from - now).as_secs())));
+        return Finding::wrong(
+            check,
+            format!("{which} is good only in {}", span(from.saturating_sub(now).as_secs())),
+        );
     }
     let Some(left) = until.checked_sub(now) else {
-        return Finding::wrong(check, format!("{which} ended {} ago", span((now - until).as_secs())));
+        return Finding::wrong(
+            check,
+            format!("{which} ended {} ago", span(now.saturating_sub(until).as_secs())),
+        );
     };
     let text = format!("{which} is good for another {}", span(left.as_secs()));
     if left < RENEWED {

@@ -132,10 +132,7 @@ impl Doctor {
     fn findings(&self) -> Vec<Finding> {
         let mut findings = Vec::new();
         let app = match manifest::load(&self.from, Mode::Full) {
-            Ok(app) => {
-                findings.push(satisfied(&app));
-                Some(app)
-            }
+            Ok(app) => Some(app),
             Err(error) => {
                 findings.push(Finding::wrong("manifest", error.to_string()));
                 None
@@ -147,6 +144,7 @@ impl Doctor {
         });
         let state = self.state_dir.clone().or(config.state_dir.clone()).unwrap_or("data".into());
         let serving = store::serving(&state);
+        findings.extend(app.as_ref().map(|app| satisfied(app, serving.is_some())));
         files::look(&state, &mut findings);
         store::look(&state, serving.as_ref(), &mut findings);
         findings.push(system::descriptors());
@@ -177,8 +175,12 @@ impl Doctor {
     }
 }
 
-/// Whether this host offers what the components need: what `vwp check` says in full.
-fn satisfied(app: &App) -> Finding {
+/// Whether this host offers what the components need: what `vwp check` says in full. That takes
+/// compiling them, so beside a process that serves, which has done it, nothing is compiled.
+fn satisfied(app: &App, is_serving: bool) -> Finding {
+    if is_serving {
+        return Finding::ok("manifest", "it can be read, and a process serves what it was given");
+    }
     match check::examine(app, &mut drop) {
         Ok(()) => Finding::ok("manifest", format!("{} components have what they need", app.components.len())),
         Err(error) => Finding::wrong("manifest", format!("{error:#}; `vwp check` says more")),

@@ -98,7 +98,7 @@ impl FrozenMachine {
             return Err(error);
         }
         match self.checkpoint()? {
-            Some((position, file, path)) => copy(frames, position, file, &path),
+            Some((position, file, path)) => copy(frames, position, &file, &path),
             None => Ok(()),
         }
     }
@@ -119,12 +119,12 @@ impl FrozenMachine {
 }
 
 /// A checkpoint's file, as it is: it has a digest of its own, and is only there to save time.
-fn copy(frames: &mut Frames<'_>, position: u64, file: File, path: &Path) -> Result<(), BackupError> {
+fn copy(frames: &mut Frames<'_>, position: u64, mut file: &File, path: &Path) -> Result<(), BackupError> {
     frames.frame(Kind::Checkpoint, &position.to_le_bytes())?;
     let mut part = Vec::with_capacity(FRAME_LENGTH);
     loop {
         part.clear();
-        let read = (&file).take(FRAME_LENGTH as u64).read_to_end(&mut part);
+        let read = Read::take(&mut file, FRAME_LENGTH as u64).read_to_end(&mut part);
         if read.map_err(StoreError::io(path, "read"))? == 0 {
             return Ok(());
         }

@@ -90,6 +90,9 @@ pub struct FjallEngine {
     _lock: File,
 }
 
+/// A checkpoint's file, and what is wrong with it.
+type Verified = (PathBuf, Result<(), String>);
+
 /// What the engine's threads and callers share.
 struct Shared {
     index: Index,
@@ -164,7 +167,7 @@ impl FjallEngine {
     }
 
     /// Verifies the checkpoints of all machines; the text says what is wrong with one.
-    pub fn checkpoints(&self) -> Result<Vec<(PathBuf, Result<(), String>)>, StoreError> {
+    pub fn checkpoints(&self) -> Result<Vec<Verified>, StoreError> {
         let mut verified = Vec::new();
         for (name, log) in self.all_machines()? {
             for path in checkpoint::list(&self.machine_dir(&name).join("checkpoints"))? {
