@@ -59,7 +59,9 @@ impl Edge {
             let Some(kept) = hashes(level, nodes - nodes % TILE_WIDTH, nodes % TILE_WIDTH)? else {
                 return Ok(None);
             };
-            kept.into_iter().for_each(|hash| tile.push(hash));
+            for hash in kept {
+                tile.push(hash);
+            }
             if tile.size() != nodes % TILE_WIDTH {
                 return Ok(None);
             }

@@ -32,7 +32,7 @@ pub enum ProofError {
 impl Plan {
     /// For the root of a tree of this size; for none, [`hash::empty_root`] is it.
     pub fn root(size: u64) -> Option<Self> {
-        (size > 0).then(|| Self::of(vec![0..size]))
+        (size > 0).then(|| Self::of(std::iter::once(0..size).collect()))
     }
 
     /// For the proof that the leaf at an index is in the tree of a size (section 2.1.3.1).

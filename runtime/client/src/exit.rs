@@ -16,11 +16,6 @@ pub const UNKNOWN: u8 = 5;
 /// An audit found that a log, or a state, is not what it has to be.
 pub const DIFFERS: u8 = 6;
 
-/// What an audit found.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct Differs(pub String);
-
 /// The statuses, for the end of a help text. Status 2 is clap's.
 pub const HELP: &str = "Exit status:
   0  done
@@ -49,13 +44,15 @@ impl Exit {
     pub fn try_again(text: String) -> Self {
         Self { status: TRY_AGAIN, text }
     }
+
+    /// An audit found a difference.
+    pub fn differs(text: String) -> Self {
+        Self { status: DIFFERS, text }
+    }
 }
 
 /// The exit status that an error of [`crate::run`] deserves.
 pub fn code(error: &anyhow::Error) -> u8 {
-    if error.chain().any(|cause| cause.is::<Differs>()) {
-        return DIFFERS;
-    }
     if let Some(exit) = error.chain().find_map(|cause| cause.downcast_ref::<Exit>()) {
         return exit.status;
     }

@@ -22,9 +22,10 @@ use sha2::{Digest, Sha256};
 use source::{Folder, Online};
 use std::path::{Path, PathBuf};
 use vwp_client::connection::AdministratorArguments;
+use vwp_client::exit::Exit;
+use vwp_client::input;
 use vwp_client::output::OutputArguments;
 use vwp_client::receipt::LogKeyArguments;
-use vwp_client::{exit, input};
 use vwp_tlog::checkpoint::Checkpoint;
 use vwp_tlog::note::{NOTE_LENGTH_MAX, Verifier};
 use vwp_tlog::proof::Head;
@@ -60,7 +61,7 @@ impl Audit {
     /// Audits, and prints what was found. A difference is an error of a kind of its own.
     pub fn run(&self) -> Result<()> {
         self.audit().map_err(|error| match error.downcast::<Differs>() {
-            Ok(Differs(what)) => exit::Differs(what).into(),
+            Ok(Differs(what)) => Exit::differs(what).into(),
             Err(error) => error,
         })
     }
@@ -74,7 +75,7 @@ impl Audit {
             if self.log.is_none() || self.checkpoint.is_some() { self.keys.verifiers()? } else { Vec::new() };
         let before = self.kept(&known)?;
         let mut found = match &self.log {
-            Some(folder) => self.offline(folder, &mut replay, before.as_ref())?,
+            Some(folder) => Self::offline(folder, &mut replay, before.as_ref())?,
             None => self.online(&known, &mut replay, before.as_ref())?,
         };
         found["component"] = json!(format!("sha256:{}", hex(&Sha256::digest(&bytes))));
@@ -109,7 +110,7 @@ impl Audit {
         Ok(found)
     }
 
-    fn offline(&self, folder: &Path, replay: &mut Replay, before: Option<&Checkpoint>) -> Result<Value> {
+    fn offline(folder: &Path, replay: &mut Replay, before: Option<&Checkpoint>) -> Result<Value> {
         let mut source = Folder::open(folder)?;
         let size = source.size();
         if let Some(before) = before {
@@ -144,7 +145,7 @@ fn summary(replay: &mut Replay) -> Result<Value> {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 /// A line that says how far the audit is, on a terminal.

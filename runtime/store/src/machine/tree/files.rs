@@ -39,7 +39,7 @@ impl Files {
 
     /// The edge of the tree that the mark is of; the empty one if the files do not lead there.
     pub(super) fn edge(&self, marked: Head) -> Result<Edge, StoreError> {
-        let has_leaves = marked.size % TILE_WIDTH == 0 && self.leaves.count()? >= marked.size;
+        let has_leaves = marked.size.is_multiple_of(TILE_WIDTH) && self.leaves.count()? >= marked.size;
         let hashes = |level, start, count| match (level, count) {
             (0, _) => Ok(Some(Vec::new())),
             (level, count) => {
@@ -90,8 +90,8 @@ impl Files {
 
     /// Makes everything that was written durable.
     pub(super) fn sync(&self) -> Result<(), StoreError> {
-        let all = std::iter::once(&self.leaves).chain(&self.levels);
-        all.map(|kept| kept.file.sync_data().map_err(StoreError::io(&kept.path, "sync"))).collect()
+        let mut all = std::iter::once(&self.leaves).chain(&self.levels);
+        all.try_for_each(|kept| kept.file.sync_data().map_err(StoreError::io(&kept.path, "sync")))
     }
 
     fn level(&self, level: u8) -> Option<&Kept> {
