@@ -7,9 +7,6 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
-/// The component that our runtime does without.
-const STORAGE: &str = "storage";
-
 /// Links the program statically and lays it and the application out in a folder, which is then
 /// all that a container needs: `vwp`, and `app` with the manifest and the components.
 pub(crate) fn lay_out(project: &Project, folder: &Path) -> Result<()> {
@@ -25,8 +22,11 @@ pub(crate) fn lay_out(project: &Project, folder: &Path) -> Result<()> {
     copy(&project.root.join("spin.toml"), &app.join("spin.toml"))?;
     // The flag is for the program alone: its libraries are those of the build.
     let link = "rustc --release -p vwp-runtime --bin vwp -- -C target-feature=+crt-static";
-    Steps::new(1).run("the program, linked statically", project.cargo(link))?;
-    copy(&project.runtime(), &folder.join("vwp"))
+    let mut steps = Steps::new(2);
+    steps.run("the program, linked statically", project.cargo(link))?;
+    copy(&project.runtime(), &folder.join("vwp"))?;
+    // Cargo puts both in one place, where everybody else expects the one of the build.
+    steps.run("the program, as it was", project.cargo("build --release -p vwp-runtime --bin vwp"))
 }
 
 /// The binary of each component, as our runtime chooses it: what stands under `tool.vwp` comes
@@ -40,9 +40,7 @@ fn sources(manifest: &str) -> BTreeMap<String, String> {
             component = name.map(str::to_owned);
         }
         let source = line.strip_prefix("source = \"").and_then(|rest| rest.strip_suffix('"'));
-        if let (Some(component), Some(source)) = (&component, source)
-            && component != STORAGE
-        {
+        if let (Some(component), Some(source)) = (&component, source) {
             sources.insert(component.clone(), source.to_owned());
         }
     }
@@ -63,7 +61,7 @@ mod tests {
     fn a_component_is_taken_as_our_runtime_takes_it() {
         let manifest = "[component.a]\nsource = \"a.wasm\"\n[component.a.build]\ncommand = \"b\"\n\
                         [component.a.tool.vwp]\nsource = \"wide/a.wasm\"\n[component.b]\nsource = \"b.wasm\"\n\
-                        [component.storage]\nsource = \"storage.wasm\"\n[variables]\nsource = \"no.wasm\"\n";
+                        [variables]\nsource = \"no.wasm\"\n";
         let expected = [("a", "wide/a.wasm"), ("b", "b.wasm")];
         let expected = expected.map(|(name, source)| (name.to_owned(), source.to_owned()));
         assert_eq!(sources(manifest), expected.into());

@@ -4,10 +4,12 @@ use super::{Account, Event, Naive};
 use sha2::{Digest, Sha256};
 use vwp_ledger::codec::{Flags, HoldState, Kind, Outcome, Rule, Transfer};
 
-/// A number with a sign, wide enough for every sum here, as the amounts of the streams that
-/// succeed stay far below 2^127; what is larger is refused before it is counted.
-fn signed(amount: u128) -> i128 {
-    i128::try_from(amount).unwrap_or(i128::MAX)
+/// A sum of any size: how often it exceeds 128 bits, and what is left then.
+fn sum(parts: &[u128]) -> (u32, u128) {
+    parts.iter().fold((0, 0), |(over, sum): (u32, u128), part| {
+        let (sum, exceeds) = sum.overflowing_add(*part);
+        (over + u32::from(exceeds), sum)
+    })
 }
 
 impl Naive {
@@ -150,18 +152,18 @@ impl Naive {
         let ((debited, credited), (debits_held, credits_held)) = (self.posted(id), self.held(id));
         let (own, held, other) =
             if debits { (debited, debits_held, credited) } else { (credited, credits_held, debited) };
-        let fits = own.checked_add(held).and_then(|sum| sum.checked_add(amount)).is_some();
-        let after = signed(own).saturating_add(signed(held)).saturating_add(signed(amount));
+        let (fits, setting) = (sum(&[own, held, amount]).0 == 0, &account.setting);
         let normal = debits == account.debit_normal;
         let allowed = if normal {
             let maximum = match self.assets[&account.asset].0.cap {
                 cap if account.issuance => cap.unwrap_or(u128::MAX),
-                _ => account.setting.maximum,
+                _ => setting.maximum,
             };
-            maximum == u128::MAX || after - signed(other) <= signed(maximum)
+            maximum == u128::MAX || sum(&[own, held, amount]) <= sum(&[other, maximum])
         } else {
-            let floor = signed(account.setting.minimum) - signed(account.setting.overdraft);
-            signed(other).saturating_sub(after) >= floor
+            // A line that 128 bits cannot express is one to their end.
+            let line = other.saturating_add(setting.overdraft);
+            sum(&[own, held, amount, setting.minimum]) <= (0, line)
         };
         match (normal, fits, allowed) {
             (_, true, true) => Ok(()),
