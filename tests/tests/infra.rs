@@ -161,6 +161,13 @@ fn what_goes_into_a_container_runs_in_an_empty_root_as_nobody() {
     // Names that only this root knows.
     std::fs::create_dir_all(root.join("etc")).expect("a folder");
     std::fs::write(root.join("etc/hosts"), "127.0.0.1 port.internal\n").expect("written");
+    // Devices that every container is given (OCI runtime specification, default devices).
+    std::fs::create_dir(root.join("dev")).expect("a folder");
+    for (name, minor) in [("random", "8"), ("urandom", "9")] {
+        let mut device = Command::new("mknod");
+        let _ =
+            tools::run(device.args(["-m", "0666"]).arg(root.join("dev").join(name)).args(["c", "1", minor]));
+    }
     std::fs::create_dir(root.join("data")).expect("a folder");
     std::os::unix::fs::chown(root.join("data"), Some(65532), Some(65532)).expect("given away");
     for folder in [scratch.path(), &root] {
