@@ -11,6 +11,8 @@ use vwp_ledger::codec::{self, Asset, AssetKind, Opening, Outcome, Text, Transfer
 const ASSET: u128 = 1;
 const ISSUANCE: u128 = 2;
 const BATCH: u64 = 8190;
+/// The same, to step by.
+const STEP: usize = 8190;
 
 fn main() {
     let mut numbers = std::env::args().skip(1).filter_map(|argument| argument.parse().ok());
@@ -79,7 +81,7 @@ impl Run {
 
     /// Gives every account enough.
     fn fill(&mut self) {
-        for first in (0..self.accounts).step_by(8190) {
+        for first in (0..self.accounts).step_by(STEP) {
             let numbers = first..self.accounts.min(first + BATCH);
             let issues: Vec<_> =
                 numbers.map(|number| self.transfer(ISSUANCE, account(number), 1_000_000_000)).collect();
@@ -97,8 +99,8 @@ impl Run {
     /// Transfers between pairs of accounts, and how many per second.
     fn measure(&mut self, name: &str, count: u64, pair: impl Fn(&mut Self, u64) -> (u64, u64)) {
         let (mut took, mut slowest) = (Duration::ZERO, Duration::ZERO);
-        for first in (0..count).step_by(8190) {
-            let transfers: Vec<_> = (first..first + BATCH)
+        for first in (0..count).step_by(STEP) {
+            let transfers: Vec<_> = (first..count.min(first + BATCH))
                 .map(|number| {
                     let (from, to) = pair(self, number);
                     let to = if to == from { (to + 1) % self.accounts } else { to };

@@ -18,9 +18,10 @@ fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let (mut count, mut from) = (1_000_000_u64, 0_u64);
     for pair in arguments.chunks(2) {
-        match pair {
-            [name, value] if name == "--seeds" => count = value.parse().unwrap_or(count),
-            [name, value] if name == "--from" => from = value.parse().unwrap_or(from),
+        let number = pair.last().and_then(|value| value.parse().ok());
+        match (pair, number) {
+            ([name, _], Some(number)) if name == "--seeds" => count = number,
+            ([name, _], Some(number)) if name == "--from" => from = number,
             _ => {
                 eprintln!("usage: simulate [--seeds COUNT] [--from SEED]");
                 return ExitCode::from(2);

@@ -109,9 +109,7 @@ impl State {
         if credit.since() == SNAPSHOT_ENTRIES {
             self.note(transfer.credit);
         }
-        if let Some(detail) = transfer.detail()
-            && self.details[detail].effective_day != 0
-        {
+        if self.is_dated_back(&transfer) {
             for account in [transfer.debit, transfer.credit] {
                 self.date_back(account, number);
             }
@@ -128,6 +126,12 @@ impl State {
         let account = &mut self.accounts[account];
         account.snapshot = snapshot;
         account.opened = account.opened.with_rest(0);
+    }
+
+    /// Whether it counts from an earlier day than the log's.
+    pub(crate) fn is_dated_back(&self, transfer: &TransferRow) -> bool {
+        let day = transfer.detail().map_or(0, |detail| self.details[detail].effective_day);
+        day != 0 && u64::from(day) < day_of(transfer.time())
     }
 
     fn date_back(&mut self, account: u32, transfer: u32) {

@@ -31,7 +31,8 @@
 //! *Postings from n accounts to m* are a chain of transfers that the caller decomposes them
 //! into, such that every account is only debited or only credited on the way. An account's
 //! room then shrinks step by step, so the limits hold on the way exactly if they hold at the
-//! end; the order of the chain does not matter.
+//! end; the order of the chain does not matter. A chain has at most [`codec::CHAIN_ITEMS_MAX`]
+//! items, and velocity rules count each of them.
 //!
 //! The crate is free of std, because std imports WASI: `component/` makes the component
 //! of it, and nothing else.

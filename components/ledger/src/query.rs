@@ -1,10 +1,10 @@
 //! Reading the state.
 
-use crate::apply::{Now, applies, used};
+use crate::apply::{applies, used};
 use crate::codec::{
     self, AccountFlags, AccountView, AssetTotals, AssetView, BalanceView, EntryView, HistoryQuery,
-    HistoryView, ITEM_LENGTH, Moment, Order, PlaceView, Query, RulesView, Totals, TransferView, UseView,
-    VelocityView, encode_view,
+    HistoryView, ITEM_LENGTH, Moment, Order, PlaceView, Query, RulesView, TOTALS_ACCOUNTS_MAX, Totals,
+    TransferView, UseView, VelocityView, encode_view,
 };
 use crate::history::{Point, day_of};
 use crate::rows::{AccountRow, AssetRow, Detail, TransferRow};
@@ -35,7 +35,7 @@ impl State {
             Query::Account(id) => encode_view(self.account_view(id).as_ref()),
             Query::Transfer(id) => encode_view(self.transfer_view(id).as_ref()),
             Query::Totals => encode_view(Some(&self.totals())),
-            Query::AssetTotals(id) => encode_view(self.asset_totals(id).as_ref()),
+            Query::AssetTotals { asset, start } => encode_view(self.asset_totals(asset, start).as_ref()),
             Query::Balance(id, moment) => encode_view(self.balance(id, moment).as_ref()),
             Query::History(query) => encode_view(self.history(&query).as_ref()),
             Query::Rules => {
@@ -49,8 +49,7 @@ impl State {
 
     /// What a batch would be answered at the time of the last command.
     fn dry_run(&mut self, openings: &[[u8; ITEM_LENGTH]], transfers: &[[u8; ITEM_LENGTH]]) -> Vec<u8> {
-        let has_room = self.has_room(openings.len() + transfers.len());
-        let now = Now { position: self.position.saturating_add(1), time: self.time, has_room };
+        let now = self.now(self.position.saturating_add(1), openings.len() + transfers.len());
         let savepoint = self.savepoint();
         let reply = self.batch(now, openings, transfers);
         self.take_back(savepoint);
@@ -123,10 +122,14 @@ impl State {
         }
     }
 
-    fn asset_totals(&self, id: u128) -> Option<AssetTotals> {
+    fn asset_totals(&self, id: u128, start: u32) -> Option<AssetTotals> {
         let row = self.assets.find(id)?;
-        let mut totals = AssetTotals { supply: self.supply(&self.assets[row]), ..AssetTotals::default() };
-        for account in self.accounts.iter().filter(|account| account.asset == row) {
+        let end = start.saturating_add(TOTALS_ACCOUNTS_MAX).min(self.accounts.len());
+        let next = (end < self.accounts.len()).then_some(end);
+        let supply = self.supply(&self.assets[row]);
+        let mut totals = AssetTotals { supply, next, ..AssetTotals::default() };
+        let accounts = (start..end).map(|number| &self.accounts[number]);
+        for account in accounts.filter(|account| account.asset == row) {
             let extra = self.extra(account);
             totals.accounts = totals.accounts.saturating_add(1);
             totals.debits.add(account.debits);

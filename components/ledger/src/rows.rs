@@ -316,11 +316,12 @@ pub(crate) mod cost {
 
     const INDEX: u64 = 22;
     pub(crate) const ASSET: u64 = 400 + INDEX;
-    pub(crate) const ACCOUNT: u64 = 80 + INDEX;
+    /// With what is kept of it while it is restored, as of the next two.
+    pub(crate) const ACCOUNT: u64 = 80 + INDEX + 32;
     pub(crate) const TRANSFER: u64 = 64 + INDEX;
-    pub(crate) const EXTRA: u64 = size_of::<Extra>() as u64;
+    pub(crate) const EXTRA: u64 = 2 * size_of::<Extra>() as u64;
     /// With the hold's place among those that expire.
-    pub(crate) const DETAIL: u64 = size_of::<Detail>() as u64 + 40;
+    pub(crate) const DETAIL: u64 = 2 * size_of::<Detail>() as u64 + 40;
     pub(crate) const LOCK: u64 = 32;
     pub(crate) const SNAPSHOT: u64 = size_of::<Snapshot>() as u64;
     pub(crate) const BACKDATED: u64 = size_of::<Backdated>() as u64;

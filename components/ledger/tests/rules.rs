@@ -529,6 +529,64 @@ fn balances_are_known_at_any_position_time_and_effective_day() {
 }
 
 #[test]
+fn what_was_taken_back_leaves_no_trace_in_what_an_account_held_before() {
+    // More entries than an account's sums are noted after, and both are taken back across that.
+    let chain = |first: u128| -> Vec<Transfer> {
+        let linked = |n| Transfer { flags: Flags::LINKED, ..transfer(first + n, ISSUANCE, 1, 1) };
+        (0..20).map(linked).collect()
+    };
+    let story = |dry: bool| {
+        let mut book = Book::new(None);
+        for at in 0..250 {
+            book.created(transfer(1000 + at, ISSUANCE, 1, 2));
+        }
+        let refused = [chain(2000), vec![transfer(2020, 3, 1, 1)]].concat();
+        assert_eq!(book.outcomes(&refused).last(), Some(&Outcome::ExceedsBalance));
+        if dry {
+            let good = [chain(2100), vec![transfer(2120, ISSUANCE, 1, 1)]].concat();
+            let answered = answers(dry_run(&book.ledger, &[], &good));
+            assert!(answered.iter().all(|answer| answer.outcome == Outcome::Created));
+        }
+        for at in 0..600 {
+            book.created(transfer(3000 + at, ISSUANCE, 1, 3));
+        }
+        book
+    };
+    let (book, other) = (story(true), story(false));
+    let restored = restore(&checkpoint(&book.ledger, 4096), &[1000]).unwrap();
+    for ledger in [&book.ledger, &other.ledger, &restored] {
+        assert_eq!(query_totals(ledger), query_totals(&book.ledger));
+        for position in 2..=book.position {
+            let (first, second) = (position.min(252) - 2, position.saturating_sub(253));
+            let held = query_balance(ledger, 1, Moment::Position(position)).unwrap();
+            assert_eq!(held.credits, u128::from(50 + 2 * first + 3 * second), "after {position}");
+        }
+        let entries = query_history(ledger, HistoryQuery::newest(1, 1000)).unwrap().entries;
+        assert_eq!(entries, query_history(&book.ledger, HistoryQuery::newest(1, 1000)).unwrap().entries);
+        assert_eq!(entries.len(), 851);
+    }
+}
+
+#[test]
+fn no_id_is_zero() {
+    let mut book = Book::new(None);
+    let nobody = [transfer(0, 1, 2, 1), transfer(7, 0, 2, 1), transfer(7, 1, 0, 1)];
+    for nobody in nobody {
+        assert_eq!(book.outcome(nobody), Outcome::Malformed);
+    }
+    assert_eq!(book.outcome(Transfer::following(Kind::Void, 7, 0, 0)), Outcome::Malformed);
+}
+
+#[test]
+fn a_name_does_not_take_an_account_out_of_the_class_that_it_was_put_into() {
+    let mut book = Book::new(None);
+    book.created(transfer(10, 1, 9, 5));
+    assert_eq!(book.set(Setting { class: 4, ..Setting::new(11, 9) }), Outcome::Created);
+    book.send(encode_batch(&[opening(9, GOLD)], &[]).unwrap());
+    assert_eq!(query_account(&book.ledger, 9).unwrap().class, 4);
+}
+
+#[test]
 fn a_ledger_without_room_creates_nothing_and_says_so() {
     let mut ledger = Ledger::with_memory_max(20_000);
     let mut outcomes = Vec::new();

@@ -4,14 +4,14 @@ use super::limits::Side;
 use super::transfer::check_effective;
 use super::{Item, Now};
 use crate::codec::{HoldState, Kind, Outcome, Transfer};
-use crate::rows::{Detail, NEVER, NONE, TransferRow};
+use crate::rows::{Detail, NONE, TransferRow};
 use crate::state::State;
 use sha2::{Digest, Sha256};
 
 impl State {
     /// Moves what a hold holds, or a part, and releases the rest.
     pub(super) fn post(&mut self, now: Now, item: Item, transfer: &Transfer) -> Result<u128, Outcome> {
-        let (hold, detail) = self.open_hold(now, transfer.debit)?;
+        let (hold, detail) = self.open_hold(transfer.debit)?;
         let Detail { amount: whole, lock, .. } = self.details[detail];
         let amount = if transfer.amount == 0 { whole } else { transfer.amount };
         if amount > whole {
@@ -34,7 +34,7 @@ impl State {
     /// Releases what a hold holds. A locked one too: who may give up a hold before its time
     /// is for the caller to know.
     pub(super) fn void(&mut self, now: Now, item: Item, transfer: &Transfer) -> Result<u128, Outcome> {
-        let (hold, detail) = self.open_hold(now, transfer.debit)?;
+        let (hold, detail) = self.open_hold(transfer.debit)?;
         let amount = self.details[detail].amount;
         let TransferRow { debit, credit, .. } = self.transfers[hold];
         self.release(hold, detail, HoldState::Voided, self.transfers.len());
@@ -87,17 +87,15 @@ impl State {
     }
 
     /// A hold that is open, and its detail.
-    fn open_hold(&self, now: Now, id: u128) -> Result<(u32, u32), Outcome> {
+    fn open_hold(&self, id: u128) -> Result<(u32, u32), Outcome> {
         let hold = self.transfers.find(id).ok_or(Outcome::UnknownTransfer)?;
         let detail = self.transfers[hold].detail().ok_or(Outcome::NotPending)?;
-        let Detail { hold: state, deadline, .. } = self.details[detail];
-        match state {
+        match self.details[detail].hold {
             None => Err(Outcome::NotPending),
             Some(HoldState::Posted) => Err(Outcome::AlreadyPosted),
             Some(HoldState::Voided) => Err(Outcome::AlreadyVoided),
             Some(HoldState::Expired) => Err(Outcome::Expired),
             // What is due by the command's time was released before its first item.
-            Some(HoldState::Open) if deadline != NEVER && deadline <= now.time => Err(Outcome::Expired),
             Some(HoldState::Open) => Ok((hold, detail)),
         }
     }

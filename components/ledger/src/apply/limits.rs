@@ -85,8 +85,6 @@ impl State {
                 (extra.maximum, Outcome::ExceedsMaximum)
             };
             let limit = other.saturating_add(maximum).saturating_sub(taken);
-            // Without a maximum only the width bounds it.
-            let limit = if maximum == u128::MAX { u128::MAX } else { limit };
             return Room { limit, width, reason, grows: true };
         }
         let reason = match (extra.overdraft, extra.minimum) {

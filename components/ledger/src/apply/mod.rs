@@ -22,7 +22,7 @@ mod setting;
 mod transfer;
 mod velocity;
 
-pub(crate) use velocity::{applies, used};
+pub(crate) use velocity::{applies, part_of, used};
 
 use crate::codec::{self, Answer, Command, ITEM_LENGTH, Kind, Outcome, Transfer, Writer};
 use crate::hash;
@@ -92,7 +92,6 @@ impl State {
         self.position = position;
         self.time = time;
         self.expire(time);
-        let mut now = Now { position, time, has_room: false };
         let command = match codec::decode_command(command) {
             Ok(command) => command,
             Err(reason) => return codec::encode_malformed(reason),
@@ -101,19 +100,22 @@ impl State {
             Command::CreateTransfers { openings, transfers } => openings.len() + transfers.len(),
             _ => 1,
         };
-        now.has_room = position <= POSITION_MAX && self.has_room(items);
-        if let Command::CreateTransfers { openings, transfers } = command {
-            return self.batch(now, openings, transfers);
-        }
+        let now = self.now(position, items);
         let answer = match &command {
+            Command::CreateTransfers { openings, transfers } => return self.batch(now, openings, transfers),
+            Command::Tick => return codec::reply_header(0, 0).0,
             Command::CreateAsset(asset) => self.create_asset(now, asset),
             Command::SetAccount(setting) => self.set_account(now, setting),
             Command::SetRules(rules) => self.set_rules(now, rules),
-            Command::CreateTransfers { .. } | Command::Tick => return codec::reply_header(0, 0).0,
         };
         let mut reply = codec::reply_header(0, 1);
         answer.write(&mut reply);
         reply.0
+    }
+
+    /// The moment of a command with this many items, at the log's time.
+    pub(crate) fn now(&self, position: u64, items: usize) -> Now {
+        Now { position, time: self.time, has_room: position <= POSITION_MAX && self.has_room(items) }
     }
 
     /// Opens accounts and makes transfers.
@@ -159,15 +161,18 @@ impl State {
         };
         let mut loaded = 0;
         if self.transfers.len() >= WARMED_ROWS_MIN {
-            for [id, ..] in items.iter().map(ids) {
+            for [id, origin, credit] in items.iter().map(ids) {
                 loaded ^= self.transfers.touch_slot(id);
+                // What follows another transfer names that one, and no account to credit.
+                loaded ^= if credit == 0 { self.transfers.touch_row(origin) } else { 0 };
             }
         }
         if self.accounts.len() >= WARMED_ROWS_MIN {
-            for [_, debit, credit] in items.iter().map(ids) {
+            let named = || items.iter().map(ids).filter(|[_, _, credit]| *credit != 0);
+            for [_, debit, credit] in named() {
                 loaded ^= self.accounts.touch_slot(debit) ^ self.accounts.touch_slot(credit);
             }
-            for [_, debit, credit] in items.iter().map(ids) {
+            for [_, debit, credit] in named() {
                 loaded ^= self.accounts.touch_row(debit) ^ self.accounts.touch_row(credit);
             }
         }

@@ -32,7 +32,10 @@ impl State {
         let account = self.account_mut(row);
         account.opened = now.place(item).with_rest(account.opened.rest());
         account.owner = owner;
-        account.class = opening.class;
+        // One that was set already is who may set it.
+        if account.class == 0 {
+            account.class = opening.class;
+        }
         account.flags = account.flags.with(AccountFlags::NAMED);
         now.answer(Outcome::Created)
     }

@@ -23,7 +23,7 @@ pub(crate) fn applies(rule: &Rule, account: &AccountRow, asset: u128) -> bool {
 }
 
 /// The part of a window that a time falls into, counted from the Unix epoch.
-fn part_of(window_s: u32, time_ms: u64) -> u64 {
+pub(crate) fn part_of(window_s: u32, time_ms: u64) -> u64 {
     let length_ms = (u64::from(window_s) * 1000).div_ceil(SLOTS as u64 - 1);
     time_ms / length_ms
 }

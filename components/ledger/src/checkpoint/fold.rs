@@ -79,9 +79,9 @@ impl Restoration {
         if (detail.effective_day != 0 && !row.kind().moves()) || state.amount(row) == 0 {
             return Err(RestoreError::Row);
         }
-        // A dated entry is listed in the accounts' extra rows.
+        // An entry that is dated back is listed in the accounts' extra rows.
         let listed = debit.extra < state.extras.len() && credit.extra < state.extras.len();
-        if (detail.effective_day != 0 || is_hold) && !listed {
+        if (state.is_dated_back(row) || is_hold) && !listed {
             return Err(RestoreError::Reference);
         }
         let moved = state.moved(row);
@@ -93,7 +93,7 @@ impl Restoration {
     fn hold(&mut self, row: &TransferRow, amount: u128) -> Result<(), RestoreError> {
         let state = &mut self.state;
         let number = state.transfers.len();
-        let expected = row.detail().and_then(|detail| self.details.get(detail as usize));
+        let expected = row.detail().and_then(|detail| self.details.get(detail));
         let Some(&Detail { deadline, hold: Some(hold), .. }) = expected else {
             return Err(RestoreError::Reference);
         };
@@ -134,14 +134,16 @@ impl Restoration {
         if row.kind().returns() {
             let returned = first.returned.checked_add(amount).ok_or(RestoreError::Sums)?;
             let returns = before.kind().moves() && !before.kind().returns();
-            if !opposite || !returns || first.reversed || returned > first.amount {
+            let whole = row.kind() != Kind::Reverse || amount == first.amount;
+            if !opposite || !returns || first.reversed || returned > first.amount || !whole {
                 return Err(RestoreError::Sums);
             }
             first.returned = returned;
             first.reversed = row.kind() == Kind::Reverse;
             return Ok(());
         }
-        if !same || first.hold != Some(HoldState::Open) || amount > first.amount {
+        let whole = row.kind() != Kind::Void || amount == first.amount;
+        if !same || first.hold != Some(HoldState::Open) || amount > first.amount || !whole {
             return Err(RestoreError::Sums);
         }
         let state_after = if row.kind() == Kind::Post { HoldState::Posted } else { HoldState::Voided };

@@ -4,9 +4,11 @@ use super::RestoreError;
 use super::rows::{
     Counts, Section, read_account, read_asset, read_detail, read_extra, read_header, read_ring, read_transfer,
 };
+use crate::apply::part_of;
 use crate::codec::{AccountFlags, RULE_LENGTH, Reader, Rule, WINDOW_S_MAX, rules_digest};
 use crate::rows::{AccountRow, Detail, Extra, NONE, PLAIN, Ring, TransferRow};
 use crate::state::State;
+use crate::table::Rows;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -18,18 +20,18 @@ pub(crate) struct Restoration {
     partial: Vec<u8>,
     counts: Option<Counts>,
     /// Per account, the debits and credits that it must come to.
-    pub(super) accounts: Vec<(u128, u128)>,
+    pub(super) accounts: Rows<(u128, u128)>,
     /// Per extra row, what it must come to.
-    pub(super) extras: Vec<Extra>,
+    pub(super) extras: Rows<Extra>,
     /// Per detail row, what it must come to.
-    pub(super) details: Vec<Detail>,
+    pub(super) details: Rows<Detail>,
 }
 
 impl Restoration {
     pub(super) fn new(memory_max: u64) -> Self {
         let state = State { memory_max, ..State::default() };
-        let (partial, accounts, extras, details) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-        Self { state, partial, counts: None, accounts, extras, details }
+        let (accounts, extras, details) = (Rows::default(), Rows::default(), Rows::default());
+        Self { state, partial: Vec::new(), counts: None, accounts, extras, details }
     }
 
     pub(super) fn take(&mut self, mut part: &[u8]) -> Result<(), RestoreError> {
@@ -170,7 +172,10 @@ impl Restoration {
         if extra >= self.state.extras.len() || self.state.ring(account, ring.window_s).is_some() {
             return Err(RestoreError::Reference);
         }
-        if ring.window_s == 0 || ring.window_s > WINDOW_S_MAX || ring.part > self.state.time {
+        if ring.window_s == 0
+            || ring.window_s > WINDOW_S_MAX
+            || ring.part > part_of(ring.window_s, self.state.time)
+        {
             return Err(RestoreError::Row);
         }
         let number = self.state.rings.len();
@@ -192,7 +197,7 @@ impl Restoration {
         if state.assets.iter().any(|asset| asset.issuance == NONE) {
             return Err(RestoreError::Reference);
         }
-        for ((number, account), expected) in (0..).zip(state.accounts.iter()).zip(&self.accounts) {
+        for ((number, account), expected) in (0..).zip(state.accounts.iter()).zip(self.accounts.iter()) {
             if (account.debits, account.credits) != *expected {
                 return Err(RestoreError::Sums);
             }
@@ -200,14 +205,20 @@ impl Restoration {
             if account.extra != NONE && !state.extras.get(account.extra).is_some_and(is_its_own) {
                 return Err(RestoreError::Reference);
             }
+            let extra = state.extra(account);
+            let fits = account.debits.checked_add(extra.debits_pending).is_some()
+                && account.credits.checked_add(extra.credits_pending).is_some();
+            if !fits {
+                return Err(RestoreError::Sums);
+            }
         }
-        for (extra, expected) in state.extras.iter().zip(&self.extras) {
+        for (extra, expected) in state.extras.iter().zip(self.extras.iter()) {
             let (backdated, rings) = (PLAIN.backdated, PLAIN.rings);
             if (Extra { backdated, rings, ..*extra }) != *expected {
                 return Err(RestoreError::Sums);
             }
         }
-        if state.details.iter().ne(&self.details) {
+        if state.details.iter().ne(self.details.iter()) {
             return Err(RestoreError::Sums);
         }
         self.check_details()?;
@@ -222,7 +233,7 @@ impl Restoration {
             state.transfers.get(detail.transfer).and_then(TransferRow::detail) == Some(number)
         };
         let locks = self.details.iter().map(|detail| detail.lock).filter(|&lock| lock != NONE);
-        let all_belong = (0..).zip(&self.details).all(is_its_own) && locks.eq(0..state.locks.len());
+        let all_belong = (0..).zip(self.details.iter()).all(is_its_own) && locks.eq(0..state.locks.len());
         if all_belong { Ok(()) } else { Err(RestoreError::Reference) }
     }
 }

@@ -78,7 +78,7 @@ impl Opening {
         let (class, flags) = (reader.u16()?, AccountFlags(reader.u16()?));
         reader.zeros::<4>()?;
         reader.end()?;
-        if owner.is_empty() || !AccountFlags::DEBIT_NORMAL.contains(flags) {
+        if account == 0 || owner.is_empty() || !AccountFlags::DEBIT_NORMAL.contains(flags) {
             return Err(Malformed::Field);
         }
         Ok(Self { account, asset, owner, class, flags })
@@ -127,7 +127,7 @@ impl Setting {
         let (frozen, closed, class) = (reader.bool()?, reader.bool()?, reader.u16()?);
         reader.zeros::<44>()?;
         reader.end()?;
-        if (minimum != 0 && overdraft != 0) || minimum > maximum {
+        if id == 0 || account == 0 || (minimum != 0 && overdraft != 0) || minimum > maximum {
             return Err(Malformed::Field);
         }
         Ok(Self { id, account, minimum, maximum, overdraft, frozen, closed, class })

@@ -69,7 +69,7 @@ impl Asset {
         let (name, issuer, title) = (reader.text()?, reader.text()?, reader.text()?);
         reader.end()?;
         let asset = Self { id, issuance, cap, scale, kind, name, issuer, title };
-        if scale > SCALE_MAX || name.is_empty() || issuer.is_empty() {
+        if id == 0 || issuance == 0 || scale > SCALE_MAX || name.is_empty() || issuer.is_empty() {
             return Err(Malformed::Field);
         }
         Ok(asset)

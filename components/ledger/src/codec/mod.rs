@@ -69,6 +69,8 @@ pub const RULES_MAX: usize = 64;
 pub const WINDOW_S_MAX: u32 = 366 * 86_400;
 /// The most entries in a page of an account's history.
 pub const PAGE_ENTRIES_MAX: u32 = 1000;
+/// How many accounts a page of an asset's totals looks at.
+pub const TOTALS_ACCOUNTS_MAX: u32 = 10_000;
 /// How far back an effective date may lie, in days.
 pub const BACKDATING_DAYS_MAX: u32 = 92;
 /// The largest scale: how many decimal places an asset's minor unit stands for.

@@ -18,8 +18,14 @@ pub enum Query<'a> {
     Transfer(u128),
     /// How much there is of everything.
     Totals,
-    /// What all accounts of an asset add up to. It looks at every account.
-    AssetTotals(u128),
+    /// What the accounts of an asset add up to, of the [`super::TOTALS_ACCOUNTS_MAX`] accounts of any asset from
+    /// a number on. The sums of all pages are those of all accounts, if no command came between.
+    AssetTotals {
+        /// The asset.
+        asset: u128,
+        /// The number of the first account; zero, or where the page before says.
+        start: u32,
+    },
     /// What was posted on an account up to a moment.
     Balance(u128, Moment),
     /// A page of an account's entries.
@@ -30,7 +36,8 @@ pub enum Query<'a> {
     Velocity(u128),
     /// Where in the log an id comes from, whatever has it.
     Place(u128),
-    /// What a batch would be answered if it came now. Nothing changes. As a query has at
+    /// What a batch would be answered at the time of the last command, as long as no other comes. Nothing
+    /// changes. As a query has at
     /// most 65,536 bytes, the batch has at most 511 items.
     DryRun {
         /// The openings.
@@ -181,7 +188,7 @@ pub fn encode_query(query: Query<'_>) -> Vec<u8> {
         Query::Account(id) => (ACCOUNT, id, none),
         Query::Transfer(id) => (TRANSFER, id, none),
         Query::Totals => (TOTALS, 0, none),
-        Query::AssetTotals(id) => (ASSET_TOTALS, id, none),
+        Query::AssetTotals { asset, start } => (ASSET_TOTALS, asset, Details { at: start.into(), ..none }),
         Query::Balance(id, moment) => (BALANCE, id, Details::of_moment(moment)),
         Query::History(query) => (HISTORY, query.account, Details::of_history(query)),
         Query::Rules => (RULES, 0, none),
@@ -231,7 +238,15 @@ pub fn decode_query(query: &[u8]) -> Result<Query<'_>, Malformed> {
         ACCOUNT => Query::Account(id),
         TRANSFER => Query::Transfer(id),
         TOTALS => Query::Totals,
-        ASSET_TOTALS => Query::AssetTotals(id),
+        ASSET_TOTALS => {
+            let start = u32::try_from(details.at).map_err(|_| Malformed::Field)?;
+            let is_whole = details == Details { at: start.into(), ..Details::default() };
+            return if is_whole {
+                Ok(Query::AssetTotals { asset: id, start })
+            } else {
+                Err(Malformed::Field)
+            };
+        }
         BALANCE => return details.moment().map(|moment| Query::Balance(id, moment)).ok_or(Malformed::Field),
         HISTORY => return details.history(id).map(Query::History).ok_or(Malformed::Field),
         RULES => Query::Rules,

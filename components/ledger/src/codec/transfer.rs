@@ -218,9 +218,10 @@ impl Transfer {
         let flags = Flags::allowed(kind).contains(self.flags);
         let timeout = self.timeout_s == 0 || kind == Kind::Pending;
         let effective = self.effective_day == 0 || kind.moves();
-        let credit = self.credit == 0 || !kind.follows();
+        // No id is zero, so that zero says that there is none.
+        let named = self.id != 0 && self.debit != 0 && (self.credit == 0) == kind.follows();
         let amount = self.amount == 0 || !matches!(kind, Kind::Void | Kind::Reverse);
-        known && flags && timeout && effective && credit && amount
+        known && flags && timeout && effective && named && amount
     }
 
     /// Why it is refused whatever the state is.

@@ -143,7 +143,7 @@ impl Sum {
     }
 }
 
-/// What all accounts of an asset add up to. `debits` equals `credits`, and what the others
+/// What accounts of an asset add up to. Of all of them, `debits` equals `credits`, and what the others
 /// were credited less what they were debited equals the supply.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AssetTotals {
@@ -163,6 +163,8 @@ pub struct AssetTotals {
     pub held_credits: Sum,
     /// What the issuance account owes.
     pub supply: u128,
+    /// The number of the account to go on with, if these are not all.
+    pub next: Option<u32>,
 }
 
 /// What was posted on an account up to a moment.
@@ -432,6 +434,7 @@ impl View for AssetTotals {
 
     fn write(&self, writer: &mut Writer) {
         writer.u64(self.accounts).u128(self.supply);
+        writer.u32(self.next.unwrap_or_default());
         let sums = [self.debits, self.credits, self.debits_pending, self.credits_pending];
         for sum in sums.into_iter().chain([self.held_debits, self.held_credits]) {
             writer.u64(sum.high).u128(sum.low);
@@ -439,11 +442,13 @@ impl View for AssetTotals {
     }
 
     fn read(reader: &mut Reader<'_>, _: u32) -> Result<Self, Malformed> {
-        let (accounts, supply) = (reader.u64()?, reader.u128()?);
+        let (accounts, supply, next) = (reader.u64()?, reader.u128()?, reader.u32()?);
         let mut sum = || Ok(Sum { high: reader.u64()?, low: reader.u128()? });
         Ok(Self {
             accounts,
             supply,
+            // No page begins with the first account but the first page.
+            next: Some(next).filter(|next| *next != 0),
             debits: sum()?,
             credits: sum()?,
             debits_pending: sum()?,

@@ -100,8 +100,12 @@ pub fn query_totals(ledger: &Ledger) -> Totals {
     codec::decode_totals(&ask(ledger, Query::Totals)).unwrap()
 }
 
-pub fn query_asset_totals(ledger: &Ledger, id: u128) -> Option<AssetTotals> {
-    codec::decode_asset_totals(&ask(ledger, Query::AssetTotals(id))).unwrap()
+/// The first page of it, which is all of it here.
+pub fn query_asset_totals(ledger: &Ledger, asset: u128) -> Option<AssetTotals> {
+    let query = Query::AssetTotals { asset, start: 0 };
+    let totals = codec::decode_asset_totals(&ask(ledger, query)).unwrap();
+    assert!(totals.is_none_or(|totals| totals.next.is_none()));
+    totals
 }
 
 pub fn query_balance(ledger: &Ledger, id: u128, moment: Moment) -> Option<BalanceView> {

@@ -178,7 +178,9 @@ impl Naive {
                 let account =
                     self.accounts.entry(opening.account).or_insert_with(|| Account::new(opening.asset));
                 account.opening = Some(*opening);
-                account.setting.class = opening.class;
+                if account.setting.class == 0 {
+                    account.setting.class = opening.class;
+                }
                 account.debit_normal = debit_normal;
                 (Outcome::Created, false)
             }
