@@ -1,15 +1,16 @@
 //! Signed checkpoints of the ledger's log (C2SP tlog-checkpoint).
 //!
 //! The latest one is a record in the store. Whoever needs a newer one signs it, at most one in
-//! [`INTERVAL_MS`] for all that ask. A checkpoint never contradicts one before it: a new one is
+//! [`INTERVAL_MS`] for all that ask. A checkpoint does not contradict the one before it: a new one is
 //! signed only if the tree is proved to begin with the tree of the one that is stored, and leaves
-//! only after it was stored in that one's place.
+//! only after it was stored in that one's place. A store that is put back as a whole, log and record,
+//! is not noticed here: only who kept a checkpoint can.
 
 use crate::ledger::MACHINE;
 use crate::{Error, log_keys};
 use serde::{Deserialize, Serialize};
 use vwp_core::{Environment, Problem};
-use vwp_storage::kv::{Check, Entry, Outcome, Write};
+use vwp_storage::kv::{Check, Entry, Outcome, Timestamp, Write};
 use vwp_storage::{Kv, Machines, StorageError};
 use vwp_tlog::checkpoint::Checkpoint;
 use vwp_tlog::hash::Hash;
@@ -55,8 +56,10 @@ impl Stored {
         Head { size: self.size, root: self.root }
     }
 
-    fn age_ms(&self, environment: &Environment<'_>) -> u64 {
-        environment.now.saturating_sub(self.signed_at)
+    /// For how long it is still the latest. One of the future is not: a clock has been set back.
+    fn left_ms(&self, now: Timestamp) -> u64 {
+        let is_latest = (self.signed_at..self.signed_at.saturating_add(INTERVAL_MS)).contains(&now);
+        if is_latest { INTERVAL_MS - (now - self.signed_at) } else { 0 }
     }
 }
 
@@ -72,11 +75,11 @@ pub async fn latest<S: Kv + Machines>(store: &S, environment: &Environment<'_>) 
         let entry = store.get(LATEST.as_bytes()).await?;
         if let Some(entry) = &entry {
             let stored = Stored::read(entry)?;
-            if stored.age_ms(environment) < INTERVAL_MS {
+            if stored.left_ms(environment.now) > 0 {
                 return Ok(stored.into());
             }
         }
-        if let Some(signed) = sign(store, environment, entry.as_ref()).await? {
+        if let Some(signed) = sign(store, environment, environment.now, entry.as_ref()).await? {
             return Ok(signed);
         }
     }
@@ -89,7 +92,7 @@ pub async fn covering<S: Kv + Machines>(
     environment: &Environment<'_>,
     position: u64,
 ) -> Result<Signed, Error> {
-    let mut waits = 0;
+    let (mut now, mut waits) = (environment.now, 0);
     for _ in 0..ATTEMPTS_MAX {
         let entry = store.get(LATEST.as_bytes()).await?;
         if let Some(entry) = &entry {
@@ -97,15 +100,17 @@ pub async fn covering<S: Kv + Machines>(
             if stored.size >= position {
                 return Ok(stored.into());
             }
-            let left_ms = INTERVAL_MS.saturating_sub(stored.age_ms(environment));
+            let left_ms = stored.left_ms(now);
             if left_ms > 0 && waits < WAITS_MAX {
                 // All who ask within the interval wait for one signature.
                 waits += 1;
-                wait(store, entry, left_ms).await?;
+                if !wait(store, entry, left_ms).await? {
+                    now = now.saturating_add(left_ms);
+                }
                 continue;
             }
         }
-        match sign(store, environment, entry.as_ref()).await? {
+        match sign(store, environment, now, entry.as_ref()).await? {
             Some(signed) if signed.head.size >= position => return Ok(signed),
             Some(_) => return Err(Problem::unavailable("the log's tree is behind the log").into()),
             None => {}
@@ -114,12 +119,13 @@ pub async fn covering<S: Kv + Machines>(
     Err(Problem::unavailable("the checkpoint is changing too often").into())
 }
 
-/// Waits until the record is another, or this long.
-async fn wait(store: &impl Kv, seen: &Entry, wait_ms: u64) -> Result<(), Error> {
+/// Waits until the record is another, or this long; says whether it is another.
+async fn wait(store: &impl Kv, seen: &Entry, wait_ms: u64) -> Result<bool, Error> {
     let wait_ms = u32::try_from(wait_ms).unwrap_or(u32::MAX);
     match store.changes(LATEST.as_bytes(), seen.version, 1, wait_ms).await {
-        // The store no longer has what came after: then there is nothing to wait for.
-        Ok(_) | Err(StorageError::Invalid(_)) => Ok(()),
+        Ok(changes) => Ok(!changes.is_empty()),
+        // The store no longer has what came after, so much has.
+        Err(StorageError::Invalid(_)) => Ok(true),
         Err(error) => Err(error.into()),
     }
 }
@@ -128,6 +134,7 @@ async fn wait(store: &impl Kv, seen: &Entry, wait_ms: u64) -> Result<(), Error> 
 async fn sign<S: Kv + Machines>(
     store: &S,
     environment: &Environment<'_>,
+    now: Timestamp,
     entry: Option<&Entry>,
 ) -> Result<Option<Signed>, Error> {
     let key = log_keys::active(store, environment).await?;
@@ -142,7 +149,7 @@ async fn sign<S: Kv + Machines>(
     let checkpoint = Checkpoint { origin: log_keys::origin(environment), head };
     let note = checkpoint.sign(&key.key).map_err(|_| Problem::internal())?;
     let Head { size, root } = head;
-    let stored = Stored { size, root, note, kid: key.kid, signed_at: environment.now };
+    let stored = Stored { size, root, note, kid: key.kid, signed_at: now };
     let value = serde_json::to_vec(&stored).map_err(|_| Problem::internal())?;
     let check = Check::unchanged(LATEST, entry);
     match store.commit(&[check], &[Write::put(LATEST, value)]).await? {
@@ -152,7 +159,7 @@ async fn sign<S: Kv + Machines>(
 }
 
 /// Refuses to sign a tree that does not begin with the one that was signed: the log would have
-/// told two stories. Only a store that lost data, or was put back, can bring this about.
+/// told two stories. Only a log that lost data, or was put back without the record, can bring this about.
 async fn require_consistent(store: &impl Machines, old: &Head, new: &Head) -> Result<(), Error> {
     let forked = || {
         let detail = "the log is not the one that was signed before; no checkpoint is signed until \

@@ -78,13 +78,18 @@ impl Audit {
             Some(folder) => Self::offline(folder, &mut replay, before.as_ref())?,
             None => self.online(&known, &mut replay, before.as_ref())?,
         };
+        found["continues"] = before.map(|before| before.head.size).into();
         found["component"] = json!(format!("sha256:{}", hex(&Sha256::digest(&bytes))));
         self.output.thing(&found, &[])
     }
 
     /// The checkpoint of the audit before, if there was one.
     fn kept(&self, known: &[Verifier]) -> Result<Option<Checkpoint>> {
-        let Some(path) = self.checkpoint.as_deref().filter(|path| path.exists()) else { return Ok(None) };
+        let Some(path) = self.checkpoint.as_deref() else { return Ok(None) };
+        // Only an audit of a port makes one: elsewhere a wrong name would be no check at all.
+        if self.log.is_none() && !path.exists() {
+            return Ok(None);
+        }
         let note = String::from_utf8(input::read(path, NOTE_LENGTH_MAX)?)?;
         Ok(Some(Checkpoint::open(&note, known).with_context(|| path.display().to_string())?))
     }

@@ -57,10 +57,11 @@ pub async fn prove_transfer<S: Kv + Machines>(
     let plan = Plan::inclusion(index, checkpoint.head.size).ok_or_else(Problem::internal)?;
     let hashes = store.tree_nodes(MACHINE, plan.nodes()).await?;
     let path = plan.proof(&hashes).ok_or_else(Problem::internal)?;
-    // What does not verify here would not verify anywhere: the tree's files are damaged.
+    // What does not verify here would not verify anywhere: what is kept of the tree is damaged.
     let (head, leaf) = (&checkpoint.head, command.leaf().hash());
-    verify_inclusion(index, &leaf, head.size, &head.root, &path)
-        .map_err(|_| Problem::unavailable("the log's tree is damaged; a restart of the port repairs it"))?;
+    verify_inclusion(index, &leaf, head.size, &head.root, &path).map_err(|_| {
+        Problem::unavailable("the log's tree is damaged, until who runs this port makes it anew")
+    })?;
     let bytes = ledger::place(&entry.command, parse_id(id)?).ok_or_else(Problem::internal)?;
     let proof = LogProof { index, path, checkpoint: checkpoint.note };
     let evidence = Evidence::new(&command, &bytes, &proof).ok_or_else(Problem::internal)?;

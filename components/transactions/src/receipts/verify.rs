@@ -4,7 +4,7 @@ use super::{FORMAT, Place, ProvenReceipt};
 use crate::ledger;
 use crate::reference::{Owner, account_id, asset_name, parse_id};
 use crate::transfers::{self, Receipt};
-use vwp_ledger::codec::Kind;
+use vwp_ledger::codec::{HEADER_LENGTH, ITEM_LENGTH, Kind};
 use vwp_tlog::checkpoint::Checkpoint;
 use vwp_tlog::note::Verifier;
 use vwp_tlog::receipt::{Proven, ReceiptError};
@@ -52,8 +52,13 @@ pub fn verify(text: &str, known: &[Verifier]) -> Result<Verified, VerifyError> {
     Ok(Verified { receipt: read.transfer, checkpoint: proven.checkpoint })
 }
 
-/// The bytes at a place of the command, if they were shown.
+/// The bytes at a place of the command, if they were shown and it is one of a transfer: they are the
+/// last of a command. At another place a memo could look like one.
 fn shown(proven: &Proven, place: Place) -> Option<&[u8]> {
+    let after = proven.leaf.length.checked_sub(place.offset.checked_add(place.length)?)?;
+    if after % ITEM_LENGTH as u64 != 0 || place.offset < HEADER_LENGTH as u64 {
+        return None;
+    }
     let start = usize::try_from(place.offset.checked_sub(proven.offset)?).ok()?;
     let end = start.checked_add(usize::try_from(place.length).ok()?)?;
     proven.bytes.get(start..end)

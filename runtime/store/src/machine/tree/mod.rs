@@ -11,7 +11,8 @@
 //!
 //! The leaves after the last full tile, at most 255, are in memory. A start believes the files up
 //! to the mark, if they lead to its root, and hashes the log from there on; what is after the mark,
-//! whole or torn, is cut off. Only what the log has acknowledged is ever added, so the tree is
+//! whole or torn, is cut off. What is damaged within full tiles is not looked at: then the folder is
+//! removed, and the next start hashes the whole log. Only what the log has acknowledged is ever added, so the tree is
 //! never ahead of it, and a mark that is says that the log lost what it had.
 //!
 //! Commands are hashed while their batch is written, on a thread beside if they are long, and added
@@ -117,9 +118,12 @@ impl Tree {
         state.broken = added.is_err();
         drop(state);
         if let Some(head) = added? {
-            let state = self.shared.read();
-            state.files.sync()?;
-            self.mark.note(head)?;
+            let synced = self.shared.read().files.sync();
+            if let Err(error) = synced.and_then(|()| self.mark.note(head)) {
+                // A second sync could succeed without having written anything.
+                self.shared.0.write().unwrap_or_else(PoisonError::into_inner).broken = true;
+                return Err(error);
+            }
             (self.leaves, self.bytes) = (0, 0);
         }
         Ok(())
