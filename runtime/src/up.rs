@@ -11,7 +11,9 @@ use crate::server::{self, Server};
 use crate::{arguments, dns, manifest, tls, variables};
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
+use std::fs::DirBuilder;
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -69,18 +71,20 @@ pub struct Up {
 impl Up {
     /// Runs until SIGTERM or SIGINT, then lets requests in flight end.
     pub fn run(self) -> Result<()> {
+        // It changes the environment, which is safe only as long as there is one thread.
+        let passed = Activation::from_env()?;
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         // Sockets are looked at after this many polls. A guest that computes takes a whole
         // tick each time, so with the default others would wait for a third of a second.
         builder.enable_all().event_interval(16);
         let runtime = builder.build()?;
-        let result = runtime.block_on(self.serve());
+        let result = runtime.block_on(self.serve(passed));
         // Guests that still run are abandoned; what was acknowledged is durable already.
         runtime.shutdown_timeout(ABANDON);
         result
     }
 
-    async fn serve(self) -> Result<()> {
+    async fn serve(self, passed: Activation) -> Result<()> {
         // Before anything is said, so that whoever waits for that may already stop the host.
         let mut signals = Signals::new()?;
         let app = self.application()?;
@@ -88,7 +92,7 @@ impl Up {
         let given = config.supplement(&app, arguments::variables(&self.variables)?);
         let tls = self.tls(tls::HTTP)?;
         let health = Health::starting();
-        let (listener, sockets) = self.listen(&app, &health).await?;
+        let (listener, sockets) = self.listen(&app, &health, passed).await?;
         let address = listener.local_addr()?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let url = format!("{scheme}://{address}");
@@ -140,8 +144,12 @@ impl Up {
     }
 
     /// The sockets of HTTP and of DNS: passed on, or bound now. Probes are answered from now on.
-    async fn listen(&self, app: &App, health: &Arc<Health>) -> Result<(TcpListener, Option<Sockets>)> {
-        let mut passed = Activation::from_env()?;
+    async fn listen(
+        &self,
+        app: &App,
+        health: &Arc<Health>,
+        mut passed: Activation,
+    ) -> Result<(TcpListener, Option<Sockets>)> {
         self.answer_probes(health, &mut passed).await?;
         let http = match passed.tcp("http")? {
             Some(listener) => listener,
@@ -190,7 +198,10 @@ impl Up {
 
 /// Makes the folder, if need be; its path is absolute, as Wasmtime wants it for its cache.
 fn folder(path: &Path) -> Result<PathBuf> {
-    std::fs::create_dir_all(path).with_context(|| format!("cannot make {}", path.display()))?;
+    // It holds what travellers and operators gave, which is nobody else's to read.
+    let mut maker = DirBuilder::new();
+    maker.recursive(true).mode(0o700);
+    maker.create(path).with_context(|| format!("cannot make {}", path.display()))?;
     Ok(path.canonicalize()?)
 }
 

@@ -29,9 +29,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 use tokio::net::{UnixListener, UnixStream};
+use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc};
 use vwp_store::Engine;
-use vwp_store::backup::Extra;
+use vwp_store::backup::{Extra, FILE_LENGTH_MAX, FILES_MAX};
 
 /// The media type of a backup.
 pub const MEDIA_TYPE: &str = "application/octet-stream";
@@ -41,8 +42,9 @@ const CONNECTIONS_MAX: usize = 8;
 const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest path of a socket, in bytes (unix(7)).
 const PATH_LENGTH_MAX: usize = 107;
-/// The longest secret, in bytes.
-const SECRET_LENGTH_MAX: u64 = 64 * 1024;
+/// How long who reads a backup may take for a chunk. One that stalls would keep the store open, and its
+/// turn from others.
+const CHUNK_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Where a state folder's socket is.
 pub fn socket(state: &Path) -> PathBuf {
@@ -136,7 +138,9 @@ impl Control {
         };
         let (sender, receiver) = mpsc::channel::<io::Result<Bytes>>(CHUNKS_MAX);
         tokio::task::spawn_blocking(move || {
-            let mut writer = ChunkWriter::new(|chunk| sender.blocking_send(Ok(chunk)).is_ok());
+            let runtime = Handle::current();
+            let send = |chunk| runtime.block_on(sender.send_timeout(Ok(chunk), CHUNK_TIMEOUT)).is_ok();
+            let mut writer = ChunkWriter::new(send);
             let taken = store.backup().map_err(Into::into);
             let taken = taken.and_then(|backup| backup.write(&mut writer, &extras, &mut |_| {}));
             drop(writer);
@@ -147,7 +151,7 @@ impl Control {
                 Err(error) => {
                     tracing::warn!(%error, "a backup was not taken to its end");
                     // Then the answer breaks off, instead of ending well. Its reader may be gone.
-                    let _ = sender.blocking_send(Err(io::ErrorKind::BrokenPipe.into()));
+                    let _ = sender.try_send(Err(io::ErrorKind::BrokenPipe.into()));
                 }
             }
             drop(turn);
@@ -195,8 +199,11 @@ pub(super) fn secrets(folder: &Path) -> Result<Vec<Extra>> {
             continue;
         }
         let path = entry.path();
-        if metadata.len() > SECRET_LENGTH_MAX {
-            bail!("{} is longer than {SECRET_LENGTH_MAX} bytes", path.display());
+        if metadata.len() > FILE_LENGTH_MAX as u64 || extras.len() == FILES_MAX {
+            bail!(
+                "{} is longer than {FILE_LENGTH_MAX} bytes, or one of more than {FILES_MAX}",
+                path.display()
+            );
         }
         let contents = std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?;
         extras.push(Extra { name, contents });

@@ -21,7 +21,10 @@ pub(super) fn json_of(summary: &Summary) -> Value {
 pub(super) fn text_of(summary: &Summary) -> String {
     let machines = summary.machines.iter().map(|(name, last)| format!("; {name} up to command {last}"));
     let machines: String = machines.collect();
-    let secrets = if summary.files.is_empty() { "without secrets" } else { "with the secrets" };
+    let secrets = match summary.files.as_slice() {
+        [] => "without secrets".to_owned(),
+        names => format!("with the secrets {}", names.join(", ")),
+    };
     format!(
         "{} bytes of {}: {} entries up to version {}{machines}; {secrets}",
         summary.bytes,

@@ -6,10 +6,11 @@
 
 use super::backup::{STANDARD, plain, progress};
 use super::report;
+use crate::secrets;
 use anyhow::{Context, Result, bail};
-use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{ErrorKind, Read, Write};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::fs::{DirBuilder, File};
+use std::io::{ErrorKind, Read};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use vwp_client::exit::Exit;
 use vwp_store::backup::Extra;
@@ -103,16 +104,8 @@ impl Restore {
                 Err(error) if error.kind() == ErrorKind::NotFound => {}
                 Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
             }
-            let draft = folder.join(format!(".{name}.new"));
-            let mut options = OpenOptions::new();
-            options.write(true).create(true).truncate(true).mode(0o600);
-            let mut file =
-                options.open(&draft).with_context(|| format!("cannot write {}", draft.display()))?;
-            file.write_all(contents)?;
-            file.sync_all()?;
-            std::fs::rename(&draft, &path)?;
+            secrets::keep(&folder, name, contents)?;
         }
-        File::open(&folder)?.sync_all()?;
         Ok(())
     }
 }

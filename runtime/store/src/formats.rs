@@ -14,7 +14,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::path::Path;
 
 /// The oldest version of this software that reads what this one writes.
-pub const NEEDS: &str = "0.1.0";
+pub(crate) const NEEDS: &str = "0.1.0";
 
 /// The name of the file.
 const NAME: &str = "FORMAT";
@@ -32,12 +32,15 @@ const KNOWN: [(&str, u32); 4] =
     [("store", LAYOUT), ("log", log_format::VERSION), ("index", INDEX), ("checkpoint", CHECKPOINT)];
 
 /// Refuses a store that is newer than this software, and notes the formats of one that has no
-/// note of them.
+/// note of them or one of older formats, which are written no more.
 pub(crate) fn admit(dir: &Path) -> Result<(), StoreError> {
     let path = dir.join(NAME);
     let mut text = String::new();
     match File::open(&path).and_then(|file| file.take(LENGTH_MAX).read_to_string(&mut text)) {
-        Ok(_) => check(&path, &text),
+        Ok(_) => {
+            check(&path, &text)?;
+            if text == note() { Ok(()) } else { write(dir, &path) }
+        }
         Err(error) if error.kind() == ErrorKind::NotFound => write(dir, &path),
         Err(error) => Err(StoreError::io(&path, "read")(error)),
     }
@@ -66,6 +69,9 @@ fn check(path: &Path, text: &str) -> Result<(), StoreError> {
             return Err(StoreError::NewerStore { file, what, found, supported, needs });
         }
     }
+    if !entries().flatten().any(|(name, _)| name == "store") {
+        return Err(StoreError::corrupt(path, 0, "it does not say what format the store has"));
+    }
     Ok(())
 }
 
@@ -74,14 +80,19 @@ fn plain(word: &str) -> String {
     word.chars().filter(char::is_ascii_graphic).take(32).collect()
 }
 
-/// Written beside and renamed, so that a crash leaves no half of it.
-fn write(dir: &Path, path: &Path) -> Result<(), StoreError> {
+/// What the file says.
+fn note() -> String {
     let known: Vec<String> = KNOWN.iter().map(|(name, version)| format!("{name} = {version}\n")).collect();
-    let text = format!(
+    format!(
         "# The formats of this store. A version of vwp that knows one of them less refuses it.\n\
          {}needs = {NEEDS}\n",
         known.concat()
-    );
+    )
+}
+
+/// Written beside and renamed, so that a crash leaves no half of it.
+fn write(dir: &Path, path: &Path) -> Result<(), StoreError> {
+    let text = note();
     let temporary = dir.join("FORMAT.tmp");
     let mut file = File::create(&temporary).map_err(StoreError::io(&temporary, "create"))?;
     file.write_all(text.as_bytes()).map_err(StoreError::io(&temporary, "write"))?;
@@ -108,6 +119,14 @@ mod tests {
     }
 
     #[test]
+    fn a_store_of_older_formats_says_so_no_longer_once_this_version_writes_to_it() {
+        let folder = tempfile::tempdir().expect("a folder");
+        std::fs::write(folder.path().join(NAME), "store = 1\nlog = 0\nneeds = 0.0.9\n").expect("written");
+        admit(folder.path()).expect("an older one");
+        assert_eq!(std::fs::read_to_string(folder.path().join(NAME)).expect("a note"), note());
+    }
+
+    #[test]
     fn a_newer_store_is_refused_with_the_version_that_reads_it() {
         let said = refused("store = 1\nlog = 2\nneeds = 0.3.0\n");
         assert!(said.contains("store/FORMAT") && said.contains("the log has format 2"), "{said}");
@@ -124,5 +143,6 @@ mod tests {
     fn a_note_that_cannot_be_read_is_damage_and_not_a_guess() {
         assert!(refused("store: 1").contains("NAME = VALUE"));
         assert!(refused("store = one").contains("is no number"));
+        assert!(refused("").contains("does not say"));
     }
 }

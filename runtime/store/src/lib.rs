@@ -6,7 +6,7 @@
 //! - [`embedded`] is the engine inside the process: a log, and an index of it in a fjall database.
 //! - [`machine`] runs one deterministic state machine behind a log of its own.
 //! - [`backup`] is all of a store at one moment, in one file, and how to get it back.
-//! - [`formats`] says which formats are on disk, and refuses newer ones.
+//! - `formats` says which formats are on disk, and refuses newer ones.
 //!
 //! An engine is opened with a folder and a clock, and serves until it is dropped:
 //!
@@ -30,7 +30,7 @@ pub mod backup;
 pub mod embedded;
 pub mod engine;
 mod error;
-pub mod formats;
+mod formats;
 mod gate;
 pub mod log;
 pub mod machine;

@@ -89,6 +89,9 @@ fn ask(resolver: SocketAddr, zone: &str, rtype: Rtype) -> Result<u16, String> {
     if answer.header().id() != u16::from_be_bytes(id) || !answer.header().qr() {
         return Err("its answer is to another question".to_owned());
     }
+    if answer.header().tc() {
+        return Err("its answer was cut short".to_owned());
+    }
     match answer.header().rcode() {
         Rcode::NOERROR => {}
         Rcode::NXDOMAIN => return Ok(0),

@@ -34,7 +34,7 @@ pub(super) fn look(state: &Path, serving: Option<&Value>, findings: &mut Vec<Fin
     if let Some(report) = serving {
         let is_ready = report["ready"] == true;
         findings.push(if is_ready {
-            Finding::ok(check, "a process serves from it, which has verified it when it started")
+            Finding::ok(check, "a process serves from it, and says that it is well")
         } else {
             Finding::wrong(check, format!("a process serves from it, and is not well: {report}"))
         });

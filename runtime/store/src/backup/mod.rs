@@ -24,7 +24,7 @@
 //! # Getting it back
 //! [`read()`] verifies each frame before it believes it, and the whole before it reports
 //! success, and writes into a folder that the caller moves into place only then. Memory is
-//! bounded on both sides by one frame, which is at most as long as a record of a log.
+//! bounded on both sides by one frame, which is at most as long as a record of a log, and by those files.
 
 mod format;
 mod read;
@@ -80,6 +80,11 @@ pub enum BackupError {
         needs: String,
     },
 }
+
+/// The longest file that goes into a backup beside the store, in bytes.
+pub const FILE_LENGTH_MAX: usize = 64 * 1024;
+/// The most files that do.
+pub const FILES_MAX: usize = 64;
 
 /// A file that goes into a backup beside the store.
 #[derive(Clone, PartialEq, Eq)]

@@ -2,7 +2,7 @@
 
 use super::format::{self, DIGEST, FRAME_HEADER, FrameHeader, HEADER, Kind, RECORD_LEAD};
 use super::restore::Target;
-use super::{BackupError, Extra, Summary};
+use super::{BackupError, Extra, FILE_LENGTH_MAX, FILES_MAX, Summary};
 use crate::log::Record;
 use crate::log::format::{u32_at, u64_at};
 use sha2::{Digest, Sha256};
@@ -171,6 +171,9 @@ impl Reader {
         if is_known || until == 0 {
             return Err(Fault::Frame("the machine is there already, or its log has no end"));
         }
+        if u32::try_from(self.contents.summary.machines.len()).ok() >= Some(self.machines_expected) {
+            return Err(Fault::Frame("it is a machine too many"));
+        }
         self.contents.summary.machines.push((name.to_owned(), until - 1));
         (self.position, self.until) = (1, until);
         self.target.as_mut().map_or(Ok(()), |target| target.machine(name, identity))?;
@@ -201,6 +204,13 @@ impl Reader {
         let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
         if name.is_empty() || !name.bytes().all(is_plain) {
             return Err(Fault::Frame("a file's name is a path"));
+        }
+        let files = &self.contents.files;
+        if contents.len() > FILE_LENGTH_MAX || files.len() >= FILES_MAX {
+            return Err(Fault::Frame("a file is too long, or one too many"));
+        }
+        if files.iter().any(|known| known.name == name) {
+            return Err(Fault::Frame("the file is there already"));
         }
         self.contents.summary.files.push(name.to_owned());
         self.contents.files.push(Extra { name: name.to_owned(), contents: contents.to_vec() });
