@@ -2,6 +2,8 @@
 //! and an auditor who finds whatever was changed.
 
 use serde_json::{Value, json};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use vwp_tests::host::Host;
@@ -175,39 +177,131 @@ fn an_audit_finds_no_difference_while_the_port_goes_on_and_after_a_power_cut() {
     assert_eq!(third["state"], second["state"], "the same log has the same state");
 }
 
+/// A finding of an audit, whose exit status says that there is one.
+#[track_caller]
+fn assert_differs(output: &std::process::Output, what: &str) {
+    let shown = tools::shown(output);
+    assert_eq!(output.status.code(), Some(6), "{shown}");
+    assert!(shown.contains(what), "{what}: {shown}");
+}
+
 #[test]
-fn an_audit_says_where_a_log_was_changed() {
+fn an_audit_of_a_log_on_a_disk_finds_what_is_missing_and_what_is_another() {
     let scene = Scene::new();
     if !scene.host.is_own() || scene.host.state_folder().is_none() {
         return tools::skip("a changed log", "the deployment's files are not at hand");
     }
-    scene.pay("k");
-    let checkpoint = scene.path("checkpoint");
-    let kept = ["--checkpoint", checkpoint.to_str().unwrap()];
-    let honest = found(&scene.audit(&kept));
-    let log = scene.host.state_folder().unwrap().join("store/machines/ledger");
-    if !log.exists() {
+    let log_of = |scene: &Scene| scene.host.state_folder().unwrap().join("store/machines/ledger");
+    if !log_of(&scene).exists() {
         return tools::skip("a changed log", "this host keeps no files of its own");
     }
-    // A copy of the log, as an auditor is given it.
-    let copy = scene.path("copy");
-    tools::run(Command::new("cp").arg("-r").arg(&log).arg(&copy));
-    let offline = |arguments: &[&str]| scene.audit(&[&["--log", copy.to_str().unwrap()], arguments].concat());
-    let same = found(&offline(&kept));
+    let checkpoint = scene.path("checkpoint");
+    let kept = ["--checkpoint", checkpoint.to_str().unwrap()];
+    // Copies of logs, as an auditor is given them.
+    let offline = |log: &Scene, name: &str, arguments: &[&str]| {
+        let copy = scene.path(name);
+        tools::run(Command::new("cp").arg("-r").arg(log_of(log)).arg(&copy));
+        scene.audit(&[&["--log", copy.to_str().unwrap()], arguments].concat())
+    };
+    let missing = offline(&scene, "none", &kept);
+    assert!(!missing.status.success(), "a checkpoint that is not there is no check: {missing:?}");
+    scene.pay("k");
+    let short = offline(&scene, "short", &[]);
+    assert!(short.status.success(), "{}", tools::shown(&short));
+    scene.pay("l");
+    let honest = found(&scene.audit(&kept));
+    let same = found(&offline(&scene, "copy", &kept));
     assert_eq!((&same["state"], &same["root"]), (&honest["state"], &honest["root"]));
-    // Another checkpoint of the same length, as if the log had been rewritten.
-    let note = std::fs::read_to_string(&checkpoint).unwrap();
-    let root = note.lines().nth(2).unwrap().to_owned();
-    let other = scene.write("other", note.replace(&root, &format!("A{}", &root[1..])).as_bytes());
-    let refused = offline(&["--checkpoint", other.to_str().unwrap()]);
-    assert_eq!(
-        refused.status.code(),
-        Some(1),
-        "a changed checkpoint is not signed: {}",
-        tools::shown(&refused)
-    );
-    // The log without its last command, which the checkpoint has.
-    let short = Scene::new();
-    let refused = short.audit(&kept);
-    assert!(!refused.status.success(), "another log: {}", tools::shown(&refused));
+    assert_eq!((&same["continues"], &same["commands"]), (&json!(4), &json!(4)));
+    // The log without its last command, which was signed.
+    let short = scene.path("short");
+    let refused = scene.audit(&[&["--log", short.to_str().unwrap()], kept.as_slice()].concat());
+    assert_differs(&refused, "the log has 3 commands, and 4 were signed");
+    // A log that is as long and not the one that was signed.
+    let other = Scene::new();
+    other.pay("k");
+    other.pay("l");
+    assert_differs(&offline(&other, "other", &kept), "do not have the root");
+}
+
+#[test]
+fn an_audit_finds_a_port_that_tells_another_log_or_other_balances() {
+    let scene = Scene::new();
+    scene.pay("k");
+    // A byte of the last command.
+    let told = |path: &str, body: &mut [u8]| {
+        if path.starts_with("/v1/ledger/commands") {
+            *body.last_mut().unwrap() ^= 1;
+        }
+    };
+    let lies = |tamper: fn(&str, &mut [u8])| {
+        let url = between(&scene, tamper);
+        let mut command = scene.host.shell(&["audit", "--json", "--url", &url, "--vkeys"]);
+        tools::output(command.arg(scene.path("vkeys")).arg("--component").arg(component()))
+    };
+    assert_differs(&lies(told), "entry 3: the command is not the one that is in the tree");
+    assert_differs(&lies(another_balance), "debits is");
+    assert!(lies(|_, _| {}).status.success(), "what stands between changes nothing else");
+}
+
+/// Changes the debits of the first account that is asked about.
+fn another_balance(path: &str, body: &mut [u8]) {
+    if !path.starts_with("/v1/ledger/queries") {
+        return;
+    }
+    // After the two sizes, each answer comes after its length; an account's has the kind 2, and its
+    // debits after a header and two ids of 16 bytes each.
+    let mut at = 16;
+    while let Some(length) = body.get(at..at + 4) {
+        let length = u32::from_be_bytes(length.try_into().unwrap()) as usize;
+        if body[at + 4] == 2 {
+            body[at + 4 + 48] ^= 1;
+            return;
+        }
+        at += 4 + length;
+    }
+}
+
+/// Stands between a client and the deployment, and changes what it answers; the URL. It serves one request
+/// on a connection, and ends with the test.
+fn between(scene: &Scene, tamper: fn(&str, &mut [u8])) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    let http = scene.host.http.clone();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut reader = BufReader::new(stream.unwrap());
+            let mut lines = (&mut reader).lines().map_while(Result::ok);
+            let first = lines.next().unwrap_or_default();
+            let headers: Vec<(String, String)> = lines
+                .take_while(|line| !line.is_empty())
+                .filter_map(|line| {
+                    line.split_once(": ").map(|(name, value)| (name.to_lowercase(), value.into()))
+                })
+                .collect();
+            let mut words = first.split(' ');
+            let (Some(method), Some(path)) = (words.next(), words.next()) else { continue };
+            let header =
+                |wanted: &str| headers.iter().find(|(name, _)| name == wanted).map(|(_, value)| value);
+            let mut body = vec![0; header("content-length").map_or(0, |length| length.parse().unwrap())];
+            reader.read_exact(&mut body).unwrap();
+            let mut call = Call::new(method, path);
+            if let Some(media_type) = header("content-type") {
+                call = call.body(media_type, body);
+            }
+            if let Some(token) = header("authorization") {
+                call = call.header("authorization", token);
+            }
+            let mut reply = http.send(&call);
+            tamper(path, &mut reply.body);
+            let head = format!(
+                "HTTP/1.1 {} Said\r\ncontent-length: {}\r\nconnection: close\r\n\r\n",
+                reply.status,
+                reply.body.len()
+            );
+            // A client that has gone needs no answer.
+            let _ = reader.get_mut().write_all(&[head.as_bytes(), &reply.body].concat());
+        }
+    });
+    url
 }

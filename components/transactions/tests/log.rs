@@ -143,9 +143,12 @@ fn a_receipt_proves_a_transfer_offline_and_only_its_parties_get_it() {
         forged["transfer"][member] = value;
         assert!(verify::verify(&forged.to_string(), &verifiers(&port)).is_err(), "another {member}");
     }
-    let mut moved = receipt.clone();
-    moved["place"]["offset"] = json!(0);
-    assert!(verify::verify(&moved.to_string(), &verifiers(&port)).is_err());
+    // Another place, of a header, an opening, or across items, is not one of a transfer.
+    for (offset, length) in [(0, 128), (144 - 16, 128), (144 + 16, 112), (144, 64), (u64::MAX, 128)] {
+        let mut moved = receipt.clone();
+        moved["place"] = json!({"offset": offset, "length": length});
+        assert!(verify::verify(&moved.to_string(), &verifiers(&port)).is_err(), "{offset} {length}");
+    }
     let other = Port::new();
     assert!(verify::verify(&text, &[]).is_err() && verifiers(&other).len() == 1);
     let again = port.get(&path, Some(&port.bazaar.token()));
@@ -163,11 +166,20 @@ fn checkpoints_are_signed_seldom_and_each_continues_the_one_before() {
     assert_eq!(second.head.size, 3);
     port.pass(INTERVAL_MS);
     assert_eq!(checkpoint(&port), second, "nothing was added");
-    // A receipt for what the latest one does not have yet does not wait for ever.
-    let made = pay(&port, "2");
+    // A receipt of what the latest one does not have waits until another may be signed, and no longer.
+    pay(&port, "2");
+    port.pass(INTERVAL_MS);
+    assert_eq!(checkpoint(&port).head.size, 4);
+    let made = pay(&port, "3");
     let path = format!("/v1/transfers/{}/receipt", made["transfer_id"].as_str().unwrap());
     assert_eq!(port.get(&path, Some(&port.session("ada"))).0, StatusCode::OK);
-    assert_eq!(checkpoint(&port).head.size, 4);
+    assert_eq!(port.store.waited_ms.get(), INTERVAL_MS);
+    // What was signed then is the latest for as long from then on.
+    pay(&port, "4");
+    port.pass(INTERVAL_MS);
+    assert_eq!(checkpoint(&port).head.size, 5);
+    port.pass(INTERVAL_MS);
+    assert_eq!(checkpoint(&port).head.size, 6);
 }
 
 #[test]

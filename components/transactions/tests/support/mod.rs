@@ -37,6 +37,8 @@ pub struct Store {
     pub kv: Memory,
     pub machines: LocalMachine<Ledger>,
     pub fault: Cell<Fault>,
+    /// How long was waited for changes that did not come, in milliseconds.
+    pub waited_ms: Cell<u64>,
 }
 
 impl Kv for Store {
@@ -59,7 +61,11 @@ impl Kv for Store {
         limit: u32,
         wait_ms: u32,
     ) -> Result<Vec<Change>, StorageError> {
-        self.kv.changes(prefix, since, limit, wait_ms).await
+        let changes = self.kv.changes(prefix, since, limit, wait_ms).await?;
+        if changes.is_empty() {
+            self.waited_ms.set(self.waited_ms.get() + u64::from(wait_ms));
+        }
+        Ok(changes)
     }
 }
 
@@ -152,6 +158,7 @@ impl Port {
             kv: Memory::new(|| NOW),
             machines: LocalMachine::new([("ledger", Ledger::default())], || NOW),
             fault: Cell::new(Fault::None),
+            waited_ms: Cell::default(),
         };
         let settings = Settings {
             zone: "vwp.test".into(),
