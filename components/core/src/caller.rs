@@ -5,8 +5,10 @@ use crate::directory::{self, Issuer, Operator};
 use crate::environment::{Environment, is_current};
 use crate::jose::{JoseError, Unverified};
 use crate::problem::Problem;
+use base64ct::{Base64, Encoding};
 use http::{HeaderMap, StatusCode, header};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use vwp_storage::Kv;
 
@@ -71,6 +73,9 @@ pub struct OperatorClaims {
     pub iat: u64,
     /// When it ends, in seconds; at most five minutes later.
     pub exp: u64,
+    /// The body that it is for, as `Content-Digest` names it (RFC 9530, section 2): `sha-256=:…:`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub content_digest: Option<String>,
 }
 
 impl From<JoseError> for Problem {
@@ -99,6 +104,31 @@ pub async fn authenticate(
     headers: &HeaderMap,
     environment: &Environment<'_>,
 ) -> Result<Caller, Problem> {
+    identify(kv, headers, environment, None).await
+}
+
+/// The same for a request that changes something and whose body nobody signed: an operator's assertion
+/// has to be for this body, so that who sees one cannot use it for another.
+pub async fn authenticate_with_body(
+    kv: &impl Kv,
+    headers: &HeaderMap,
+    environment: &Environment<'_>,
+    body: &[u8],
+) -> Result<Caller, Problem> {
+    identify(kv, headers, environment, Some(body)).await
+}
+
+/// A body as `Content-Digest` names it (RFC 9530, section 2).
+pub fn content_digest(body: &[u8]) -> String {
+    format!("sha-256=:{}:", Base64::encode_string(&Sha256::digest(body)))
+}
+
+async fn identify(
+    kv: &impl Kv,
+    headers: &HeaderMap,
+    environment: &Environment<'_>,
+    body: Option<&[u8]>,
+) -> Result<Caller, Problem> {
     let Some(value) = headers.get(header::AUTHORIZATION) else {
         return Ok(Caller::Nobody);
     };
@@ -115,7 +145,7 @@ pub async fn authenticate(
     }
     let refused = |_| Problem::unauthorised("the token is not one of this port's, or it has ended");
     if let Ok(token) = Unverified::parse(token, OPERATOR_TOKEN_TYPE) {
-        return operator(kv, token, environment).await;
+        return operator(kv, token, environment, body).await;
     }
     traveller(kv, Unverified::parse(token, ACCESS_TOKEN_TYPE).map_err(refused)?, environment).await
 }
@@ -147,6 +177,7 @@ async fn operator(
     kv: &impl Kv,
     token: Unverified<'_>,
     environment: &Environment<'_>,
+    body: Option<&[u8]>,
 ) -> Result<Caller, Problem> {
     let refused = |why: &'static str| Problem::unauthorised(why);
     let id = token.header.kid.clone().ok_or_else(|| refused("the assertion names no kid"))?;
@@ -165,6 +196,9 @@ async fn operator(
         || !is_current(claims.iat, environment.now)
     {
         return Err(refused("the assertion has ended, or is valid for more than five minutes"));
+    }
+    if body.is_some_and(|body| claims.content_digest != Some(content_digest(body))) {
+        return Err(refused("content_digest is not the SHA-256 of this body"));
     }
     Ok(Caller::Operator { id })
 }

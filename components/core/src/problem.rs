@@ -107,14 +107,19 @@ impl Problem {
         format!("{TYPE_PREFIX}{}", self.slug)
     }
 
-    /// The problem as an HTTP answer (RFC 9457, section 3).
-    pub fn into_response(self) -> Response<Vec<u8>> {
+    /// The problem's members (RFC 9457, section 3.1), for an answer that has several problems.
+    pub fn document(&self) -> BTreeMap<String, Value> {
         let mut document = self.extensions.clone();
         document.insert("type".into(), self.type_uri().into());
         document.insert("title".into(), self.title.into());
         document.insert("status".into(), self.status.as_u16().into());
-        document.insert("detail".into(), self.detail.into());
-        let mut response = Response::new(serde_json::to_vec(&document).unwrap_or_default());
+        document.insert("detail".into(), self.detail.clone().into());
+        document
+    }
+
+    /// The problem as an HTTP answer (RFC 9457, section 3).
+    pub fn into_response(self) -> Response<Vec<u8>> {
+        let mut response = Response::new(serde_json::to_vec(&self.document()).unwrap_or_default());
         *response.status_mut() = self.status;
         let headers = response.headers_mut();
         let media_type = header::HeaderValue::from_static("application/problem+json");

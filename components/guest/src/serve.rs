@@ -13,7 +13,7 @@ use vwp_core::{Problem, reply};
 use wit_bindgen::{FutureReader, StreamReader, StreamResult};
 
 /// The longest body that any handler reads. Handlers have tighter bounds of their own.
-const BODY_LENGTH_MAX: usize = 1_048_576;
+const BODY_LENGTH_MAX: usize = 4_194_304;
 /// How much of a body is read at once.
 pub(crate) const PART_BYTES: usize = 16 * 1024;
 

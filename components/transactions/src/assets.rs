@@ -24,22 +24,10 @@ pub struct Definition {
     /// What people call it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// When this was signed, in seconds.
-    pub iat: u64,
-    /// This port's URL.
-    pub aud: String,
 }
 
 impl Signed for Definition {
     const TYPE: &'static str = "vwp-asset+jws";
-
-    fn issued_at(&self) -> u64 {
-        self.iat
-    }
-
-    fn audience(&self) -> &str {
-        &self.aud
-    }
 }
 
 /// An asset as callers see it.

@@ -58,6 +58,27 @@ pub enum Error {
     /// The transfer would go from an account to itself.
     #[error("from and to are the same account")]
     SameAccount,
+    /// What would be posted or voided is not a hold, or not an open one; the text says which.
+    #[error("{0}")]
+    NotPending(&'static str),
+    /// More would be posted than a hold holds, or moved back than its origin moved.
+    #[error("the amount is more than the transfer that it follows has left")]
+    ExceedsOrigin,
+    /// A hold asks for a preimage and this is not it, or it asks for none.
+    #[error("the preimage is not the one that the hold's condition asks for")]
+    WrongPreimage,
+    /// What would be moved back did not move, or was moved back; the text says which.
+    #[error("{0}")]
+    NotReturnable(&'static str),
+    /// The effective date lies in the future, or too far back.
+    #[error("effective_date lies in the future, or more than 92 days back")]
+    EffectiveDate,
+    /// Another transfer of its chain was refused.
+    #[error("another transfer that this one is linked with was refused")]
+    LinkedFailed,
+    /// The receipt of such a transfer cannot be proved.
+    #[error("only a transfer that names its accounts and moves or holds what it says has a proof")]
+    NotProvable,
     /// The ledger has no room for another row.
     #[error("the ledger has no room for more")]
     LedgerFull,
@@ -104,6 +125,18 @@ impl Error {
             Self::Overflow => (refused, "overflow", "A total would be too large"),
             Self::ZeroAmount => (refused, "zero-amount", "The transfer moves nothing"),
             Self::SameAccount => (refused, "same-account", "The transfer has one account only"),
+            Self::NotPending(_) => (StatusCode::CONFLICT, "not-pending", "There is no open hold"),
+            Self::NotReturnable(_) => {
+                (StatusCode::CONFLICT, "not-returnable", "The transfer cannot be moved back")
+            }
+            Self::ExceedsOrigin => (refused, "exceeds-origin", "The transfer that it follows has less left"),
+            Self::WrongPreimage => (refused, "wrong-preimage", "The preimage does not fit"),
+            Self::EffectiveDate => (refused, "effective-date", "The effective date is out of bounds"),
+            // RFC 4918, section 11.4.
+            Self::LinkedFailed => {
+                (StatusCode::FAILED_DEPENDENCY, "linked-failed", "A linked transfer was refused")
+            }
+            Self::NotProvable => (StatusCode::CONFLICT, "not-provable", "The transfer has no proof"),
             Self::LedgerFull => (StatusCode::INSUFFICIENT_STORAGE, "ledger-full", "The ledger is full"),
             Self::OutcomeUnknown => (
                 StatusCode::SERVICE_UNAVAILABLE,

@@ -1,16 +1,22 @@
 //! The functions as HTTP resources. A handler reads and bounds the request, calls the
 //! function, and writes its answer; what it refuses becomes a problem in one place.
 
-use crate::{Error, accounts, assets, entries, log, transfers};
+use crate::history::{self, Page};
+use crate::{Error, accounts, assets, bulk, compact, entries, log, orders, transfers};
 use ::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use percent_encoding::percent_decode_str;
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
 use std::borrow::Cow;
 use vwp_core::caller::{self, Caller};
 use vwp_core::{Environment, Problem, reply};
+use vwp_ledger::codec::Moment;
 use vwp_storage::{Kv, Machines};
 
 /// The longest body, in bytes.
 pub const BODY_LENGTH_MAX: usize = 16_384;
+/// The longest body of a bulk, in bytes.
+pub const BULK_BODY_LENGTH_MAX: usize = 4_194_304;
 /// The header of draft-ietf-httpapi-idempotency-key-header.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// How many entries of the log an answer has unless it is told.
@@ -46,19 +52,28 @@ async fn route<S: Kv + Machines>(
         ["v1", "assets", asset] if is_get => {
             Ok(reply::json(StatusCode::OK, &assets::get_asset(store, asset).await?))
         }
-        ["v1", "transfers", id] if is_get => {
+        ["v1", "transfers", id] if is_get && *id != "bulk" => {
             let caller = known_caller(store, environment, request).await?;
             Ok(private(reply::json(StatusCode::OK, &transfers::get_transfer(store, &caller, id).await?)))
         }
+        ["v1", "transfers", "bulk"] if is_post => transfer_bulk(store, environment, request).await,
         ["v1", "ledger", "accounts", owner, asset] if is_get => {
-            let caller = known_caller(store, environment, request).await?;
-            let account = accounts::get_account(store, &caller, owner, asset).await?;
-            Ok(private(reply::json(StatusCode::OK, &account)))
+            account(store, environment, request, (owner, asset)).await
+        }
+        ["v1", "ledger", "accounts", owner, asset, "transfers"] if is_get => {
+            account_transfers(store, environment, request, (owner, asset)).await
+        }
+        ["v1", "statements", owner, asset] if is_get => {
+            statement(store, environment, request, (owner, asset)).await
         }
         ["v1", "ledger", "entries"] if is_get => entries(store, environment, request).await,
-        ["v1", "assets" | "transfers"] => Err(Problem::method_not_allowed("POST").into()),
+        ["v1", "assets" | "transfers"] | ["v1", "transfers", "bulk"] => {
+            Err(Problem::method_not_allowed("POST").into())
+        }
         ["v1", "assets" | "transfers", _]
         | ["v1", "ledger", "accounts", _, _]
+        | ["v1", "ledger", "accounts", _, _, "transfers"]
+        | ["v1", "statements", _, _]
         | ["v1", "ledger", "entries"] => Err(Problem::method_not_allowed("GET, HEAD").into()),
         _ => Err(Problem::not_found("no resource has this path").into()),
     }
@@ -101,6 +116,111 @@ async fn transfer<S: Kv + Machines>(
         response.headers_mut().insert(header::LOCATION, location);
     }
     Ok(response)
+}
+
+/// Makes many transfers. A traveller shows its token, and an operator an assertion for this body.
+async fn transfer_bulk<S: Kv + Machines>(
+    store: &S,
+    environment: &Environment<'_>,
+    request: &Request<Vec<u8>>,
+) -> Answer {
+    let (headers, body) = (request.headers(), request.body());
+    if body.len() > BULK_BODY_LENGTH_MAX {
+        return Err(reply::too_large(BULK_BODY_LENGTH_MAX).into());
+    }
+    let caller = match caller::authenticate_with_body(store, headers, environment, body).await? {
+        Caller::Nobody => {
+            return Err(Problem::unauthorised("sign in, or send an operator's assertion").into());
+        }
+        Caller::Administrator => {
+            return Err(Error::Forbidden("transfers are travellers' and operators'".to_owned()));
+        }
+        caller => caller,
+    };
+    if reply::require_media_type(headers, compact::MEDIA_TYPE).is_ok() {
+        let settled = bulk::transfer_bulk(store, &caller, &compact::read(body)?.transfers).await?;
+        let answer = reply::with_type(StatusCode::OK, compact::MEDIA_TYPE, compact::write(&settled));
+        return Ok(private(answer));
+    }
+    let wanted: bulk::Bulk = reply::read_json(headers, body, BULK_BODY_LENGTH_MAX)?;
+    let settled = bulk::transfer_bulk(store, &caller, &wanted.transfers).await?;
+    let transfers = settled.into_iter().map(Into::into).collect();
+    Ok(private(reply::json(StatusCode::OK, &bulk::BulkResult { transfers })))
+}
+
+/// An account as it is, or what it held at the moment that the query names.
+async fn account<S: Kv + Machines>(
+    store: &S,
+    environment: &Environment<'_>,
+    request: &Request<Vec<u8>>,
+    of: (&str, &str),
+) -> Answer {
+    let caller = known_caller(store, environment, request).await?;
+    let answer = match read_query::<At>(request)?.moment()? {
+        Some(moment) => reply::json(StatusCode::OK, &history::balance_at(store, &caller, of, moment).await?),
+        None => reply::json(StatusCode::OK, &accounts::get_account(store, &caller, of.0, of.1).await?),
+    };
+    Ok(private(answer))
+}
+
+async fn account_transfers<S: Kv + Machines>(
+    store: &S,
+    environment: &Environment<'_>,
+    request: &Request<Vec<u8>>,
+    of: (&str, &str),
+) -> Answer {
+    let caller = known_caller(store, environment, request).await?;
+    let history = history::transfers(store, &caller, of, read_query::<Page>(request)?).await?;
+    Ok(private(reply::json(StatusCode::OK, &history)))
+}
+
+async fn statement<S: Kv + Machines>(
+    store: &S,
+    environment: &Environment<'_>,
+    request: &Request<Vec<u8>>,
+    of: (&str, &str),
+) -> Answer {
+    let caller = known_caller(store, environment, request).await?;
+    let Period { from, until, start, limit } = read_query(request)?;
+    let page = Page { start, limit, ..Page::default() };
+    let statement = history::statement(store, &caller, of, (from, until), page).await?;
+    Ok(private(reply::json(StatusCode::OK, &statement)))
+}
+
+/// The moment that an account is looked at.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct At {
+    position: Option<u64>,
+    time: Option<u64>,
+    effective_date: Option<String>,
+}
+
+impl At {
+    fn moment(&self) -> Result<Option<Moment>, Error> {
+        match (self.position, self.time, &self.effective_date) {
+            (None, None, None) => Ok(None),
+            (Some(position), None, None) => Ok(Some(Moment::Position(position))),
+            (None, Some(time), None) => Ok(Some(Moment::Time(time))),
+            (None, None, Some(date)) => Ok(Some(Moment::EffectiveDay(orders::day_of(date)?))),
+            _ => Err(Error::Invalid("the query takes position, time or effective_date".to_owned())),
+        }
+    }
+}
+
+/// The time that a statement is about.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Period {
+    from: u64,
+    until: u64,
+    start: Option<u32>,
+    limit: Option<u32>,
+}
+
+fn read_query<T: DeserializeOwned>(request: &Request<Vec<u8>>) -> Result<T, Error> {
+    let query = request.uri().query().unwrap_or_default();
+    serde_urlencoded::from_str(query).map_err(|error| Error::Invalid(format!("the query: {error}")))
 }
 
 async fn entries<S: Kv + Machines>(

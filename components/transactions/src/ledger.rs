@@ -12,8 +12,8 @@ use crate::Error;
 use std::ops::Range;
 use vwp_core::Problem;
 use vwp_ledger::codec::{
-    self, AccountFlags, AccountView, Answer, Asset, AssetView, Command, Opening, Outcome, Query, Reply,
-    Transfer, TransferView,
+    self, AccountFlags, AccountView, Answer, Asset, AssetView, BalanceView, Command, HistoryQuery,
+    HistoryView, Moment, Opening, Outcome, Query, Reply, Transfer, TransferView,
 };
 use vwp_storage::{Machines, StorageError};
 
@@ -24,7 +24,7 @@ pub const MACHINE: &str = "ledger";
 pub async fn create_asset(store: &impl Machines, asset: &Asset) -> Result<Answer, Error> {
     match submit(store, codec::encode_asset(asset)).await {
         Err(Error::OutcomeUnknown) => {}
-        other => return other,
+        other => return one(other?),
     }
     let known = self::asset(store, asset.id).await.map_err(|_| Error::OutcomeUnknown)?;
     let known = known.ok_or(Error::OutcomeUnknown)?;
@@ -39,13 +39,23 @@ pub async fn create_transfer(
     opening: Option<&Opening>,
     transfer: &Transfer,
 ) -> Result<Answer, Error> {
-    let command = codec::encode_batch(opening.map_or(&[], std::slice::from_ref), &[*transfer]);
-    match submit(store, command.map_err(|_| Problem::internal())?).await {
+    match create_transfers(store, opening.map_or(&[], std::slice::from_ref), &[*transfer]).await {
         Err(Error::OutcomeUnknown) => {}
-        other => return other,
+        other => return one(other?),
     }
     let known = known_transfer(store, transfer).await.map_err(|_| Error::OutcomeUnknown)?;
     known.ok_or(Error::OutcomeUnknown)
+}
+
+/// Opens accounts and makes transfers, in one command; an answer for each transfer.
+pub async fn create_transfers(
+    store: &impl Machines,
+    openings: &[Opening],
+    transfers: &[Transfer],
+) -> Result<Vec<Answer>, Error> {
+    let command = codec::encode_batch(openings, transfers).map_err(|_| Problem::internal())?;
+    let answers = submit(store, command).await?;
+    if answers.len() == transfers.len() { Ok(answers) } else { Err(Problem::internal().into()) }
 }
 
 /// What became of a transfer, if it was sent before.
@@ -74,6 +84,18 @@ pub async fn account(store: &impl Machines, id: u128) -> Result<Option<AccountVi
 pub async fn transfer(store: &impl Machines, id: u128) -> Result<Option<TransferView>, Error> {
     let answer = store.query(MACHINE, codec::encode_query(Query::Transfer(id))).await?;
     Ok(codec::decode_transfer(&answer).map_err(|_| Problem::internal())?)
+}
+
+/// What was posted on an account up to a moment.
+pub async fn balance(store: &impl Machines, id: u128, moment: Moment) -> Result<Option<BalanceView>, Error> {
+    let answer = store.query(MACHINE, codec::encode_query(Query::Balance(id, moment))).await?;
+    Ok(codec::decode_balance(&answer).map_err(|_| Problem::internal())?)
+}
+
+/// A page of an account's history.
+pub async fn history(store: &impl Machines, query: HistoryQuery) -> Result<Option<HistoryView>, Error> {
+    let answer = store.query(MACHINE, codec::encode_query(Query::History(query))).await?;
+    Ok(codec::decode_history(&answer).map_err(|_| Problem::internal())?)
 }
 
 /// Reads a transfer from the bytes of a command at its [`place`].
@@ -128,15 +150,17 @@ async fn command_at(store: &impl Machines, position: u64) -> Result<Vec<u8>, Err
     Ok(entry.command)
 }
 
-async fn submit(store: &impl Machines, command: Vec<u8>) -> Result<Answer, Error> {
+fn one(answers: Vec<Answer>) -> Result<Answer, Error> {
+    answers.into_iter().next().ok_or_else(|| Problem::internal().into())
+}
+
+async fn submit(store: &impl Machines, command: Vec<u8>) -> Result<Vec<Answer>, Error> {
     let applied = store.submit(MACHINE, command).await.map_err(|error| match error {
         StorageError::Unknown(_) => Error::OutcomeUnknown,
         other => other.into(),
     })?;
     match codec::decode_reply(&applied.answer) {
-        Ok(Reply::Answers { transfers, .. }) => {
-            Ok(transfers.first().copied().ok_or_else(Problem::internal)?)
-        }
+        Ok(Reply::Answers { transfers, .. }) => Ok(transfers),
         Ok(Reply::Malformed(_)) | Err(_) => Err(Problem::internal().into()),
     }
 }
@@ -164,6 +188,20 @@ pub fn require_created(answer: &Answer, asset: &str) -> Result<(), Error> {
         }
         Outcome::VelocityExceeded => {
             Err(Error::Forbidden("more would leave the account than it may for now".to_owned()))
+        }
+        Outcome::UnknownTransfer => Err(Error::UnknownTransfer),
+        Outcome::NotPending => Err(Error::NotPending("the transfer is not a hold")),
+        Outcome::AlreadyPosted => Err(Error::NotPending("the hold was posted")),
+        Outcome::AlreadyVoided => Err(Error::NotPending("the hold was voided")),
+        Outcome::Expired => Err(Error::NotPending("the hold has expired")),
+        Outcome::WrongPreimage => Err(Error::WrongPreimage),
+        Outcome::NotReturnable => Err(Error::NotReturnable("the transfer did not move anything")),
+        Outcome::AlreadyReversed => Err(Error::NotReturnable("the transfer was reversed")),
+        Outcome::ExceedsPending | Outcome::ExceedsOrigin => Err(Error::ExceedsOrigin),
+        Outcome::EffectiveDate => Err(Error::EffectiveDate),
+        Outcome::LinkedFailed => Err(Error::LinkedFailed),
+        Outcome::BadChain => {
+            Err(Error::Invalid("a transfer is twice among those it is linked with".to_owned()))
         }
         // Account ids are made from the asset, items by the encoder, and nothing here asks for
         // what the others refuse: a fault of ours.

@@ -2,19 +2,17 @@
 
 use crate::Error;
 use serde::de::DeserializeOwned;
+use serde_json::{Map, Value};
 use vwp_core::caller::verify_operator_body;
 use vwp_core::environment::is_current;
 use vwp_core::{Environment, Problem};
 use vwp_storage::Kv;
 
-/// What every signed body says beside its matter.
+/// What an operator signs. In the payload, `iat` and `aud` (RFC 7519, sections 4.1.6 and 4.1.3) stand beside
+/// its members.
 pub(crate) trait Signed: DeserializeOwned {
     /// The JWS header's `typ` (RFC 8725, section 3.11).
     const TYPE: &'static str;
-    /// When it was made, in seconds (RFC 7519, section 4.1.6).
-    fn issued_at(&self) -> u64;
-    /// Which port it is for (RFC 7519, section 4.1.3).
-    fn audience(&self) -> &str;
 }
 
 /// Believes a signed body, and says which operator signed it. What makes a replay
@@ -25,12 +23,17 @@ pub(crate) async fn verify<T: Signed>(
     compact: &str,
 ) -> Result<(String, T), Error> {
     let (operator, payload) = verify_operator_body(store, compact, T::TYPE).await?;
-    let body: T = serde_json::from_slice(&payload)
-        .map_err(|error| Problem::bad_request(format!("the payload is not the expected JSON: {error}")))?;
-    if body.audience() != environment.settings.issuer {
+    let invalid = |error: serde_json::Error| {
+        Problem::bad_request(format!("the payload is not the expected JSON: {error}"))
+    };
+    let mut members: Map<String, Value> = serde_json::from_slice(&payload).map_err(invalid)?;
+    let (issued_at, audience) = (members.remove("iat"), members.remove("aud"));
+    let body = serde_json::from_value(Value::Object(members)).map_err(invalid)?;
+    if audience.as_ref().and_then(Value::as_str) != Some(&environment.settings.issuer) {
         return Err(Error::WrongAudience);
     }
-    if !is_current(body.issued_at(), environment.now) {
+    let issued_at = issued_at.as_ref().and_then(Value::as_u64).ok_or(Error::ClockSkew)?;
+    if !is_current(issued_at, environment.now) {
         return Err(Error::ClockSkew);
     }
     Ok((operator, body))

@@ -7,73 +7,20 @@
 
 use crate::amount::Amount;
 use crate::authority::{operator_of, require_owner};
-use crate::reference::{Owner, account_id, asset_id, asset_name, id_text, parse_id, transfer_id};
+use crate::orders::{self, Accounts, Kind, Order, Parties, Party, Wanted};
+use crate::reference::{Owner, id_text, parse_id, transfer_id};
 use crate::signed::{self, Signed};
 use crate::{Error, ledger};
 use serde::{Deserialize, Serialize};
 use vwp_core::caller::Caller;
 use vwp_core::directory;
-use vwp_core::name::AssetName;
 use vwp_core::{Environment, Problem};
-use vwp_ledger::codec::{Answer, Kind, MEMO_LENGTH, Memo, Opening, Text, Transfer, TransferView};
+use vwp_ledger::codec::{self, Answer, Opening, Outcome, Transfer, TransferView};
 use vwp_storage::{Kv, Machines};
 
-/// The longest idempotency key.
-pub const IDEMPOTENCY_KEY_LENGTH_MAX: usize = 128;
-/// The longest memo, in bytes.
-pub const MEMO_LENGTH_MAX: usize = MEMO_LENGTH;
-
-/// What a caller asks for.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Order {
-    /// The account to debit; a traveller's own if it is left out.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub from: Option<String>,
-    /// The account to credit.
-    pub to: String,
-    /// `code@world`.
-    pub asset: String,
-    /// How much, in minor units.
-    pub amount: Amount,
-    /// What the caller wants to find with it again: 1 to 48 bytes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub memo: Option<String>,
-}
-
-/// What an operator signs to make a transfer: a JWS of type `vwp-transfer+jws`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct SignedOrder {
-    /// What makes a repeat harmless: 1 to 128 visible ASCII characters.
-    pub idempotency_key: String,
-    /// The account to debit.
-    pub from: String,
-    /// The account to credit.
-    pub to: String,
-    /// `code@world`.
-    pub asset: String,
-    /// How much, in minor units.
-    pub amount: Amount,
-    /// What the operator wants to find with it again: 1 to 48 bytes.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub memo: Option<String>,
-    /// When this was signed, in seconds.
-    pub iat: u64,
-    /// This port's URL.
-    pub aud: String,
-}
-
-impl Signed for SignedOrder {
+/// What an operator signs to make a transfer: an order with its idempotency key.
+impl Signed for Order {
     const TYPE: &'static str = "vwp-transfer+jws";
-
-    fn issued_at(&self) -> u64 {
-        self.iat
-    }
-
-    fn audience(&self) -> &str {
-        &self.aud
-    }
 }
 
 /// Says that a transfer was made, and where in the log.
@@ -86,17 +33,73 @@ pub struct Receipt {
     pub position: u64,
     /// When it was made, in milliseconds since the Unix epoch.
     pub time: u64,
-    /// The account that was debited.
+    /// What it did.
+    #[serde(default, skip_serializing_if = "Kind::is_plain")]
+    pub kind: Kind,
+    /// The transfer that it follows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
+    /// The account that was debited, or on which an amount was held or released.
     pub from: String,
-    /// The account that was credited.
+    /// The account that was credited, or for which an amount was held or released.
     pub to: String,
     /// `code@world`.
     pub asset: String,
-    /// How much, in minor units.
+    /// How much was moved, held or released, in minor units.
     pub amount: Amount,
     /// What the caller wanted to find with it again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memo: Option<String>,
+    /// The caller's word for why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<u16>,
+    /// The day from which on it counts in statements, if that is another one than the log's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub effective_date: Option<String>,
+    /// The SHA-256 of the preimage that posting this hold takes, in base64url.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub condition: Option<String>,
+    /// When this hold expires, in milliseconds since the Unix epoch.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<u64>,
+    /// What has become of this hold. Only where a transfer is read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<Hold>,
+    /// How much of it was moved back, if anything. Only where a transfer is read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub returned: Option<Amount>,
+}
+
+/// What has become of a hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "state", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Hold {
+    /// It holds.
+    Open,
+    /// It was posted.
+    Posted {
+        /// The transfer that did.
+        settled_by: String,
+    },
+    /// It was voided.
+    Voided {
+        /// The transfer that did.
+        settled_by: String,
+    },
+    /// It expired.
+    Expired,
+}
+
+impl Hold {
+    fn of(view: &TransferView) -> Option<Self> {
+        let settled_by = || id_text(view.settled_by);
+        Some(match view.hold? {
+            codec::HoldState::Open => Self::Open,
+            codec::HoldState::Posted => Self::Posted { settled_by: settled_by() },
+            codec::HoldState::Voided => Self::Voided { settled_by: settled_by() },
+            codec::HoldState::Expired => Self::Expired,
+        })
+    }
 }
 
 /// What became of an order.
@@ -115,8 +118,28 @@ pub async fn transfer<S: Kv + Machines>(
     idempotency_key: &str,
     order: Order,
 ) -> Result<MadeTransfer, Error> {
+    require_traveller(caller)?;
+    if order.idempotency_key.is_some() {
+        return Err(Error::Invalid("the header says the idempotency key, and the order does not".to_owned()));
+    }
+    make(store, caller, idempotency_key, &order).await
+}
+
+/// Makes the transfer that an operator signed.
+pub async fn transfer_signed<S: Kv + Machines>(
+    store: &S,
+    environment: &Environment<'_>,
+    signed: &str,
+) -> Result<MadeTransfer, Error> {
+    let (id, order) = signed::verify::<Order>(store, environment, signed).await?;
+    let key = order.idempotency_key.as_deref().ok_or(Error::IdempotencyKeyMissing)?;
+    make(store, &Caller::Operator { id }, key, &order).await
+}
+
+/// Requires that who asks without a signature is a traveller.
+pub(crate) fn require_traveller(caller: &Caller) -> Result<(), Error> {
     match caller {
-        Caller::Traveller { .. } => make(store, caller, idempotency_key, order).await,
+        Caller::Traveller { .. } => Ok(()),
         Caller::Nobody => {
             Err(Problem::unauthorised("sign in, or send a body that an operator signed").into())
         }
@@ -126,27 +149,18 @@ pub async fn transfer<S: Kv + Machines>(
     }
 }
 
-/// Makes the transfer that an operator signed.
-pub async fn transfer_signed<S: Kv + Machines>(
-    store: &S,
-    environment: &Environment<'_>,
-    signed: &str,
-) -> Result<MadeTransfer, Error> {
-    let (id, body) = signed::verify::<SignedOrder>(store, environment, signed).await?;
-    let SignedOrder { idempotency_key, from, to, asset, amount, memo, .. } = body;
-    let order = Order { from: Some(from), to, asset, amount, memo };
-    make(store, &Caller::Operator { id }, &idempotency_key, order).await
-}
-
 /// Reads a receipt. Only the owners of the two accounts may.
 pub async fn get_transfer<S: Kv + Machines>(store: &S, caller: &Caller, id: &str) -> Result<Receipt, Error> {
     if *caller == Caller::Nobody {
         return Err(Problem::unauthorised("sign in, or send an operator's assertion").into());
     }
     let view = ledger::transfer(store, parse_id(id)?).await?.ok_or(Error::UnknownTransfer)?;
-    let logged = logged(store, &view).await?;
+    // What has the id and is not in a batch is not a transfer.
+    let kind = Kind::of_ledger(view.kind).ok_or(Error::UnknownTransfer)?;
+    let sent = ledger::logged_transfer(store, &view).await?;
+    let names = Names::of_logged(store, &view, &sent).await?;
     let mut party = false;
-    for owner in [&logged.from, &logged.to] {
+    for owner in [&names.from, &names.to] {
         let Ok(owner) = owner.parse::<Owner>() else { continue };
         match require_owner(store, caller, &owner).await {
             Ok(()) => party = true,
@@ -159,153 +173,140 @@ pub async fn get_transfer<S: Kv + Machines>(store: &S, caller: &Caller, id: &str
         return Err(Error::Forbidden("only the owners of its accounts read a transfer".to_owned()));
     }
     // A refused transfer has no receipt: whoever may read it learns why it was refused.
-    ledger::require_created(&view.answer, &logged.asset)?;
-    Ok(receipt_of(&view, logged))
+    ledger::require_created(&view.answer, &names.asset)?;
+    let returned = (view.returned != 0).then_some(Amount(view.returned));
+    let receipt = Receipt::new(kind, &sent, &view.answer, names);
+    Ok(Receipt { hold: Hold::of(&view), returned, ..receipt })
 }
 
-/// What the log says about a transfer.
-struct Logged {
+/// Whose accounts a transfer has, and of which asset.
+#[derive(Debug, Clone)]
+struct Names {
     from: String,
     to: String,
     asset: String,
-    memo: Option<String>,
 }
 
-async fn logged(store: &impl Machines, view: &TransferView) -> Result<Logged, Error> {
-    // What has the id and is not in a batch is not a transfer.
-    if matches!(view.kind, Kind::Setting | Kind::Rules) {
-        return Err(Error::UnknownTransfer);
+impl Names {
+    fn of(from: &Party, to: &Party) -> Self {
+        Self { from: from.owner.to_string(), to: to.owner.to_string(), asset: from.asset.to_string() }
     }
-    let transfer = ledger::logged_transfer(store, view).await?;
-    // What follows another transfer names no accounts; a refused one has none in the ledger.
-    let of = |kept: u128, sent: u128| if kept == 0 { sent } else { kept };
-    let (debit, credit) = (of(view.debit, transfer.debit), of(view.credit, transfer.credit));
-    let accounts = [ledger::account(store, debit).await?, ledger::account(store, credit).await?];
-    let asset = accounts.into_iter().flatten().next().map(|account| account.asset);
-    let asset = match asset {
-        Some(asset) => ledger::asset(store, asset).await?,
-        None => None,
-    };
-    Ok(Logged {
-        from: ledger::owner_of(store, debit).await?.unwrap_or_default(),
-        to: ledger::owner_of(store, credit).await?.unwrap_or_default(),
-        asset: asset.map(|view| view.asset.name.as_str().to_owned()).unwrap_or_default(),
-        memo: memo_of(&transfer),
-    })
+
+    async fn of_logged(store: &impl Machines, view: &TransferView, sent: &Transfer) -> Result<Self, Error> {
+        // A refused one has no accounts in the ledger, and what follows another names none.
+        let of = |kept: u128, sent: u128| if kept == 0 { sent } else { kept };
+        Self::of_accounts(store, of(view.debit, sent.debit), of(view.credit, sent.credit)).await
+    }
+
+    async fn of_accounts(store: &impl Machines, debit: u128, credit: u128) -> Result<Self, Error> {
+        let accounts = [ledger::account(store, debit).await?, ledger::account(store, credit).await?];
+        let asset = accounts.into_iter().flatten().next().map(|account| account.asset);
+        let asset = match asset {
+            Some(asset) => ledger::asset(store, asset).await?,
+            None => None,
+        };
+        Ok(Self {
+            from: ledger::owner_of(store, debit).await?.unwrap_or_default(),
+            to: ledger::owner_of(store, credit).await?.unwrap_or_default(),
+            asset: asset.map(|view| view.asset.name.as_str().to_owned()).unwrap_or_default(),
+        })
+    }
+}
+
+impl Receipt {
+    fn new(kind: Kind, sent: &Transfer, answer: &Answer, names: Names) -> Self {
+        Self {
+            transfer_id: id_text(sent.id),
+            position: answer.position,
+            time: answer.time,
+            kind,
+            origin: kind.follows().then(|| id_text(sent.debit)),
+            from: names.from,
+            to: names.to,
+            asset: names.asset,
+            amount: Amount(answer.amount),
+            memo: orders::memo_of(sent),
+            code: (sent.code != 0).then_some(sent.code),
+            effective_date: orders::date_text(sent.effective_day),
+            condition: orders::condition_of(sent),
+            expires_at: expires_at(sent, answer.time),
+            hold: None,
+            returned: None,
+        }
+    }
+}
+
+/// When a hold that was made at a time expires, if it does.
+pub(crate) fn expires_at(sent: &Transfer, time: u64) -> Option<u64> {
+    let timeout_s = u64::from(sent.timeout_s);
+    (timeout_s != 0).then(|| time.saturating_add(timeout_s * 1000))
 }
 
 async fn make<S: Kv + Machines>(
     store: &S,
     caller: &Caller,
     idempotency_key: &str,
-    order: Order,
+    order: &Order,
 ) -> Result<MadeTransfer, Error> {
-    require_key(idempotency_key)?;
-    let wanted = Wanted::read(caller, idempotency_key, &order)?;
-    require_owner(store, caller, &wanted.from).await?;
-    let answer = match require_known_receiver(store, &wanted.to).await {
-        Ok(()) => ledger::create_transfer(store, wanted.opening.as_ref(), &wanted.transfer).await?,
+    orders::require_key(idempotency_key)?;
+    if order.linked {
+        return Err(Error::Invalid("only in a bulk there is a next one to be linked with".to_owned()));
+    }
+    let id = transfer_id(caller, idempotency_key)?;
+    let Wanted { accounts, transfer } = orders::read(&mut Parties::default(), caller, id, order)?;
+    let (answer, names) = match &accounts {
+        Accounts::Named { from, to } => {
+            require_owner(store, caller, &from.owner).await?;
+            (move_to(store, to, &transfer).await?, Names::of(from, to))
+        }
+        Accounts::Of { origin } => {
+            let origin = moved(store, *origin).await?;
+            require_credited(store, caller, &origin).await?;
+            let moves_back = matches!(order.kind, Kind::Reverse | Kind::Refund);
+            let (debit, credit) =
+                if moves_back { (origin.credit, origin.debit) } else { (origin.debit, origin.credit) };
+            let names = Names::of_accounts(store, debit, credit).await?;
+            (ledger::create_transfer(store, None, &transfer).await?, names)
+        }
+    };
+    ledger::require_created(&answer, &names.asset)?;
+    let receipt = Receipt::new(order.kind, &transfer, &answer, names);
+    Ok(MadeTransfer { receipt, repeated: answer.repeated })
+}
+
+async fn move_to<S: Kv + Machines>(store: &S, to: &Party, transfer: &Transfer) -> Result<Answer, Error> {
+    match require_known_receiver(store, &to.owner).await {
+        Ok(()) => {
+            let opening: Option<Opening> = to.opening()?;
+            ledger::create_transfer(store, opening.as_ref(), transfer).await
+        }
         // The receiver may have gone since the first time: a repeat still gets its answer.
         Err(error @ (Error::UnknownWorld(_) | Error::UnknownTraveller(_))) => {
-            ledger::known_transfer(store, &wanted.transfer).await?.ok_or(error)?
+            ledger::known_transfer(store, transfer).await?.ok_or(error)
         }
-        Err(error) => return Err(error),
-    };
-    ledger::require_created(&answer, &order.asset)?;
-    Ok(MadeTransfer { receipt: wanted.receipt(&order, &answer), repeated: answer.repeated })
-}
-
-/// An order that was read.
-struct Wanted {
-    from: Owner,
-    to: Owner,
-    /// None for an issuance account, which is opened with its asset.
-    opening: Option<Opening>,
-    transfer: Transfer,
-}
-
-impl Wanted {
-    fn read(caller: &Caller, idempotency_key: &str, order: &Order) -> Result<Self, Error> {
-        let asset = asset_name(&order.asset)?;
-        let from = match (&order.from, caller) {
-            (Some(from), _) => from.parse()?,
-            (None, Caller::Traveller { id, .. }) => format!("traveller:{id}").parse()?,
-            (None, _) => return Err(Error::Invalid("from is missing".to_owned())),
-        };
-        let to: Owner = order.to.parse()?;
-        for owner in [&from, &to] {
-            require_same_asset(owner, &asset)?;
-        }
-        let transfer = Transfer {
-            id: transfer_id(caller, idempotency_key)?,
-            debit: account_id(&from, &asset),
-            credit: account_id(&to, &asset),
-            amount: order.amount.0,
-            memo: Memo(*memo(order.memo.as_deref())?.bytes()),
-            ..Transfer::default()
-        };
-        let opening = match &to {
-            Owner::Issuance(_) => None,
-            other => {
-                let owner = Text::new(&other.to_string()).ok_or_else(Problem::internal)?;
-                Some(Opening::new(transfer.credit, asset_id(&asset), owner))
-            }
-        };
-        Ok(Self { from, to, opening, transfer })
-    }
-
-    fn receipt(&self, order: &Order, answer: &Answer) -> Receipt {
-        Receipt {
-            transfer_id: id_text(self.transfer.id),
-            position: answer.position,
-            time: answer.time,
-            from: self.from.to_string(),
-            to: self.to.to_string(),
-            asset: order.asset.clone(),
-            amount: order.amount,
-            memo: order.memo.clone(),
-        }
+        Err(error) => Err(error),
     }
 }
 
-fn receipt_of(view: &TransferView, logged: Logged) -> Receipt {
-    Receipt {
-        transfer_id: id_text(view.id),
-        position: view.answer.position,
-        time: view.answer.time,
-        from: logged.from,
-        to: logged.to,
-        asset: logged.asset,
-        amount: Amount(view.answer.amount),
-        memo: logged.memo,
-    }
+/// A transfer that moved or holds something.
+pub(crate) async fn moved(store: &impl Machines, id: u128) -> Result<TransferView, Error> {
+    let view = ledger::transfer(store, id).await?.filter(|view| view.answer.outcome == Outcome::Created);
+    view.filter(|view| view.credit != 0).ok_or(Error::UnknownTransfer)
 }
 
-/// What the caller of a transfer wanted to find with it again.
-pub(crate) fn memo_of(transfer: &Transfer) -> Option<String> {
-    let memo = Text::<MEMO_LENGTH_MAX>::from_bytes(transfer.memo.0).unwrap_or(Text::EMPTY);
-    (!memo.is_empty()).then(|| memo.as_str().to_owned())
-}
-
-fn require_key(key: &str) -> Result<(), Error> {
-    if key.is_empty() {
-        return Err(Error::IdempotencyKeyMissing);
-    }
-    if key.len() > IDEMPOTENCY_KEY_LENGTH_MAX || !key.bytes().all(|byte| byte.is_ascii_graphic()) {
-        return Err(Error::Invalid(format!(
-            "an idempotency key has 1 to {IDEMPOTENCY_KEY_LENGTH_MAX} visible ASCII characters"
-        )));
-    }
-    Ok(())
-}
-
-/// An issuance account is of one asset only.
-fn require_same_asset(owner: &Owner, asset: &AssetName) -> Result<(), Error> {
-    match owner {
-        Owner::Issuance(other) if other != asset => {
-            Err(Error::Invalid(format!("{owner} is not an account of {asset}")))
-        }
-        _ => Ok(()),
+/// Requires that what follows a transfer is asked for by who that one credited, or would: a hold is the
+/// receiver's to take or to give up, and what moved is the receiver's to move back.
+pub(crate) async fn require_credited<S: Kv + Machines>(
+    store: &S,
+    caller: &Caller,
+    origin: &TransferView,
+) -> Result<(), Error> {
+    let forbidden =
+        || Error::Forbidden("only the owner of the account that a transfer credits follows it".to_owned());
+    let owner = ledger::owner_of(store, origin.credit).await?.ok_or_else(forbidden)?;
+    match require_owner(store, caller, &owner.parse()?).await {
+        Err(Error::Forbidden(_) | Error::UnknownWorld(_)) => Err(forbidden()),
+        other => other,
     }
 }
 
@@ -319,13 +320,4 @@ async fn require_known_receiver(store: &impl Kv, to: &Owner) -> Result<(), Error
         },
         Owner::Issuance(_) => Ok(()),
     }
-}
-
-fn memo(memo: Option<&str>) -> Result<Text<MEMO_LENGTH_MAX>, Error> {
-    let Some(memo) = memo else { return Ok(Text::EMPTY) };
-    let invalid = || Error::Invalid(format!("a memo has 1 to {MEMO_LENGTH_MAX} bytes, none of them control"));
-    if memo.is_empty() || memo.chars().any(char::is_control) {
-        return Err(invalid());
-    }
-    Text::new(memo).ok_or_else(invalid)
 }

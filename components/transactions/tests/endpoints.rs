@@ -177,7 +177,7 @@ fn an_account_is_read_by_its_owner_only() {
     assert_problem(port.get(ada, Some(&port.session("eve"))), 403, "forbidden");
     assert_problem(port.get(ada, Some(&port.arena.token())), 403, "forbidden");
     let expected = json!({"owner": "traveller:ada", "asset": GOLD, "balance": "100", "debits": "0",
-        "credits": "100"});
+        "credits": "100", "debits_pending": "0", "credits_pending": "0"});
     let encoded = "/v1/ledger/accounts/traveller%3Aada/gold%40arena";
     assert_eq!(port.get(encoded, Some(&port.session("ada"))), (StatusCode::OK, expected));
     let issuance = "/v1/ledger/accounts/issuance:gold@arena/gold@arena";

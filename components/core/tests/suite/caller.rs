@@ -78,7 +78,14 @@ fn access_token(claims: &AccessClaims) -> String {
 
 fn operator_claims() -> OperatorClaims {
     let id = operator_id();
-    OperatorClaims { iss: id.clone(), sub: id, aud: ISSUER.into(), iat: NOW_S, exp: NOW_S + 300 }
+    OperatorClaims {
+        iss: id.clone(),
+        sub: id,
+        aud: ISSUER.into(),
+        iat: NOW_S,
+        exp: NOW_S + 300,
+        content_digest: None,
+    }
 }
 
 fn operator_token(claims: &OperatorClaims) -> String {

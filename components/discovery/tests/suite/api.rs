@@ -22,6 +22,7 @@ fn operator_token(port: &Port, operator: &Operator) -> String {
         aud: port.settings.issuer.clone(),
         iat,
         exp: iat + 60,
+        content_digest: None,
     };
     let header = Header::new(OPERATOR_TOKEN_TYPE).with_kid(&operator.id);
     jose::sign(&header, &serde_json::to_vec(&claims).unwrap(), &operator.key)

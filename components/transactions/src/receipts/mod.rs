@@ -8,8 +8,10 @@ use crate::reference::parse_id;
 use crate::transfers::{self, Receipt};
 use crate::{Error, checkpoints};
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 use vwp_core::caller::Caller;
 use vwp_core::{Environment, Problem};
+use vwp_ledger::codec::{Flags, Kind, Transfer};
 use vwp_storage::{Kv, Machines};
 use vwp_tlog::leaf::Blocks;
 use vwp_tlog::proof::{Plan, verify_inclusion};
@@ -42,6 +44,14 @@ pub struct Place {
     pub length: u64,
 }
 
+/// Whether a transfer's bytes say what it did: not those of what follows another transfer, whose accounts
+/// and asset are that one's, nor those that say only how much it may be at most.
+pub(crate) fn is_provable(transfer: &Transfer) -> bool {
+    let balancing = [Flags::BALANCING_DEBIT, Flags::BALANCING_CREDIT];
+    matches!(transfer.kind, Kind::Plain | Kind::Pending)
+        && !balancing.into_iter().any(|flag| transfer.flags.contains(flag))
+}
+
 /// Proves a transfer. Only the owners of its two accounts may ask.
 pub async fn prove_transfer<S: Kv + Machines>(
     store: &S,
@@ -63,8 +73,16 @@ pub async fn prove_transfer<S: Kv + Machines>(
         Problem::unavailable("the log's tree is damaged, until who runs this port makes it anew")
     })?;
     let bytes = ledger::place(&entry.command, parse_id(id)?).ok_or_else(Problem::internal)?;
+    if !shown(&entry.command, &bytes).is_some_and(|transfer| is_provable(&transfer)) {
+        return Err(Error::NotProvable);
+    }
     let proof = LogProof { index, path, checkpoint: checkpoint.note };
     let evidence = Evidence::new(&command, &bytes, &proof).ok_or_else(Problem::internal)?;
     let place = Place { offset: bytes.start, length: bytes.end - bytes.start };
     Ok(ProvenReceipt { format: FORMAT.to_owned(), transfer, place, evidence })
+}
+
+fn shown(command: &[u8], place: &Range<u64>) -> Option<Transfer> {
+    let (start, end) = (usize::try_from(place.start).ok()?, usize::try_from(place.end).ok()?);
+    ledger::read_transfer(command.get(start..end)?)
 }

@@ -1,10 +1,12 @@
 //! Verifying a receipt offline: with the log's key and nothing else.
 
+use super::is_provable;
 use super::{FORMAT, Place, ProvenReceipt};
 use crate::ledger;
+use crate::orders::{self, Kind};
 use crate::reference::{Owner, account_id, asset_name, parse_id};
 use crate::transfers::{self, Receipt};
-use vwp_ledger::codec::{HEADER_LENGTH, ITEM_LENGTH, Kind};
+use vwp_ledger::codec::{HEADER_LENGTH, ITEM_LENGTH};
 use vwp_tlog::checkpoint::Checkpoint;
 use vwp_tlog::note::Verifier;
 use vwp_tlog::receipt::{Proven, ReceiptError};
@@ -75,12 +77,16 @@ fn require_same(receipt: &Receipt, proven: &Proven, bytes: &[u8]) -> Result<(), 
     let fields = [
         ("position", receipt.position == proven.position),
         ("time", receipt.time == proven.leaf.time),
-        ("kind", made.kind == Kind::Plain),
+        ("kind", is_provable(&made) && Kind::of_ledger(made.kind) == Some(receipt.kind)),
         ("transfer_id", made.id == parse_id(&receipt.transfer_id).map_err(malformed)?),
         ("from", made.debit == account(&receipt.from).map_err(malformed)?),
         ("to", made.credit == account(&receipt.to).map_err(malformed)?),
         ("amount", made.amount == receipt.amount.0),
-        ("memo", receipt.memo == transfers::memo_of(&made)),
+        ("memo", receipt.memo == orders::memo_of(&made)),
+        ("code", receipt.code.unwrap_or_default() == made.code),
+        ("effective_date", receipt.effective_date == orders::date_text(made.effective_day)),
+        ("condition", receipt.condition == orders::condition_of(&made)),
+        ("expires_at", receipt.expires_at == transfers::expires_at(&made, receipt.time)),
     ];
     match fields.into_iter().find(|(_, same)| !same) {
         Some((field, _)) => Err(VerifyError::Differs(field)),

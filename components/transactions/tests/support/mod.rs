@@ -4,7 +4,9 @@ use http::{Request, Response, StatusCode};
 use p256::ecdsa::SigningKey;
 use serde_json::{Value, json};
 use std::cell::Cell;
-use vwp_core::caller::{ACCESS_TOKEN_TYPE, AccessClaims, OPERATOR_TOKEN_TYPE, OperatorClaims};
+use vwp_core::caller::{
+    ACCESS_TOKEN_TYPE, AccessClaims, OPERATOR_TOKEN_TYPE, OperatorClaims, content_digest,
+};
 use vwp_core::directory::{self, Issuer, Operator, World};
 use vwp_core::environment::{Environment, Random, Settings};
 use vwp_core::jose::{self, Header, Jwk};
@@ -134,9 +136,15 @@ impl Signer {
 
     /// An assertion for requests without a body.
     pub fn token(&self) -> String {
+        self.assertion(None)
+    }
+
+    /// An assertion, for a body if there is one.
+    pub fn assertion(&self, body: Option<&[u8]>) -> String {
         let (iat, exp) = (NOW / 1000, NOW / 1000 + 60);
-        let claims =
-            OperatorClaims { iss: self.id.clone(), sub: self.id.clone(), aud: PORT.into(), iat, exp };
+        let content_digest = body.map(content_digest);
+        let (iss, sub) = (self.id.clone(), self.id.clone());
+        let claims = OperatorClaims { iss, sub, aud: PORT.into(), iat, exp, content_digest };
         self.sign(OPERATOR_TOKEN_TYPE, &serde_json::to_value(claims).unwrap())
     }
 }
@@ -258,6 +266,24 @@ impl Port {
         self.post_signed("/v1/transfers", signer.sign("vwp-transfer+jws", &payload))
     }
 
+    /// Whatever transfer an operator signs.
+    pub fn order_signed(&self, signer: &Signer, order: &Value) -> (StatusCode, Value) {
+        let mut payload = order.clone();
+        payload["iat"] = (NOW / 1000).into();
+        payload["aud"] = PORT.into();
+        self.post_signed("/v1/transfers", signer.sign("vwp-transfer+jws", &payload))
+    }
+
+    /// Whatever transfer a traveller asks for.
+    pub fn order(&self, traveller: &str, key: &str, order: &Value) -> (StatusCode, Value) {
+        self.call(self.payment(traveller, key, order))
+    }
+
+    /// Many transfers at once, with this token.
+    pub fn bulk(&self, token: &str, transfers: &Value) -> (StatusCode, Value) {
+        self.call(bulk_request(token, "application/json", transfers_body(transfers)))
+    }
+
     /// A traveller's transfer from its own account.
     pub fn pay(
         &self,
@@ -287,6 +313,19 @@ impl Port {
         assert_eq!(status, StatusCode::OK, "{body}");
         body["balance"].as_str().unwrap().to_owned()
     }
+}
+
+/// The body of a bulk in JSON.
+pub fn transfers_body(transfers: &Value) -> Vec<u8> {
+    to_bytes(&json!({"transfers": transfers}))
+}
+
+pub fn bulk_request(token: &str, media_type: &str, body: Vec<u8>) -> Request<Vec<u8>> {
+    Request::post("/v1/transfers/bulk")
+        .header("content-type", media_type)
+        .header("authorization", format!("Bearer {token}"))
+        .body(body)
+        .unwrap()
 }
 
 /// The payload of an operator's transfer: from, to, asset, amount.

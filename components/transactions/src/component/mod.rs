@@ -1,0 +1,115 @@
+//! The component: the functions behind the interfaces that it exports.
+#![allow(unsafe_code, reason = "the export macros generate it")]
+
+use crate::{Error, accounts, assets, authority, http, receipts, transfers};
+use bindings::exports::vwp::transactions::ledger as api;
+use bindings::vwp::transactions::types;
+use vwp_core::{Environment, Problem};
+use vwp_guest::http_types::{ErrorCode, Request, Response};
+use vwp_guest::{HttpHandler, Store};
+
+mod convert;
+
+mod bindings {
+    #![allow(missing_docs, unreachable_pub, clippy::pedantic, reason = "generated")]
+    spin_sdk::wit_bindgen::generate!({
+        path: "../../wit/transactions",
+        world: "transactions",
+        runtime_path: "::spin_sdk::wit_bindgen::rt",
+        generate_all,
+    });
+}
+
+struct Component;
+bindings::export!(Component with_types_in bindings);
+
+spin_sdk::wasip3::http::service::export!(Component);
+
+impl HttpHandler for Component {
+    async fn handle(request: Request) -> Result<Response, ErrorCode> {
+        vwp_guest::serve(request, async |environment, request| {
+            http::handle(&Store, environment, request).await
+        })
+        .await
+    }
+}
+
+/// Runs a call with the settings; a fault of the settings is the call's error.
+async fn call<T>(call: impl AsyncFnOnce(&Environment<'_>) -> Result<T, Error>) -> Result<T, types::Error> {
+    let answer = vwp_guest::environment(async |environment| Ok(call(environment).await)).await;
+    Ok(answer.map_err(Error::from).flatten()?)
+}
+
+fn token(credential: &types::Credential) -> Option<&str> {
+    match credential {
+        types::Credential::None => None,
+        types::Credential::Token(token) => Some(token),
+    }
+}
+
+fn novelty(repeated: bool) -> api::Novelty {
+    if repeated { api::Novelty::Repeated } else { api::Novelty::Created }
+}
+
+impl api::Guest for Component {
+    async fn create_asset(signed: String) -> Result<(api::Asset, api::Novelty), types::Error> {
+        let made = call(async |environment| assets::create_asset(&Store, environment, &signed).await).await?;
+        Ok((made.info.into(), novelty(made.repeated)))
+    }
+
+    async fn transfer(instruction: api::Instruction) -> Result<(api::Receipt, api::Novelty), types::Error> {
+        let made = call(async |environment| match instruction {
+            api::Instruction::Traveller(keyed) => {
+                let caller = authority::caller_of(&Store, environment, token(&keyed.credential)).await?;
+                let order = keyed.order.try_into()?;
+                transfers::transfer(&Store, &caller, &keyed.idempotency_key, order).await
+            }
+            api::Instruction::Operator(signed) => {
+                transfers::transfer_signed(&Store, environment, &signed).await
+            }
+        })
+        .await?;
+        Ok((made.receipt.into(), novelty(made.repeated)))
+    }
+
+    async fn get_transfer(
+        credential: types::Credential,
+        transfer_id: String,
+    ) -> Result<api::Receipt, types::Error> {
+        let receipt = call(async |environment| {
+            let caller = authority::caller_of(&Store, environment, token(&credential)).await?;
+            transfers::get_transfer(&Store, &caller, &transfer_id).await
+        })
+        .await?;
+        Ok(receipt.into())
+    }
+
+    async fn prove_transfer(
+        credential: types::Credential,
+        transfer_id: String,
+    ) -> Result<String, types::Error> {
+        call(async |environment| {
+            let caller = authority::caller_of(&Store, environment, token(&credential)).await?;
+            let receipt = receipts::prove_transfer(&Store, environment, &caller, &transfer_id).await?;
+            Ok(serde_json::to_string(&receipt).map_err(|_| Problem::internal())?)
+        })
+        .await
+    }
+
+    async fn get_account(
+        credential: types::Credential,
+        owner: String,
+        asset: String,
+    ) -> Result<api::Account, types::Error> {
+        let account = call(async |environment| {
+            let caller = authority::caller_of(&Store, environment, token(&credential)).await?;
+            accounts::get_account(&Store, &caller, &owner, &asset).await
+        })
+        .await?;
+        Ok(account.into())
+    }
+
+    async fn get_asset(asset: String) -> Result<api::Asset, types::Error> {
+        Ok(call(async |_| assets::get_asset(&Store, &asset).await).await?.into())
+    }
+}
