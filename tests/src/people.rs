@@ -76,7 +76,12 @@ impl Operator {
 
     /// The operator's assertion for requests without a body.
     pub fn token(&self, host: &Host) -> String {
-        sign::operator_token(&self.key, None, &host.issuer)
+        sign::operator_token(&self.key, None, &host.issuer, None)
+    }
+
+    /// The operator's assertion for one body.
+    pub fn token_for(&self, host: &Host, body: &[u8]) -> String {
+        sign::operator_token(&self.key, None, &host.issuer, Some(body))
     }
 
     /// The name of an asset of the world.

@@ -245,9 +245,9 @@ fn a_token_that_proves_nothing_is_refused_and_never_taken_for_nobody() {
     let host = Host::shared();
     let (ada, bob) = (Traveller::signed_in(&host), Traveller::signed_in(&host));
     let arena = Operator::registered(&host, "arena");
-    let elsewhere = sign::operator_token(&arena.key, None, "https://elsewhere.example");
-    let unknown = sign::operator_token(&ada.key, None, &host.issuer);
-    let impostor = sign::operator_token(&ada.key, Some(&arena.key.id()), &host.issuer);
+    let elsewhere = sign::operator_token(&arena.key, None, "https://elsewhere.example", None);
+    let unknown = sign::operator_token(&ada.key, None, &host.issuer, None);
+    let impostor = sign::operator_token(&ada.key, Some(&arena.key.id()), &host.issuer, None);
     let long = {
         let claims = json!({"iss": arena.key.id(), "sub": arena.key.id(), "exp": 4_102_444_800_u64});
         arena.statement(&host, "vwp-operator+jwt", claims).sign(&arena.key)

@@ -129,10 +129,10 @@ fn a_bulk_takes_and_gives_back_what_the_caller_was_credited() {
     let port = port();
     let hold =
         json!({"kind": "pending", "to": "world:arena", "asset": GOLD, "amount": "40", "timeout_s": 60});
-    let (_, held) = port.order("ada", "h", &hold);
+    let (_, pending) = port.order("ada", "h", &hold);
     let (_, paid) = port.pay("ada", "p", "world:arena", GOLD, "60");
     let transfers = json!([
-        {"idempotency_key": "take", "kind": "post", "origin": held["transfer_id"], "amount": "30"},
+        {"idempotency_key": "take", "kind": "post", "origin": pending["transfer_id"], "amount": "30"},
         {"idempotency_key": "back", "kind": "refund", "origin": paid["transfer_id"], "amount": "20"}
     ]);
     let body = transfers_body(&transfers);

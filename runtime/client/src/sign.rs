@@ -7,7 +7,7 @@ use clap::Args;
 use serde_json::{Map, Value, json};
 use std::path::PathBuf;
 use std::time::Duration;
-use vwp_core::caller::{OPERATOR_TOKEN_LIFETIME_MAX_S, OPERATOR_TOKEN_TYPE, OperatorClaims};
+use vwp_core::caller::{OPERATOR_TOKEN_LIFETIME_MAX_S, OPERATOR_TOKEN_TYPE, OperatorClaims, content_digest};
 use vwp_core::jose::Header;
 use vwp_verifier::verify::PROOF_TYPE;
 
@@ -48,6 +48,9 @@ pub struct TokenArguments {
     /// The port's URL
     #[arg(long, value_name = "URL")]
     audience: String,
+    /// The file with the request's body (- for standard input): the assertion is for this body alone
+    #[arg(long, value_name = "FILE")]
+    body: Option<PathBuf>,
     /// The operator's id, if the key is not the one that the operator began with
     #[arg(long, value_name = "ID")]
     operator: Option<String>,
@@ -112,9 +115,12 @@ impl Statement {
     }
 }
 
-/// An operator's assertion for requests without a body: who is calling, for some
-/// minutes (RFC 7523, section 3).
-pub fn operator_token(key: &Key, operator: Option<&str>, audience: &str) -> String {
+/// The longest body that an assertion is made for, in bytes; a port takes no longer one.
+const BODY_LENGTH_MAX: usize = 4_194_304;
+
+/// An operator's assertion: who is calling, for some minutes (RFC 7523, section 3). With a body it is
+/// for that one, which a request takes that changes something.
+pub fn operator_token(key: &Key, operator: Option<&str>, audience: &str, body: Option<&[u8]>) -> String {
     let id = operator.map_or_else(|| key.id(), str::to_owned);
     let iat = now_s();
     let claims = OperatorClaims {
@@ -123,6 +129,7 @@ pub fn operator_token(key: &Key, operator: Option<&str>, audience: &str) -> Stri
         aud: audience.to_owned(),
         iat,
         exp: iat.saturating_add(OPERATOR_TOKEN_LIFETIME_MAX_S),
+        content_digest: body.map(content_digest),
     };
     let header = Header::new(OPERATOR_TOKEN_TYPE).with_kid(id);
     // Claims are texts and numbers, whose serialisation cannot fail.
@@ -170,7 +177,9 @@ fn statement(arguments: &SignArguments, mut claims: Map<String, Value>) -> State
 
 pub(crate) fn run_token(arguments: &TokenArguments) -> anyhow::Result<()> {
     let key = Key::load(&arguments.key)?;
-    println!("{}", operator_token(&key, arguments.operator.as_deref(), &arguments.audience));
+    let body = arguments.body.as_deref().map(|body| input::read(body, BODY_LENGTH_MAX)).transpose()?;
+    let operator = arguments.operator.as_deref();
+    println!("{}", operator_token(&key, operator, &arguments.audience, body.as_deref()));
     Ok(())
 }
 
@@ -260,7 +269,7 @@ mod tests {
     #[test]
     fn an_operators_assertion_names_the_operator_and_lasts_five_minutes() {
         let key = Key::generate().unwrap();
-        let (_, claims) = verified(&operator_token(&key, None, "http://a"), OPERATOR_TOKEN_TYPE, &key);
+        let (_, claims) = verified(&operator_token(&key, None, "http://a", None), OPERATOR_TOKEN_TYPE, &key);
         let claims: OperatorClaims = serde_json::from_value(claims).unwrap();
         assert_eq!((&claims.iss, &claims.sub, claims.aud.as_str()), (&key.id(), &key.id(), "http://a"));
         assert_eq!(claims.exp - claims.iat, OPERATOR_TOKEN_LIFETIME_MAX_S);

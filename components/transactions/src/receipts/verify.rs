@@ -51,7 +51,9 @@ pub fn verify(text: &str, known: &[Verifier]) -> Result<Verified, VerifyError> {
     let proven = read.evidence.verify(known)?;
     let bytes = shown(&proven, read.place).ok_or_else(|| malformed("the transfer's bytes are not shown"))?;
     require_same(&read.transfer, &proven, bytes)?;
-    Ok(Verified { receipt: read.transfer, checkpoint: proven.checkpoint })
+    // What became of it since is the port's word, and not in the command.
+    let receipt = Receipt { hold: None, returned: None, ..read.transfer };
+    Ok(Verified { receipt, checkpoint: proven.checkpoint })
 }
 
 /// The bytes at a place of the command, if they were shown and it is one of a transfer: they are the
