@@ -34,12 +34,12 @@ fn a_shop_takes_a_part_of_what_was_held_and_gives_some_of_it_back() {
     let asset = shop.issue(&host, "gold", &ada.account(), "1000");
     let world = format!("world:{}", shop.world);
     let hold = json!({"kind": "pending", "to": world, "asset": asset, "amount": "900", "timeout_s": 600});
-    let held = order(&host, &ada, &hold).expect(201).text("transfer_id");
+    let pending = order(&host, &ada, &hold).expect(201).text("transfer_id");
     let plain = json!({"to": world, "asset": asset, "amount": "101"});
     order(&host, &ada, &plain).expect_problem(422, "insufficient-funds");
 
-    let taken = follow(&host, &shop, "post", &held, Some("400")).expect(201).text("transfer_id");
-    follow(&host, &shop, "void", &held, None).expect_problem(409, "not-pending");
+    let taken = follow(&host, &shop, "post", &pending, Some("400")).expect(201).text("transfer_id");
+    follow(&host, &shop, "void", &pending, None).expect_problem(409, "not-pending");
     let _ = follow(&host, &shop, "refund", &taken, Some("150")).expect(201);
     follow(&host, &shop, "refund", &taken, Some("251")).expect_problem(422, "exceeds-origin");
     assert_eq!(ada.balance(&host, &asset), 750);
@@ -64,12 +64,12 @@ fn what_nobody_takes_is_the_payers_again_when_its_time_is_over() {
     let asset = shop.issue(&host, "gold", &ada.account(), "10");
     let world = format!("world:{}", shop.world);
     let hold = json!({"kind": "pending", "to": world, "asset": asset, "amount": "10", "timeout_s": 1});
-    let held = order(&host, &ada, &hold).expect(201).text("transfer_id");
+    let pending = order(&host, &ada, &hold).expect(201).text("transfer_id");
     // A command releases what has expired by its time, so whoever wants the money only has to ask.
     let all = json!({"to": world, "asset": asset, "amount": "10"});
     eventually("the hold expires", || order(&host, &ada, &all).status == 201);
-    follow(&host, &shop, "post", &held, None).expect_problem(409, "not-pending");
-    let read = Call::get(format!("/v1/transfers/{held}")).bearer(&ada.token);
+    follow(&host, &shop, "post", &pending, None).expect_problem(409, "not-pending");
+    let read = Call::get(format!("/v1/transfers/{pending}")).bearer(&ada.token);
     assert_eq!(host.http.send(&read).expect(200).json()["hold"], json!({"state": "expired"}));
     assert_eq!(account(&host, &ada.account(), &asset, &ada.token)["debits_pending"], "0");
 }
