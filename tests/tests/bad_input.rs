@@ -422,6 +422,8 @@ fn unknown_paths_and_wrong_methods_are_named_as_such() {
         ("POST", "/.well-known/jwks.json"),
         ("GET", "/v1/assets"),
         ("DELETE", "/v1/transfers"),
+        ("GET", "/v1/transfers/bulk"),
+        ("POST", "/v1/statements/world:arena/gold@arena"),
         ("POST", "/v1/ledger/entries"),
         ("POST", "/v1/keys/zone"),
         ("GET", "/v1/keys/issuer/rotate"),

@@ -156,6 +156,38 @@ fn a_receipt_proves_a_transfer_offline_and_only_its_parties_get_it() {
 }
 
 #[test]
+fn a_hold_is_proved_with_all_that_it_says_and_what_follows_it_is_not() {
+    let port = port();
+    let order = json!({"kind": "pending", "to": "world:bazaar", "asset": "gold@arena", "amount": "1",
+                       "timeout_s": 60, "code": 5, "condition": "A".repeat(43), "memo": "a sword"});
+    let (status, made) = port.order("ada", "hold", &order);
+    assert_eq!(status, StatusCode::CREATED, "{made}");
+    let id = made["transfer_id"].as_str().unwrap();
+    let ada = port.session("ada");
+    let (status, receipt) = port.get(&format!("/v1/transfers/{id}/receipt"), Some(&ada));
+    assert_eq!(status, StatusCode::OK, "{receipt}");
+    let verified = verify::verify(&receipt.to_string(), &verifiers(&port)).unwrap();
+    assert_eq!(serde_json::to_value(verified.receipt).unwrap(), made, "what it is now is not proved");
+    let changes = [
+        ("kind", json!("plain")),
+        ("code", json!(6)),
+        ("expires_at", json!(1)),
+        ("condition", json!("B".repeat(43))),
+        ("memo", json!("a shield")),
+        ("effective_date", json!("2026-11-28")),
+    ];
+    for (member, value) in changes {
+        let mut forged = receipt.clone();
+        forged["transfer"][member] = value;
+        assert!(verify::verify(&forged.to_string(), &verifiers(&port)).is_err(), "another {member}");
+    }
+    let void = json!({"idempotency_key": "void", "kind": "void", "origin": id});
+    let (_, void) = port.order_signed(&port.bazaar, &void);
+    let path = format!("/v1/transfers/{}/receipt", void["transfer_id"].as_str().unwrap());
+    assert_problem(&ask(&port, "GET", &path, Some(&ada), Vec::new()), 409, "not-provable");
+}
+
+#[test]
 fn checkpoints_are_signed_seldom_and_each_continues_the_one_before() {
     let mut port = port();
     let first = text(get(&port, "/v1/ledger/checkpoint"));
