@@ -1,7 +1,7 @@
 //! The functions as HTTP resources. A handler reads and bounds the request, calls the
 //! function, and writes its answer; what it refuses becomes a problem in one place.
 
-use crate::{Error, accounts, assets, entries, transfers};
+use crate::{Error, accounts, assets, entries, reconciliations, transfers};
 use ::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
@@ -53,6 +53,10 @@ async fn route<S: Kv + Machines>(
             Ok(private(reply::json(StatusCode::OK, &account)))
         }
         ["v1", "ledger", "entries"] if is_get => log(store, environment, request).await,
+        ["v1", "reconciliations", path @ ..] => {
+            let caller = known_caller(store, environment, request).await?;
+            reconciliations::handle(store, environment, &caller, request, path).await
+        }
         ["v1", "assets" | "transfers"] => Err(Problem::method_not_allowed("POST").into()),
         ["v1", "assets" | "transfers", _]
         | ["v1", "ledger", "accounts", _, _]

@@ -6,6 +6,7 @@
 //! - [`amount`]: amounts as text.
 //! - [`authority`]: which accounts a caller may debit and read.
 //! - [`signed`]: bodies that an operator signed.
+//! - `reconciliations`: what banks say beside what the ledger says, for `vwp-reconciliation`.
 //! - [`ledger`]: asking the ledger, and what to do when its answer is lost.
 //! - [`error`]: every refusal, and the problem that it becomes.
 
@@ -17,6 +18,7 @@ pub mod entries;
 pub mod error;
 pub mod http;
 pub mod ledger;
+mod reconciliations;
 pub mod reference;
 pub mod signed;
 pub mod transfers;
