@@ -12,6 +12,8 @@ pub const NOT_FOUND: u8 = 3;
 pub const TRY_AGAIN: u8 = 4;
 /// It is not known whether the change was made.
 pub const UNKNOWN: u8 = 5;
+/// It was looked, and found that two sides do not agree.
+pub const NOT_CLEAN: u8 = 6;
 
 /// The statuses, for the end of a help text. Status 2 is clap's.
 pub const HELP: &str = "Exit status:
@@ -22,8 +24,16 @@ pub const HELP: &str = "Exit status:
   4  the port cannot be reached or is busy: nothing was changed, try again
   5  it is not known whether the change was made: look before you repeat it";
 
+/// Two sides that are compared do not agree.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct NotClean(pub String);
+
 /// The exit status that an error of [`crate::run`] deserves.
 pub fn code(error: &anyhow::Error) -> u8 {
+    if error.downcast_ref::<NotClean>().is_some() {
+        return NOT_CLEAN;
+    }
     let cause = error.chain().find_map(|cause| cause.downcast_ref::<PortError>());
     match cause {
         Some(PortError::NoAnswer { .. }) => TRY_AGAIN,

@@ -12,6 +12,7 @@
 //! - [`world`]: worlds: registering, finding and following them, and whole lists of them.
 //! - [`operator`]: an operator's keys at a port.
 //! - [`zone`]: the DNS zone, for who runs the port: its keys, its secondaries, its contents.
+//! - [`reconcile`]: statements of banks and processors, compared with the ledger.
 //! - [`keyring`]: the port's own signing keys, listed and rotated by an administrator.
 //! - `policy`, with the feature of this name: policies, checked and tried on requests.
 //! - [`exit`]: what a command's exit status says.
@@ -30,6 +31,7 @@ mod patience;
 pub mod policy;
 pub mod port;
 pub mod presentation;
+pub mod reconcile;
 pub mod sign;
 pub mod world;
 pub mod zone;
@@ -61,6 +63,9 @@ pub enum Command {
     /// Look after the DNS zone: its keys, its secondaries and its contents
     #[command(subcommand)]
     Zone(zone::Command),
+    /// Compare what banks and payment processors say with what the ledger says
+    #[command(subcommand)]
+    Reconcile(reconcile::Command),
     /// List or rotate the keys that the port itself signs with
     #[command(subcommand)]
     Keys(keyring::Command),
@@ -83,6 +88,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::World(command) => world::run(&command),
         Command::Operator(command) => operator::run(&command),
         Command::Zone(command) => zone::run(&command),
+        Command::Reconcile(command) => reconcile::run(&command),
         Command::Keys(command) => keyring::run(&command),
         #[cfg(feature = "policy")]
         Command::Policy(command) => policy::run(&command),
