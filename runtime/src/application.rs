@@ -16,7 +16,7 @@ use crate::timer::Timer;
 use crate::{databases, engine, files, machine, memory, variables};
 use anyhow::{Context, Result};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use tokio::sync::Semaphore;
@@ -34,6 +34,8 @@ pub struct Application {
     pub resolver: Option<Resolver>,
     /// The components with scheduled work.
     pub timers: Vec<Timer>,
+    /// The state machines.
+    pub machines: BTreeMap<String, Arc<dyn Replicated>>,
     /// The store of all of it.
     pub store: Arc<dyn StoreEngine>,
     /// Set before the instances are dropped, so that their end is not logged as a defect.
@@ -43,42 +45,50 @@ pub struct Application {
 }
 
 /// Where an application keeps what it keeps.
-pub struct Folders<'a> {
+pub struct Folders {
     /// The store.
-    pub store: &'a Path,
+    pub store: PathBuf,
     /// Compiled code.
-    pub cache: &'a Path,
+    pub cache: PathBuf,
     /// The files that components may read.
-    pub files: &'a Path,
+    pub files: PathBuf,
     /// SQLite databases.
-    pub sqlite: &'a Path,
+    pub sqlite: PathBuf,
+}
+
+impl Folders {
+    /// The folders of a state folder.
+    pub fn below(state: &Path) -> Self {
+        let of = |name| state.join(name);
+        Self { store: of("store"), cache: of("cache"), files: of("files"), sqlite: of("sqlite") }
+    }
 }
 
 /// Makes an application ready. `progress` is told what is being done.
 pub fn ready(
     app: &App,
     values: &BTreeMap<String, String>,
-    folders: &Folders<'_>,
+    folders: &Folders,
     config: &RuntimeConfig,
     progress: impl Fn(&str),
 ) -> Result<Application> {
     let engine = engine::engine()?;
     let linker = host::linker(&engine)?;
     let mut binaries = Binaries::default();
-    let code = compiled::Folder::open(folders.cache)?;
+    let code = compiled::Folder::open(&folders.cache)?;
     progress("opening the store");
     let cache_bytes = app.store_cache_bytes.unwrap_or_else(memory::store_cache_bytes);
     let options = FjallOptions { cache_bytes, ..FjallOptions::default() };
-    let store: Arc<dyn StoreEngine> = Arc::new(FjallEngine::open(folders.store, options)?);
+    let store: Arc<dyn StoreEngine> = Arc::new(FjallEngine::open(&folders.store, options)?);
     let machines = machines(app, &mut binaries, &*store, &code, &progress)?;
     let stopping = Arc::new(AtomicBool::new(false));
-    let databases = databases::open(app, config, folders.sqlite)?;
+    let databases = databases::open(app, config, &folders.sqlite)?;
     let network = Arc::new(Network::new(config.blocked_networks.clone()));
     let mut grants = BTreeMap::new();
     for (id, component) in &app.components {
         let mut grant = grant(component, values, &store, &network, &machines, &stopping)?;
         databases.grant(component, &mut grant);
-        grant.files = files::collect(&app.folder(), component, folders.files)?;
+        grant.files = files::collect(&app.folder(), component, &folders.files)?;
         if let Some(bytes) = config.memory_bytes_max {
             grant.memory_bytes_max = grant.memory_bytes_max.min(bytes);
         }
@@ -102,7 +112,7 @@ pub fn ready(
     let timers = app.scheduled.iter().map(|id| Timer::new(&engine, &made[id], &grants[id]));
     let (resolver, timers) = (resolver.transpose()?, timers.collect::<Result<_>>()?);
     let ticker = engine::EpochTicker::start(&engine)?;
-    Ok(Application { router, chain, resolver, timers, store, stopping, _ticker: ticker })
+    Ok(Application { router, chain, resolver, timers, machines, store, stopping, _ticker: ticker })
 }
 
 /// Makes what runs out of binaries.

@@ -5,11 +5,13 @@
 //! instance of a component that [`compose`] put together and [`host`] serves. DNS
 //! messages go through [`dns`], and [`timer`] does work that nobody asks for. State lives in `vwp-store`; [`machine`] runs a
 //! component as one of its state machines. [`manifest`] is what a `spin.toml` says, and
-//! [`application`] makes it ready to be served. [`up`] and [`check`] are the commands.
+//! [`application`] makes it ready to be served. [`up`], [`check`] and [`audit`] are the commands, and
+//! [`operate`] has what whoever runs a deployment needs besides.
 
 pub mod admission;
 pub mod application;
 pub mod arguments;
+pub mod audit;
 pub mod body;
 pub mod chain;
 pub mod check;
@@ -27,6 +29,7 @@ pub mod machine;
 pub mod manifest;
 mod memory;
 pub mod networks;
+pub mod operate;
 pub mod runtime_config;
 pub mod secrets;
 pub mod server;

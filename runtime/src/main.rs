@@ -7,7 +7,11 @@ use mimalloc::MiMalloc;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use tracing_subscriber::EnvFilter;
+use vwp_runtime::audit::Audit;
 use vwp_runtime::check::Check;
+use vwp_runtime::operate::backup::Backup;
+use vwp_runtime::operate::doctor::Doctor;
+use vwp_runtime::operate::restore::Restore;
 use vwp_runtime::up::Up;
 
 /// Requests are many small allocations on some threads at once, which the C library's allocators do
@@ -29,6 +33,14 @@ enum Command {
     Up(Up),
     /// Say what a manifest needs and whether it is satisfied
     Check(Check),
+    /// Check that a port's log is what it signed, and its state what the log says
+    Audit(Audit),
+    /// Write all of the state at this moment into one file, while the port serves or not
+    Backup(Backup),
+    /// Make the state anew from a backup
+    Restore(Restore),
+    /// Say what is wrong with a deployment
+    Doctor(Doctor),
     /// Print what a shell needs to complete commands
     Completions {
         /// The shell
@@ -40,11 +52,19 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let quiet = matches!(&cli.command, Command::Up(up) if up.quiet);
-    log(if quiet { "error" } else { "info" });
+    log(match &cli.command {
+        Command::Up(up) if up.quiet => "error",
+        // What the store says while it is opened is no news there.
+        Command::Backup(_) | Command::Restore(_) | Command::Doctor(_) => "warn",
+        _ => "info",
+    });
     let result = match cli.command {
         Command::Up(up) => up.run(),
         Command::Check(check) => check.run(),
+        Command::Audit(audit) => audit.run(),
+        Command::Backup(backup) => backup.run(),
+        Command::Restore(restore) => restore.run(),
+        Command::Doctor(doctor) => doctor.run(),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "vwp", &mut std::io::stdout());
             Ok(())

@@ -20,7 +20,7 @@ fn share(available_bytes: u64) -> u64 {
 /// The machine's memory or, in a container, the most that its control group may use (Linux's
 /// control groups, version 2), where that is known.
 #[cfg(target_os = "linux")]
-fn available_bytes() -> Option<u64> {
+pub(crate) fn available_bytes() -> Option<u64> {
     let machine = std::fs::read_to_string("/proc/meminfo").ok().and_then(|text| total_bytes(&text))?;
     let group = std::fs::read_to_string("/sys/fs/cgroup/memory.max");
     // Without a bound the file says `max`.
@@ -29,7 +29,7 @@ fn available_bytes() -> Option<u64> {
 }
 
 #[cfg(not(target_os = "linux"))]
-fn available_bytes() -> Option<u64> {
+pub(crate) fn available_bytes() -> Option<u64> {
     None
 }
 

@@ -3,7 +3,7 @@
 
 use anyhow::{Context, Result, bail};
 use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use vwp_core::jose;
@@ -22,16 +22,29 @@ pub fn obtain(folder: &Path, name: &str, length: usize) -> Result<String> {
     let mut bytes = vec![0; length];
     getrandom::fill(&mut bytes).map_err(|error| anyhow::anyhow!("no randomness: {error}"))?;
     let secret = jose::encode(&bytes);
-    // Written beside and renamed, so that a crash leaves no half of a secret.
-    let draft = folder.join(format!(".{name}.new"));
-    let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(true).mode(0o600);
-    let mut writer = options.open(&draft).with_context(|| format!("cannot write {}", draft.display()))?;
-    writer.write_all(secret.as_bytes())?;
-    writer.sync_all()?;
-    fs::rename(&draft, &file)?;
-    fs::File::open(folder)?.sync_all()?;
+    keep(folder, name, secret.as_bytes())?;
     Ok(secret)
+}
+
+/// Keeps a secret in `folder`, which is there, under a name that is not. It is written beside and renamed,
+/// so that a crash leaves no half of it.
+pub(crate) fn keep(folder: &Path, name: &str, secret: &[u8]) -> Result<()> {
+    let draft = folder.join(format!(".{name}.new"));
+    // One that a crash left may have another mode, or lead elsewhere.
+    match fs::remove_file(&draft) {
+        Err(error) if error.kind() != ErrorKind::NotFound => {
+            return Err(error).with_context(|| format!("cannot remove {}", draft.display()));
+        }
+        _ => {}
+    }
+    let mut options = OpenOptions::new();
+    options.write(true).create_new(true).mode(0o600);
+    let mut writer = options.open(&draft).with_context(|| format!("cannot write {}", draft.display()))?;
+    writer.write_all(secret)?;
+    writer.sync_all()?;
+    fs::rename(&draft, folder.join(name))?;
+    fs::File::open(folder)?.sync_all()?;
+    Ok(())
 }
 
 fn read(file: &Path) -> Result<String> {

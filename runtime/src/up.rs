@@ -1,18 +1,24 @@
 //! `vwp up`: serves an application until it is told to stop.
 
 use crate::application::{self, Folders};
-use crate::dns::Dns;
+use crate::dns::{Dns, Sockets};
 use crate::manifest::App;
+use crate::operate::activation::{self, Activation};
+use crate::operate::control::Control;
+use crate::operate::health::{self, Health};
 use crate::runtime_config::RuntimeConfig;
 use crate::server::{self, Server};
 use crate::{arguments, dns, manifest, tls, variables};
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
+use std::fs::DirBuilder;
 use std::net::SocketAddr;
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
+use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
@@ -39,6 +45,9 @@ pub struct Up {
     tls_key: Option<PathBuf>,
     #[command(flatten)]
     dns: dns::arguments::Arguments,
+    /// Where to say whether the host lives (/livez) and is ready (/readyz); port 0 takes a free one
+    #[arg(long, env = "VWP_HEALTH_LISTEN", value_name = "ADDRESS:PORT", value_parser = arguments::address)]
+    health_listen: Option<SocketAddr>,
     /// Where the store, secrets and compiled code are kept [default: data]
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
@@ -62,45 +71,37 @@ pub struct Up {
 impl Up {
     /// Runs until SIGTERM or SIGINT, then lets requests in flight end.
     pub fn run(self) -> Result<()> {
+        // It changes the environment, which is safe only as long as there is one thread.
+        let passed = Activation::from_env()?;
         let mut builder = tokio::runtime::Builder::new_multi_thread();
         // Sockets are looked at after this many polls. A guest that computes takes a whole
         // tick each time, so with the default others would wait for a third of a second.
         builder.enable_all().event_interval(16);
         let runtime = builder.build()?;
-        let result = runtime.block_on(self.serve());
+        let result = runtime.block_on(self.serve(passed));
         // Guests that still run are abandoned; what was acknowledged is durable already.
         runtime.shutdown_timeout(ABANDON);
         result
     }
 
-    async fn serve(self) -> Result<()> {
+    async fn serve(self, passed: Activation) -> Result<()> {
         // Before anything is said, so that whoever waits for that may already stop the host.
         let mut signals = Signals::new()?;
         let app = self.application()?;
         let config = RuntimeConfig::load(self.runtime_config_file.as_deref())?;
         let given = config.supplement(&app, arguments::variables(&self.variables)?);
         let tls = self.tls(tls::HTTP)?;
-        let listener = server::bind(self.listen).await?;
+        let health = Health::starting();
+        let (listener, sockets) = self.listen(&app, &health, passed).await?;
         let address = listener.local_addr()?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let url = format!("{scheme}://{address}");
-        let sockets = match app.resolver {
-            Some(_) if self.dns.has_tls() => Some(self.dns.bind(self.tls(tls::DNS)?).await?),
-            Some(_) => Some(self.dns.bind(None).await?),
-            None => None,
-        };
         let state = self.state_dir.clone().or(config.state_dir.clone()).unwrap_or("data".into());
         let state = folder(&state)?;
         let secrets = state.join("secrets");
         let values = variables::application(&app, &given, &url, &secrets)?;
         let progress = progress(app.routes.len());
-        let folders = Folders {
-            store: &state.join("store"),
-            cache: &state.join("cache"),
-            files: &state.join("files"),
-            sqlite: &state.join("sqlite"),
-        };
-        let ready = application::ready(&app, &values, &folders, &config, |step| {
+        let ready = application::ready(&app, &values, &Folders::below(&state), &config, |step| {
             progress.set_message(step.to_owned());
             progress.inc(1);
         })?;
@@ -117,10 +118,15 @@ impl Up {
             sockets.announce()?;
             serving.spawn(Dns::new(resolver, &ready.store, options).serve(sockets, ring, stop.clone()));
         }
+        health.serving(&ready.store, &ready.machines);
+        Control::new(&health, &ready.store, &secrets).start(&state);
         println!("Serving {url}");
+        activation::tell_ready();
         let server = Server { router: ready.router, tls };
         serving.spawn(server.serve(listener, stop));
         signals.next().await;
+        health.stopping();
+        activation::tell_stopping();
         eprintln!("stopping: requests in flight may end");
         stopper.send_replace(true);
         let drained = async {
@@ -135,6 +141,38 @@ impl Up {
         };
         ready.stopping.store(true, Ordering::Relaxed);
         result
+    }
+
+    /// The sockets of HTTP and of DNS: passed on, or bound now. Probes are answered from now on.
+    async fn listen(
+        &self,
+        app: &App,
+        health: &Arc<Health>,
+        mut passed: Activation,
+    ) -> Result<(TcpListener, Option<Sockets>)> {
+        self.answer_probes(health, &mut passed).await?;
+        let http = match passed.tcp("http")? {
+            Some(listener) => listener,
+            None => server::bind(self.listen).await?,
+        };
+        let dns = match app.resolver {
+            Some(_) => Some(self.dns.bind(&mut passed, || self.tls(tls::DNS)).await?),
+            None => None,
+        };
+        passed.finish()?;
+        Ok((http, dns))
+    }
+
+    /// Answers probes, from now on and until the process ends, if there is where to.
+    async fn answer_probes(&self, health: &Arc<Health>, passed: &mut Activation) -> Result<()> {
+        let listener = match (passed.tcp("health")?, self.health_listen) {
+            (Some(listener), _) => listener,
+            (None, Some(address)) => health::bind(address).await?,
+            (None, None) => return Ok(()),
+        };
+        println!("Health on http://{}", listener.local_addr()?);
+        tokio::spawn(health.clone().serve(listener));
+        Ok(())
     }
 
     /// The application of the manifest, with what the options add to it.
@@ -160,7 +198,10 @@ impl Up {
 
 /// Makes the folder, if need be; its path is absolute, as Wasmtime wants it for its cache.
 fn folder(path: &Path) -> Result<PathBuf> {
-    std::fs::create_dir_all(path).with_context(|| format!("cannot make {}", path.display()))?;
+    // It holds what travellers and operators gave, which is nobody else's to read.
+    let mut maker = DirBuilder::new();
+    maker.recursive(true).mode(0o700);
+    maker.create(path).with_context(|| format!("cannot make {}", path.display()))?;
     Ok(path.canonicalize()?)
 }
 

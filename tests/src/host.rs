@@ -91,6 +91,11 @@ impl Host {
         Self::launch(new_state(), "127.0.0.1:0", "127.0.0.1:0", &[])
     }
 
+    /// A deployment on a state that is there, at an address such as `127.0.0.1:0`.
+    pub fn start_on(state: TempDir, listen: &str) -> Self {
+        Self::launch(state, listen, "127.0.0.1:0", &[])
+    }
+
     /// A new deployment with an empty state, on our runtime with more arguments than usual.
     pub fn start_with(arguments: &[&str]) -> Self {
         let arguments: Vec<String> = arguments.iter().map(|&argument| argument.to_owned()).collect();
@@ -302,7 +307,8 @@ impl Drop for Host {
     }
 }
 
-fn new_state() -> TempDir {
+/// A folder for a state, with nothing in it but compiled code.
+pub fn new_state() -> TempDir {
     let state = TempDir::with_prefix("vwp-test-").expect("a folder for the state");
     // Compiled code is worth keeping between runs; the state is not.
     std::os::unix::fs::symlink(build_folder("cache"), state.path().join("cache")).expect("a link");

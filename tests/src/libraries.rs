@@ -31,7 +31,8 @@ pub fn node(clients: &[&str]) -> Option<PathBuf> {
 
 /// A Python with libraries, and the folder with clients in Python, if those can be had.
 pub fn python(clients: &[&str]) -> Option<(PathBuf, PathBuf)> {
-    python_in("python", clients, "import authlib, dns, jwcrypto, requests, sd_jwt", &[])
+    let imports = "import authlib, dns, hcl2, jwcrypto, kubernetes_validate, requests, sd_jwt";
+    python_in("python", clients, imports, &[])
 }
 
 /// The same with libraries that read statements of banks. Of these not all that they could ask for

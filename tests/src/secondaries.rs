@@ -3,7 +3,7 @@
 
 use crate::dns;
 use crate::foreign::{Place, Server};
-use crate::tools;
+use crate::{project, tools};
 use std::net::SocketAddr;
 use std::process::Command;
 
@@ -45,28 +45,43 @@ fn answers(server: SocketAddr) -> bool {
     dns::ask_udp(server, &question, dns::SILENCE).is_some()
 }
 
+/// A configuration of infra/dns with other names, addresses, folders and another secret in it: each
+/// of them has to be there.
+fn sample(name: &str, key: &str, place: &Place, primary: &Primary<'_>, own: &[(&str, &str)]) -> String {
+    let (ip, port) = (primary.address.ip().to_string(), primary.address.port());
+    let text = std::fs::read_to_string(project().join("infra/dns").join(name)).expect("a sample");
+    let code = text.lines().filter(|line| !line.trim_start().starts_with('#'));
+    let mut text: String = code.flat_map(|line| [line, "\n"]).collect();
+    let (listen, from) = (format!("127.0.0.1@{}", place.address.port()), format!("{ip}@{port}"));
+    let common = [
+        (key, primary.key.name.as_str()),
+        ("SECRET", primary.key.secret.as_str()),
+        ("0.0.0.0@53", listen.as_str()),
+        ("198.51.100.1@53", from.as_str()),
+        ("198.51.100.1", ip.as_str()),
+    ];
+    for (before, after) in own.iter().chain(&common).copied().chain([("port.example", primary.zone)]) {
+        // The catalog's name has the zone's in it.
+        assert!(text.contains(before) || before == "port.example", "{name} has no {before}");
+        text = text.replace(before, after);
+    }
+    text
+}
+
 /// NSD, if it is there. It takes one zone, with IXFR where the primary has that.
 pub fn nsd(primary: &Primary<'_>) -> Option<Server> {
     if !tools::require("nsd", "nsd") {
         return None;
     }
     let place = Place::new();
-    let (folder, port) = (place.folder(), place.address.port());
-    let Primary { address, zone, key } = primary;
-    let master = format!("{}@{} {}", address.ip(), address.port(), key.name);
-    let configuration = format!(
-        "server:\n  ip-address: 127.0.0.1@{port}\n  username: \"\"\n  chroot: \"\"\n  zonesdir: \"{folder}\"\n  \
-         database: \"\"\n  pidfile: \"{folder}/nsd.pid\"\n  xfrdfile: \"{folder}/xfrd.state\"\n  \
-         xfrdir: \"{folder}\"\n  zonelistfile: \"{folder}/zone.list\"\n  server-count: 1\n  verbosity: 2\n\
-         remote-control:\n  control-enable: no\n\
-         key:\n  name: \"{}\"\n  algorithm: hmac-sha256\n  secret: \"{}\"\n\
-         zone:\n  name: \"{zone}\"\n  zonefile: \"zone\"\n  request-xfr: {master}\n  \
-         allow-notify: {} {}\n  provide-xfr: 127.0.0.1 NOKEY\n",
-        key.name,
-        key.secret,
-        address.ip(),
-        key.name,
-    );
+    let folder = place.folder();
+    // The sample's own user is one that a test does not become.
+    let own = [
+        ("username: nsd", "username: \"\""),
+        ("/run/nsd", "/var/lib/nsd"),
+        ("/var/lib/nsd", folder.as_str()),
+    ];
+    let configuration = sample("nsd.conf", "ns1.example", &place, primary, &own);
     let file = place.write("nsd.conf", &configuration);
     Some(place.start(Command::new("nsd").arg("-d").arg("-c").arg(file), answers))
 }
@@ -77,25 +92,15 @@ pub fn knot(primary: &Primary<'_>, catalog: &str) -> Option<Server> {
         return None;
     }
     let place = Place::new();
-    let (folder, port) = (place.folder(), place.address.port());
-    let Primary { address, key, .. } = primary;
-    let configuration = format!(
-        "server:\n  listen: 127.0.0.1@{port}\n  rundir: {folder}\n\
-         log:\n- target: stdout\n  any: info\n\
-         database:\n  storage: {folder}\n\
-         key:\n- id: {name}\n  algorithm: hmac-sha256\n  secret: {secret}\n\
-         remote:\n- id: primary\n  address: {ip}@{primary_port}\n  key: {name}\n\
-         acl:\n- id: notify\n  address: {ip}\n  key: {name}\n  action: notify\n\
-         - id: transfer\n  address: 127.0.0.1\n  action: transfer\n\
-         template:\n- id: default\n  storage: {folder}\n\
-         - id: member\n  storage: {folder}\n  master: primary\n  acl: [notify, transfer]\n\
-         zone:\n- domain: {catalog}\n  master: primary\n  acl: [notify, transfer]\n  \
-         catalog-role: interpret\n  catalog-template: member\n",
-        name = key.name,
-        secret = key.secret,
-        ip = address.ip(),
-        primary_port = address.port(),
-    );
+    let folder = place.folder();
+    let own = [
+        // The sample's own user is one that a test does not become.
+        ("  user: knot:knot\n", ""),
+        ("/run/knot", "/var/lib/knot"),
+        ("/var/lib/knot", folder.as_str()),
+        ("_catalog.port.example", catalog),
+    ];
+    let configuration = sample("knot.conf", "ns2.example", &place, primary, &own);
     let file = place.write("knot.conf", &configuration);
     Some(place.start(Command::new("knotd").arg("-c").arg(file), answers))
 }

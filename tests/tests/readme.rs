@@ -1,16 +1,18 @@
-//! The README's journey, executed as it stands there. Where Spin serves, or we serve as Spin
-//! would, the questions over DNS are left out, because Spin has no listener for them.
+//! The README's journey and the runbook, executed as they stand there. Where Spin serves, or we
+//! serve as Spin would, the questions over DNS are left out, because Spin has no listener for them;
+//! so is the runbook, which is about `vwp up`.
 
+use std::path::Path;
 use std::process::Command;
 use vwp_tests::host::Host;
 use vwp_tests::kind::Kind;
 use vwp_tests::{project, tools};
 
-/// The README's commands: what stands in its `sh` blocks, in order.
-fn commands(readme: &str, with_dns: bool) -> String {
+/// A page's commands: what stands in its `sh` blocks, in order.
+fn commands(page: &str, with_dns: bool) -> String {
     let mut commands = String::from("set -euo pipefail\n");
     let mut inside = false;
-    for line in readme.lines() {
+    for line in page.lines() {
         match line {
             "```sh" => inside = true,
             "```" => inside = false,
@@ -24,6 +26,49 @@ fn commands(readme: &str, with_dns: bool) -> String {
     commands
 }
 
+/// Executes a page's commands with a deployment, after others that they need.
+fn executed(page: &str, before: &str, host: &Host, journey: &Path) -> String {
+    let text = std::fs::read_to_string(project().join(page)).expect("the page");
+    let dns = host.dns.map(|address| address.port()).unwrap_or_default();
+    let state = host.state_folder().expect("an own deployment has a state").display().to_string();
+    // Pages speak of the default addresses and folders; this deployment has its own.
+    let commands = commands(&text, host.dns.is_some()).replacen('\n', &format!("\n{before}\n"), 1);
+    let commands = commands
+        .replace("127.0.0.1:3000", host.url.trim_start_matches("http://"))
+        .replace("-p 5300", &format!("-p {dns}"))
+        .replace("127.0.0.1:5300", &format!("127.0.0.1:{dns}"))
+        .replace("target/journey", &journey.display().to_string())
+        .replace("data/secrets", &format!("{state}/secrets"))
+        .replace("--state-dir data", &format!("--state-dir {state}"))
+        .replace("target/release/vwp", &Host::program().display().to_string());
+    let mut shell = Command::new("bash");
+    shell.arg("-c").arg(&commands).current_dir(project());
+    tools::run(&mut shell)
+}
+
+#[test]
+fn every_command_of_the_runbook_works_in_order() {
+    if !Kind::chosen().is_vwp() {
+        return;
+    }
+    let host = Host::start_own();
+    let journey = tempfile::tempdir().expect("a folder");
+    let before = "vwp() { target/release/vwp \"$@\"; }";
+    let printed = executed("docs/operations.md", before, &host, journey.path());
+    for expected in
+        ["a process serves what it was given", "a process serves from it", "without secrets", "signs"]
+    {
+        assert!(printed.contains(expected), "{expected} is not in what was printed:\n{printed}");
+    }
+    let file = |name: &str| std::fs::read(journey.path().join(name)).expect("it was written");
+    let findings = String::from_utf8(file("doctor.jsonl")).expect("text");
+    let is_finding =
+        |line: &str| serde_json::from_str::<serde_json::Value>(line).is_ok_and(|it| it["state"] != "wrong");
+    assert!(findings.lines().count() > 8 && findings.lines().all(is_finding), "{findings}");
+    assert!(file("streamed.backup").starts_with(b"VWPBACK"));
+    assert!(journey.path().join("restored/store/FORMAT").is_file());
+}
+
 #[test]
 fn every_command_of_the_readme_works_in_order_and_shows_what_it_says() {
     if !tools::require("dig", "bind9-dnsutils") || !tools::require("curl", "curl") {
@@ -32,20 +77,8 @@ fn every_command_of_the_readme_works_in_order_and_shows_what_it_says() {
     let with_dns = Kind::chosen().is_vwp();
     let host = Host::start_own();
     let journey = tempfile::tempdir().expect("a folder");
-    let readme = std::fs::read_to_string(project().join("README.md")).expect("the README");
-    let dns = host.dns.map(|address| address.port()).unwrap_or_default();
     assert_eq!(host.dns.is_some(), with_dns, "our runtime answers DNS, and no other host does");
-    let state = host.state_folder().expect("an own deployment has a state").display().to_string();
-    // The README speaks of the default addresses and folders; this deployment has its own.
-    let commands = commands(&readme, with_dns)
-        .replace("127.0.0.1:3000", host.url.trim_start_matches("http://"))
-        .replace("-p 5300", &format!("-p {dns}"))
-        .replace("target/journey", &journey.path().display().to_string())
-        .replace("data/secrets", &format!("{state}/secrets"))
-        .replace("target/release/vwp", &Host::program().display().to_string());
-    let mut shell = Command::new("bash");
-    shell.arg("-c").arg(&commands).current_dir(project());
-    let printed = tools::run(&mut shell);
+    let printed = executed("README.md", "", &host, journey.path());
     let over_dns = [
         r#"1 play.arena.example. port=25565 key65280="minecraft""#,
         "1 0 25565 play.arena.example.",

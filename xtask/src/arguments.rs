@@ -18,6 +18,7 @@ cargo xtask <command>
   bench [--spin] [-- ARGS]     builds, then measures; ARGS go to the benchmark; --spin measures the
                                Spin that the variable SPIN names beside ours
   fuzz [TARGET] [-- ARGS]      fuzzes what reads bytes from outside, each target for a while; ARGS go to libFuzzer
+  image DIR                    after a build: lays out in DIR what a container needs, linked statically
   wit [--check]                vendors wit/deps; --check only says what has drifted
   manifests                    writes infra/spin/postgres.toml, which follows from spin.toml
   tidy                         checks the rules that no other tool checks
@@ -70,6 +71,11 @@ pub(crate) enum Task {
         /// What libFuzzer is given.
         rest: Vec<String>,
     },
+    /// Lay out what a container needs.
+    Image {
+        /// Where.
+        folder: String,
+    },
     /// Vendor WIT packages, or check them.
     Wit {
         /// Write nothing; fail where something would be written.
@@ -107,6 +113,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Task>
             Task::Up { state_dir, rest: rest.clone() }
         }
         "follow" if !given.is_empty() => Task::Follow { zone: given.remove(0) },
+        "image" if !given.is_empty() => Task::Image { folder: given.remove(0) },
         "test" => Task::Test { quick: take(&mut given, "--quick"), spin: take(&mut given, "--spin") },
         "bench" => Task::Bench { spin: take(&mut given, "--spin"), rest: rest.clone() },
         "fuzz" => {

@@ -4,6 +4,7 @@ mod arguments;
 mod bench;
 mod build;
 mod fuzz;
+mod image;
 mod manifests;
 mod portable;
 mod project;
@@ -45,6 +46,7 @@ fn run() -> Result<ExitCode> {
         Task::Test { quick, spin: false } => return suite::run(&project, quick),
         Task::Bench { spin, rest } => bench::run(&project, spin, &rest)?,
         Task::Fuzz { target, rest } => fuzz::run(&project, target.as_deref(), &rest)?,
+        Task::Image { folder } => image::lay_out(&project, folder.as_ref())?,
         Task::Wit { check: false } => wit::vendor(&project)?,
         Task::Wit { check: true } => wit::check(&project)?,
         Task::Manifests => manifests::write(&project)?,

@@ -16,6 +16,7 @@ use vwp_core::caller::{self, Caller};
 use vwp_core::outbound::{Offline, Outbound};
 use vwp_core::{Environment, Problem, reply};
 use vwp_storage::Kv;
+use vwp_storage::ahead::ReadAhead;
 
 /// The longest body with a handle and a password, in bytes.
 pub const CREDENTIALS_LENGTH_MAX: usize = 8192;
@@ -66,6 +67,7 @@ pub async fn handle_online<S: Kv, O: Outbound>(
     environment: &Environment<'_>,
     request: Request<Vec<u8>>,
 ) -> Response<Vec<u8>> {
+    let store = &ReadAhead::new(store);
     guard::within(store, environment, &request, async || {
         reply::finish(request.method(), route(store, outbound, environment, &request).await)
     })

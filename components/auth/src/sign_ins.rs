@@ -5,10 +5,10 @@ use crate::devices::{self, Source};
 use crate::error::AuthError;
 use crate::limits::Client;
 use crate::sessions::{self, Session};
-use crate::{passkeys, recovery};
+use crate::{audit, keys, passkeys, recovery};
 use vwp_core::Environment;
 use vwp_storage::Kv;
-use vwp_storage::kv::Write;
+use vwp_storage::kv::{Key, Write};
 
 /// A sign-in that succeeded, as soon as its writes are committed.
 #[derive(Clone, PartialEq, Eq)]
@@ -33,6 +33,15 @@ pub(crate) async fn open(
     let (device, remembered) = devices::remember(client, source, traveller, environment);
     writes.extend(remembered);
     Ok((SignedIn { session, device }, writes))
+}
+
+/// What a sign-in reads from [`source`] on, up to the entry in the log.
+pub(crate) fn to_read(client: &Client, traveller: &str) -> Vec<Key> {
+    let mut reads = devices::keys(client, traveller).to_vec();
+    let notices = [recovery::delayed::pending_key(traveller), passkeys::store::key(traveller)];
+    reads.extend(notices);
+    reads.extend([keys::KEYRING.into(), audit::head_of(traveller)]);
+    reads
 }
 
 /// Who a client is to a traveller who proved otherwise who they are.

@@ -3,6 +3,11 @@
 //!
 //! Private keys are sealed for the ring's name and the key's id (see [`crate::seal`]), so
 //! that a sealed key cannot be moved to another ring or id.
+//!
+//! The active key is remembered between requests ([`opened`]), because making it costs as much as
+//! a signature.
+
+mod opened;
 
 use crate::environment::Environment;
 use crate::jose::{self, Jwk};
@@ -57,6 +62,7 @@ struct SealedKey {
 pub type Publish = fn(&[KeyInfo]) -> Vec<Write>;
 
 /// A signing key with its id.
+#[derive(Clone)]
 pub struct ActiveKey {
     /// The key's id.
     pub kid: String,
@@ -73,6 +79,9 @@ pub async fn active(
 ) -> Result<ActiveKey, Problem> {
     for _ in 0..ATTEMPTS_MAX {
         if let Some(entry) = kv.get(path.as_bytes()).await? {
+            if let Some(active) = opened::find(path, &entry.value, environment.settings) {
+                return Ok(active);
+            }
             let ring: Ring = serde_json::from_slice(&entry.value).map_err(|_| Problem::internal())?;
             let sealed = ring.keys.last().ok_or_else(Problem::internal)?;
             let key = unseal(path, sealed, environment)?;
@@ -80,6 +89,8 @@ pub async fn active(
             if ring.is_stale(environment) {
                 // Whoever uses a ring is its maintenance. If another does it now, that is as good.
                 reseal(kv, path, environment).await?;
+            } else {
+                opened::remember(path, entry.value, &active, environment.settings);
             }
             return Ok(active);
         }

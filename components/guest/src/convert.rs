@@ -92,3 +92,8 @@ impl From<replicated::LogEntry> for LogEntry {
         Self { position: entry.position, time: entry.time, command: entry.command }
     }
 }
+
+/// The host answered with bytes that are not those of hashes or leaves.
+pub(crate) fn not_of_a_tree() -> StorageError {
+    StorageError::Unavailable("the host's tree is not one of hashes and leaves".to_owned())
+}

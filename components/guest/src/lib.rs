@@ -26,8 +26,9 @@ pub use spin_sdk::wasip3::http::types as http_types;
 
 use bindings::vwp::storage::{kv, replicated};
 use vwp_storage::kv::{Change, Check, Direction, Entry, Key, KeyRange, Outcome, Page, Version, Write};
-use vwp_storage::machine::{Applied, LogEntry};
+use vwp_storage::machine::{Applied, Head, Leaf, LogEntry, Node};
 use vwp_storage::{Kv, Machines, StorageError};
+use vwp_tlog::{HASH_LENGTH, Hash, LEAF_LENGTH};
 
 /// The storage that the host gives this component.
 #[derive(Debug, Clone, Copy, Default)]
@@ -73,5 +74,25 @@ impl Machines for Store {
     async fn entries(&self, machine: &str, start: u64, limit: u32) -> Result<Vec<LogEntry>, StorageError> {
         let entries = replicated::entries(machine.to_owned(), start, limit).await?;
         Ok(entries.into_iter().map(LogEntry::from).collect())
+    }
+
+    async fn tree_head(&self, machine: &str) -> Result<Head, StorageError> {
+        let head = replicated::tree_head(machine.to_owned()).await?;
+        let root = head.root.try_into().map_err(|_| convert::not_of_a_tree())?;
+        Ok(Head { size: head.size, root })
+    }
+
+    async fn tree_nodes(&self, machine: &str, nodes: &[Node]) -> Result<Vec<Hash>, StorageError> {
+        let named = nodes.iter().map(|node| replicated::TreeNode { level: node.level, index: node.index });
+        let bytes = replicated::tree_nodes(machine.to_owned(), named.collect()).await?;
+        let (hashes, rest) = bytes.as_chunks::<HASH_LENGTH>();
+        let whole = rest.is_empty() && hashes.len() == nodes.len();
+        whole.then(|| hashes.to_vec()).ok_or_else(convert::not_of_a_tree)
+    }
+
+    async fn tree_leaves(&self, machine: &str, start: u64, limit: u32) -> Result<Vec<Leaf>, StorageError> {
+        let bytes = replicated::tree_leaves(machine.to_owned(), start, limit).await?;
+        let leaves: Option<Vec<Leaf>> = bytes.chunks(LEAF_LENGTH).map(Leaf::decode).collect();
+        leaves.ok_or_else(convert::not_of_a_tree)
     }
 }

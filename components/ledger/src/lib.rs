@@ -1,19 +1,38 @@
 //! The ledger: a deterministic state machine that imports nothing.
 //!
-//! Double entry over any number of assets. An asset has one issuance account, whose
-//! balance is zero or less and is, negated, the asset's supply; every other balance
-//! is zero or more. So the balances of an asset always sum to zero, and its supply to
-//! what travellers and worlds hold.
+//! Double entry over any number of assets. An asset has one issuance account, which owes
+//! what exists of it: its debits less its credits are the asset's supply, and the other
+//! accounts together hold exactly that. Every movement debits one account and credits
+//! another of the same asset by the same amount, so nothing is ever made or lost.
 //!
-//! - [`codec`]: commands, answers and queries as bytes.
-//! - [`state`]: the tables, and reading them.
-//! - [`apply`]: what a command does.
+//! What the ledger knows beyond plain transfers: holds (pending, posted in part or whole,
+//! voided, expired by the log's time, locked by a hash), chains that succeed or fail as one,
+//! transfers that move what is there, reversals, refunds and chargebacks bound to their
+//! origin, limits of accounts, velocity rules, effective dates, balances at any point in
+//! time, and dry runs.
+//!
+//! - [`codec`]: commands, answers, queries and what they find, as bytes.
+//! - `state`, `rows`: what is kept in memory, and how much of it.
+//! - `apply`: what a command does.
+//! - `history`: an account's entries in order, and its balance at any of them.
+//! - `query`: reading the state.
 //! - [`checkpoint`]: the state as bytes, and back.
-//! - [`table`]: rows in insertion order, found by id.
+//! - `undo`: taking back what a chain or a dry run did.
+//! - `table`, `hash`: rows in insertion order, found by id.
 //!
-//! The same bytes in the same order give the same state, bit for bit, on every host:
-//! there is no clock, no randomness, no floating point, and nothing iterates over a
-//! hash table. Nothing here panics on input.
+//! *Memory.* What the log says is not kept a second time: a row has the position and the
+//! item of the log that made it, and whoever asks for an owner's name or a memo reads them
+//! there. So a transfer costs 64 bytes and an account 80, and each 11 to 22 for being found.
+//!
+//! *Determinism.* The same bytes in the same order give the same state, bit for bit, on
+//! every host: there is no clock, no randomness, no floating point, and nothing iterates
+//! over a hash table. Nothing here panics on input.
+//!
+//! *Postings from n accounts to m* are a chain of transfers that the caller decomposes them
+//! into, such that every account is only debited or only credited on the way. An account's
+//! room then shrinks step by step, so the limits hold on the way exactly if they hold at the
+//! end; the order of the chain does not matter. A chain has at most [`codec::CHAIN_ITEMS_MAX`]
+//! items, and velocity rules count each of them.
 //!
 //! The crate is free of std, because std imports WASI: `component/` makes the component
 //! of it, and nothing else.
@@ -24,11 +43,16 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
-pub mod apply;
+mod apply;
 pub mod checkpoint;
 pub mod codec;
-pub mod state;
-pub mod table;
+mod hash;
+mod history;
+mod query;
+mod rows;
+mod state;
+mod table;
+mod undo;
 
 pub use state::Ledger;
 

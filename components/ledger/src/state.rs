@@ -1,135 +1,144 @@
-//! The tables of the ledger, and reading them.
+//! The tables of the ledger.
 
 use crate::checkpoint::Restoration;
-use crate::codec::{
-    self, AccountView, Answer, Asset, AssetView, OWNER_LENGTH_MAX, Query, TRANSFER_LENGTH, Text, Totals,
-    Transfer, TransferView, encode_view,
+use crate::codec::Rule;
+use crate::rows::{
+    AccountRow, AssetRow, Backdated, Detail, Extra, NONE, PLAIN, Ring, Snapshot, TransferRow, cost,
 };
-use crate::table::{Row, Table};
+use crate::table::{Rows, Table};
+use crate::undo::Undo;
 use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
+use core::cell::RefCell;
 
-/// The most assets.
-pub const ASSETS_MAX: u32 = 1 << 20;
-/// The most accounts: together with the transfers they stay below the 4 GiB that a
-/// 32-bit component can address.
-pub const ACCOUNTS_MAX: u32 = 1 << 22;
-/// The most recorded transfers.
-pub const TRANSFERS_MAX: u32 = 1 << 24;
+/// How many bytes of rows and index the ledger holds at most, unless it is told: what a
+/// 32-bit component can address, less half a GiB for commands and answers under way.
+const MEMORY_MAX: u64 = 7 << 29;
 
 /// The ledger.
 #[derive(Debug, Default)]
 pub struct Ledger {
-    pub(crate) state: State,
+    /// In a cell, because a dry run changes it and changes it back.
+    pub(crate) state: RefCell<State>,
     /// The state that is being restored, until its last part has come.
     pub(crate) restoration: Option<Box<Restoration>>,
 }
 
+impl Ledger {
+    /// An empty ledger with another bound on memory. Every instance that applies one log
+    /// needs the same bound, as what comes after it is refused.
+    pub fn with_memory_max(bytes: u64) -> Self {
+        let state = State { memory_max: bytes, ..State::default() };
+        Self { state: RefCell::new(state), restoration: None }
+    }
+}
+
 /// Everything that the log's commands have made.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct State {
-    pub(crate) assets: Table<AssetView>,
-    pub(crate) accounts: Table<AccountView>,
+    pub(crate) assets: Table<AssetRow>,
+    pub(crate) accounts: Table<AccountRow>,
+    pub(crate) extras: Rows<Extra>,
     pub(crate) transfers: Table<TransferRow>,
+    pub(crate) details: Rows<Detail>,
+    /// The conditions of locked holds.
+    pub(crate) locks: Rows<[u8; 32]>,
+    pub(crate) snapshots: Rows<Snapshot>,
+    pub(crate) backdated: Rows<Backdated>,
+    pub(crate) rings: Rows<Ring>,
+    pub(crate) rules: Vec<Rule>,
+    /// The SHA-256 of the rules; zeros if none were ever set.
+    pub(crate) rules_digest: [u8; 32],
+    /// The open holds that expire, by deadline. It follows from the details.
+    pub(crate) due: BTreeSet<(u64, u32)>,
+    pub(crate) undo: Undo,
     /// The position of the last command.
     pub(crate) position: u64,
     /// The time of the last command.
     pub(crate) time: u64,
+    pub(crate) memory_max: u64,
 }
 
-/// A transfer as it came, and what became of it. The bytes are kept as they are, so
-/// that comparing a repeat with the first time is one comparison of memory.
-#[derive(Debug)]
-pub(crate) struct TransferRow {
-    pub(crate) bytes: [u8; TRANSFER_LENGTH],
-    pub(crate) answer: Answer,
-}
-
-impl Row for AssetView {
-    fn id(&self) -> u128 {
-        self.asset.id
-    }
-}
-
-impl Row for AccountView {
-    fn id(&self) -> u128 {
-        self.id
-    }
-}
-
-impl Row for TransferRow {
-    fn id(&self) -> u128 {
-        self.bytes.first_chunk::<16>().map_or(0, |id| u128::from_le_bytes(*id))
-    }
-}
-
-impl AssetView {
-    /// How much more may be issued.
-    pub fn issuable(&self) -> u128 {
-        self.asset.cap.unwrap_or(u128::MAX).saturating_sub(self.supply)
-    }
-}
-
-impl AccountView {
-    /// An account that nothing has moved through.
-    pub(crate) fn new(id: u128, asset: u128, owner: Text<OWNER_LENGTH_MAX>) -> Self {
-        Self { id, asset, debits: 0, credits: 0, issuance: false, owner }
-    }
-
-    /// What the account holds. For an issuance account this is what was issued, which
-    /// it owes.
-    pub fn balance(&self) -> u128 {
-        // The smaller side never exceeds the larger one: `apply` sees to it.
-        if self.issuance {
-            self.debits.saturating_sub(self.credits)
-        } else {
-            self.credits.saturating_sub(self.debits)
-        }
-    }
-}
-
-impl Ledger {
-    /// Answers a question about the state, without changing it.
-    pub fn query(&self, query: &[u8]) -> Vec<u8> {
-        let state = &self.state;
-        match codec::decode_query(query) {
-            Ok(Query::Asset(id)) => encode_view(state.assets.get_by_id(id)),
-            Ok(Query::Account(id)) => encode_view(state.accounts.get_by_id(id)),
-            Ok(Query::Transfer(id)) => encode_view(state.transfer(id).as_ref()),
-            Ok(Query::Totals) => encode_view(Some(&state.totals())),
-            Err(reason) => codec::malformed_query(reason),
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            assets: Table::default(),
+            accounts: Table::default(),
+            extras: Rows::default(),
+            transfers: Table::default(),
+            details: Rows::default(),
+            locks: Rows::default(),
+            snapshots: Rows::default(),
+            backdated: Rows::default(),
+            rings: Rows::default(),
+            rules: Vec::new(),
+            rules_digest: [0; 32],
+            due: BTreeSet::new(),
+            undo: Undo::default(),
+            position: 0,
+            time: 0,
+            memory_max: MEMORY_MAX,
         }
     }
 }
 
 impl State {
-    fn transfer(&self, id: u128) -> Option<TransferView> {
-        let row = self.transfers.get_by_id(id)?;
-        let transfer = Transfer::decode(&row.bytes);
-        let owner = |id| self.accounts.get_by_id(id).map_or(Text::EMPTY, |account| account.owner);
-        Some(TransferView {
-            transfer,
-            answer: row.answer,
-            debit_owner: owner(transfer.debit),
-            credit_owner: owner(transfer.credit),
-            asset_name: self.assets.get_by_id(transfer.asset).map_or(Text::EMPTY, |view| view.asset.name),
-        })
+    /// About how many bytes of memory are in use. It follows from the numbers of rows, so
+    /// that every instance comes to the same.
+    pub(crate) fn memory(&self) -> u64 {
+        let rows = [
+            (self.assets.len(), cost::ASSET),
+            (self.accounts.len(), cost::ACCOUNT),
+            (self.extras.len(), cost::EXTRA),
+            (self.transfers.len(), cost::TRANSFER),
+            (self.details.len(), cost::DETAIL),
+            (self.locks.len(), cost::LOCK),
+            (self.snapshots.len(), cost::SNAPSHOT),
+            (self.backdated.len(), cost::BACKDATED),
+            (self.rings.len(), cost::RING),
+        ];
+        rows.into_iter().map(|(count, cost)| u64::from(count) * cost).sum()
     }
 
-    fn totals(&self) -> Totals {
-        Totals {
-            assets: self.assets.len().into(),
-            accounts: self.accounts.len().into(),
-            transfers: self.transfers.len().into(),
-            position: self.position,
-            time: self.time,
+    /// Whether a command with this many items fits, whatever they do. A command for which
+    /// there is no room creates nothing, so that no item of it has to look.
+    pub(crate) fn has_room(&self, items: usize) -> bool {
+        let item = cost::ITEM_MAX + self.rules.len() as u64 * cost::RING;
+        let wanted = (items as u64).saturating_mul(item).saturating_add(cost::ASSET);
+        self.memory().saturating_add(wanted) <= self.memory_max
+    }
+
+    /// What an account has besides its row.
+    pub(crate) fn extra(&self, account: &AccountRow) -> &Extra {
+        if account.extra == NONE { &PLAIN } else { &self.extras[account.extra] }
+    }
+
+    /// The number of an account's extra row, which is made at the first need.
+    pub(crate) fn make_extra(&mut self, account: u32) -> u32 {
+        let known = self.accounts[account].extra;
+        if known != NONE {
+            return known;
         }
+        let extra = self.extras.push(Extra { account, ..PLAIN });
+        self.account_mut(account).extra = extra;
+        extra
     }
 
-    /// The issuance account of an asset.
-    pub(crate) fn issuance_account(asset: &Asset) -> AccountView {
-        // A name has at most 80 bytes and the prefix nine, so they fit.
-        let owner = Text::concat(&["issuance:", asset.name.as_str()]).unwrap_or(Text::EMPTY);
-        AccountView { issuance: true, ..AccountView::new(asset.issuance, asset.id, owner) }
+    /// How much a transfer moved, held or released; zero for a refused one.
+    pub(crate) fn amount(&self, transfer: &TransferRow) -> u128 {
+        transfer.detail().map_or(transfer.amount.into(), |detail| self.details[detail].amount)
+    }
+
+    /// The number of a transfer's detail row, which is made at the first need.
+    pub(crate) fn make_detail(&mut self, transfer: u32) -> u32 {
+        let row = &self.transfers[transfer];
+        if let Some(known) = row.detail() {
+            return known;
+        }
+        let amount = row.amount.into();
+        let detail = self.details.push(Detail { transfer, ..Detail::new(amount) });
+        self.transfer_mut(transfer).set_detail(detail);
+        detail
     }
 }

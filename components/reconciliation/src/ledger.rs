@@ -16,12 +16,14 @@ use vwp_storage::kv::{Check, Entry, Outcome, Write};
 
 /// How many entries one commit stores: each is three writes and may be one more for its day.
 const CHUNK: usize = 40;
-/// How many parts of the log one run reads at most.
+/// How many parts of an account's entries one run reads at most.
 const PAGES_MAX: usize = 64;
 
 /// An entry of an account: one side of a transfer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerEntry {
+    /// Its number among the account's entries; it grows from one to the next.
+    pub number: u64,
     /// The transfer's id.
     pub transfer: String,
     /// Where in the ledger's log it is.
@@ -41,17 +43,17 @@ pub struct LedgerEntry {
 /// Part of an account's entries.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LedgerPage {
-    /// The entries, in the log's order: all of each position that the part reaches.
+    /// The entries that moved something, in order.
     pub entries: Vec<LedgerEntry>,
-    /// The position to go on from.
+    /// The number to go on from.
     pub next: u64,
-    /// Whether the log ended here.
+    /// Whether these were the last ones.
     pub is_end: bool,
 }
 
 /// Where entries come from.
 pub trait LedgerEntries {
-    /// Reads an account's entries from a position of the log on. The first position is 1.
+    /// Reads an account's entries from a number on. The first entry has number 1.
     fn entries(&self, account: &Account, from: u64) -> impl Future<Output = Result<LedgerPage, Problem>>;
 }
 
@@ -78,11 +80,10 @@ pub struct StoredEntry {
     pub counterparty: String,
 }
 
-/// How far the log was read: to before a position, and of that position some entries.
+/// How far the entries were read: to before a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 struct Cursor {
-    position: u64,
-    done: usize,
+    next: u64,
 }
 
 /// What reading the ledger brought.
@@ -90,7 +91,7 @@ struct Cursor {
 pub struct Ingested {
     /// How many entries are new.
     pub entries: u64,
-    /// Whether the log was read to its end.
+    /// Whether they were read to the last one.
     pub complete: bool,
 }
 
@@ -100,30 +101,20 @@ pub async fn ingest(kv: &impl Kv, ledger: &impl LedgerEntries, source: &Source) 
     let mut ingested = Ingested { entries: 0, complete: false };
     let mut state: Option<(Cursor, Entry)> = store::read(kv, &keys.cursor()).await?;
     for _ in 0..PAGES_MAX {
-        let cursor = state.as_ref().map_or(Cursor { position: 1, done: 0 }, |(cursor, _)| *cursor);
-        let page = ledger.entries(&source.definition.account, cursor.position).await?;
-        let is_done = |(index, entry): &(usize, &LedgerEntry)| {
-            entry.position == cursor.position && *index < cursor.done
-        };
-        let fresh: Vec<StoredEntry> = page
-            .entries
-            .iter()
-            .enumerate()
-            .filter(|pair| !is_done(pair))
-            .map(|(_, entry)| stored(source, entry))
-            .collect::<Result<_, _>>()?;
-        let mut rest = fresh.as_slice();
+        let from = state.as_ref().map_or(1, |(cursor, _)| cursor.next);
+        let page = ledger.entries(&source.definition.account, from).await?;
+        let mut rest = page.entries.as_slice();
         while !rest.is_empty() {
             let (chunk, after) = rest.split_at(CHUNK.min(rest.len()));
-            let before = state.as_ref().map_or(cursor, |(cursor, _)| *cursor);
-            let next = after_chunk(before, chunk, after, page.next);
-            state = Some(commit_chunk(kv, source, state.as_ref(), next, chunk).await?);
+            let cursor = Cursor { next: after.first().map_or(page.next, |entry| entry.number) };
+            state = Some(commit_chunk(kv, source, state.as_ref(), cursor, chunk).await?);
             ingested.entries += chunk.len() as u64;
             rest = after;
         }
-        let at_end = Cursor { position: page.next, done: 0 };
-        if state.as_ref().is_none_or(|(cursor, _)| *cursor != at_end) {
-            state = Some(commit_chunk(kv, source, state.as_ref(), at_end, &[]).await?);
+        // What moved nothing is passed over as well.
+        if page.entries.is_empty() && page.next != from {
+            let cursor = Cursor { next: page.next };
+            state = Some(commit_chunk(kv, source, state.as_ref(), cursor, &[]).await?);
         }
         if page.is_end {
             ingested.complete = true;
@@ -133,29 +124,21 @@ pub async fn ingest(kv: &impl Kv, ledger: &impl LedgerEntries, source: &Source) 
     Ok(ingested)
 }
 
-/// Where reading goes on after a chunk.
-fn after_chunk(before: Cursor, chunk: &[StoredEntry], after: &[StoredEntry], next: u64) -> Cursor {
-    let Some(last) = chunk.last().filter(|_| !after.is_empty()) else {
-        return Cursor { position: next, done: 0 };
-    };
-    let here = chunk.iter().rev().take_while(|entry| entry.position == last.position).count();
-    let earlier = if last.position == before.position { before.done } else { 0 };
-    Cursor { position: last.position, done: here + earlier }
-}
-
 async fn commit_chunk(
     kv: &impl Kv,
     source: &Source,
     before: Option<&(Cursor, Entry)>,
     next: Cursor,
-    chunk: &[StoredEntry],
+    chunk: &[LedgerEntry],
 ) -> Result<(Cursor, Entry), Error> {
     let keys = Keys::new(&source.name);
+    let chunk: Vec<StoredEntry> =
+        chunk.iter().map(|entry| stored(source, entry)).collect::<Result<_, _>>()?;
     // Of two who read at once one goes on: the cursor guards the days' totals as well.
     let mut checks = vec![Check::unchanged(keys.cursor(), before.map(|(_, entry)| entry))];
     let cursor = store::encode(&next)?;
     let mut writes = vec![Write::put(keys.cursor(), cursor.clone())];
-    for entry in chunk {
+    for entry in &chunk {
         checks.push(Check::absent(keys.transfer(&entry.transfer)));
         writes.push(Write::put(keys.transfer(&entry.transfer), entry.id.as_bytes()));
         writes.push(Write::put(keys.record(Side::Entry, &entry.id), store::encode(entry)?));

@@ -3,7 +3,7 @@
 use crate::bindings::exports::vwp::storage::{kv, replicated, types};
 use vwp_storage::StorageError;
 use vwp_storage::kv::{Change, Check, Direction, Entry, Item, KeyRange, Outcome, Page, Write};
-use vwp_storage::machine::{Applied, LogEntry};
+use vwp_storage::machine::{Applied, Head, LogEntry, Node};
 
 impl From<StorageError> for types::Error {
     fn from(error: StorageError) -> Self {
@@ -90,5 +90,17 @@ impl From<Applied> for replicated::Applied {
 impl From<LogEntry> for replicated::LogEntry {
     fn from(entry: LogEntry) -> Self {
         Self { position: entry.position, time: entry.time, command: entry.command }
+    }
+}
+
+impl From<Head> for replicated::LogHead {
+    fn from(head: Head) -> Self {
+        Self { size: head.size, root: head.root.to_vec() }
+    }
+}
+
+impl From<replicated::TreeNode> for Node {
+    fn from(node: replicated::TreeNode) -> Self {
+        Self { level: node.level, index: node.index }
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::bindings::exports::vwp::storage::{kv, replicated};
 use crate::{Adapter, Component};
+use vwp_storage::machine::Leaf;
 use vwp_storage::{Kv, Machines};
 
 impl<A: Adapter> kv::Guest for Component<A> {
@@ -47,5 +48,22 @@ impl<A: Adapter> replicated::Guest for Component<A> {
     ) -> Result<Vec<replicated::LogEntry>, replicated::Error> {
         let entries = A::store().entries(&machine, start, limit).await?;
         Ok(entries.into_iter().map(Into::into).collect())
+    }
+
+    async fn tree_head(machine: String) -> Result<replicated::LogHead, replicated::Error> {
+        Ok(A::store().tree_head(&machine).await?.into())
+    }
+
+    async fn tree_nodes(
+        machine: String,
+        nodes: Vec<replicated::TreeNode>,
+    ) -> Result<Vec<u8>, replicated::Error> {
+        let nodes: Vec<_> = nodes.into_iter().map(Into::into).collect();
+        Ok(A::store().tree_nodes(&machine, &nodes).await?.concat())
+    }
+
+    async fn tree_leaves(machine: String, start: u64, limit: u32) -> Result<Vec<u8>, replicated::Error> {
+        let leaves = A::store().tree_leaves(&machine, start, limit).await?;
+        Ok(leaves.iter().flat_map(Leaf::encode).collect())
     }
 }

@@ -8,7 +8,7 @@ use sqlite::Sqlite;
 use std::path::Path;
 use std::time::{Duration, Instant, SystemTime};
 use vwp_ledger::Ledger;
-use vwp_ledger::codec::{self, Asset, Opening, Query, Text, Transfer};
+use vwp_ledger::codec::{self, Asset, AssetKind, Opening, Query, Text, Transfer};
 use vwp_storage::Machines;
 use vwp_storage::kv::{Kv, Write};
 use vwp_storage_sql::{Database, DatabaseError, Dialect, Host, Row, SqlStore, Statement, Value};
@@ -102,6 +102,7 @@ fn restore(path: &Path, accounts: u64) {
         issuance: 2,
         cap: None,
         scale: 2,
+        kind: AssetKind::Custom,
         name: Text::new("gold@arena").expect(text),
         issuer: Text::new("operator").expect(text),
         title: Text::new("Gold").expect(text),
@@ -111,8 +112,8 @@ fn restore(path: &Path, accounts: u64) {
     for batch in 0..accounts / BATCH {
         let ids = || (batch * BATCH..(batch + 1) * BATCH).map(|number| u128::from(number) + 10);
         let owner = |id| Text::new(&format!("traveller:{id}")).expect(text);
-        let openings: Vec<_> = ids().map(|id| Opening { account: id, asset: 1, owner: owner(id) }).collect();
-        let issue = |id| Transfer { id, debit: 2, credit: id, asset: 1, amount: 100, user_data: [0; 48] };
+        let openings: Vec<_> = ids().map(|id| Opening::new(id, 1, owner(id))).collect();
+        let issue = |id| Transfer::plain(id, 2, id, 100);
         let transfers: Vec<_> = ids().map(issue).collect();
         submit(codec::encode_batch(&openings, &transfers).expect("it fits"));
     }

@@ -12,7 +12,7 @@
 //! - [`store`]: the store itself, and how an attempt is repeated.
 //! - `resolve`: what became of a statement whose reply was lost.
 //! - `rows`, `reads`, `commit`, `changes`, `maintain`: the key-value half.
-//! - `log`, `fold`, `snapshot`, `machines`: the half of the state machines.
+//! - `log`, `tree`, `fold`, `snapshot`, `machines`: the half of the state machines.
 //!
 //! # Why commits are strictly serialisable
 //!
@@ -79,6 +79,7 @@ mod reads;
 mod resolve;
 mod rows;
 mod snapshot;
+mod tree;
 
 pub use database::{Database, DatabaseError, Host, Row, Value};
 pub use dialect::{Dialect, Statement};

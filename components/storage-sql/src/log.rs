@@ -8,6 +8,7 @@ use vwp_storage::StorageError;
 use vwp_storage::kv::Timestamp;
 use vwp_storage::limits::PAGE_BYTES_MAX;
 use vwp_storage::machine::StateMachine;
+use vwp_tlog::leaf::command_root;
 
 /// An entry of the log.
 #[derive(Debug, Clone)]
@@ -51,7 +52,7 @@ impl<D: Database, H: Host, M: StateMachine> SqlStore<D, H, M> {
         let greatest = self.database.dialect().greatest();
         let statement = self
             .statement(
-                "INSERT INTO vwp_log (machine, position, time, command_id, command) \
+                "INSERT INTO vwp_log (machine, position, time, command_id, root, command) \
                  SELECT ",
             )
             .text(machine)
@@ -59,6 +60,8 @@ impl<D: Database, H: Host, M: StateMachine> SqlStore<D, H, M> {
             .integer(self.host.now())
             .sql("), ")
             .bytes(&id)
+            .sql(", ")
+            .bytes(&command_root(command))
             .sql(", ")
             .bytes(command)
             .sql(
@@ -74,13 +77,15 @@ impl<D: Database, H: Host, M: StateMachine> SqlStore<D, H, M> {
             statement,
             lookup: self.statement("SELECT position, time FROM vwp_log WHERE command_id = ").bytes(&id),
             fence: self
-                .statement("INSERT INTO vwp_log (machine, position, time, command_id, command) VALUES (")
+                .statement(
+                    "INSERT INTO vwp_log (machine, position, time, command_id, root, command) VALUES (",
+                )
                 .text(machine)
                 .sql(", ")
                 .signed(self.fence_number())
                 .sql(", 0, ")
                 .bytes(&id)
-                .sql(&format!(", {})", self.database.dialect().no_bytes())),
+                .sql(&format!(", {0}, {0})", self.database.dialect().no_bytes())),
         }
     }
 

@@ -6,7 +6,7 @@ use crate::{Database, Host, SqlStore};
 use std::cell::Cell;
 use vwp_storage::kv::{Change, Check, Direction, Entry, Key, KeyRange, Outcome, Page, Version, Write};
 use vwp_storage::limits::{self, PAGE_ITEMS_MAX};
-use vwp_storage::machine::{Applied, LogEntry, StateMachine};
+use vwp_storage::machine::{Applied, Hash, Head, Leaf, LogEntry, Node, StateMachine};
 use vwp_storage::{Kv, Machines, StorageError};
 
 impl<D: Database, H: Host, M: StateMachine> Kv for SqlStore<D, H, M> {
@@ -60,6 +60,7 @@ impl<D: Database, H: Host, M: StateMachine> Machines for SqlStore<D, H, M> {
             self.catch_up(machine, Some(position)).await.map_err(in_the_log)?;
         }
         let answer = expected.answer().ok_or_else(|| in_the_log(unanswered()))?;
+        self.complete_tile(machine, position).await;
         self.snapshot(machine, position).await;
         Ok(Applied { position, time, answer })
     }
@@ -81,6 +82,26 @@ impl<D: Database, H: Host, M: StateMachine> Machines for SqlStore<D, H, M> {
         let rows = self.log_rows(machine, start, limit).await?;
         let entry = |LogRow { position, time, command, .. }| LogEntry { position, time, command };
         Ok(rows.into_iter().map(entry).collect())
+    }
+
+    async fn tree_head(&self, machine: &str) -> Result<Head, StorageError> {
+        limits::machine_name(machine)?;
+        self.prepare().await?;
+        self.log_head(machine).await
+    }
+
+    async fn tree_nodes(&self, machine: &str, nodes: &[Node]) -> Result<Vec<Hash>, StorageError> {
+        limits::machine_name(machine)?;
+        self.prepare().await?;
+        limits::tree_nodes(nodes, self.log_size(machine).await?)?;
+        self.node_hashes(machine, nodes).await
+    }
+
+    async fn tree_leaves(&self, machine: &str, start: u64, limit: u32) -> Result<Vec<Leaf>, StorageError> {
+        limits::machine_name(machine)?;
+        limits::tree_leaves(limit)?;
+        self.prepare().await?;
+        self.leaf_page(machine, start, limit).await
     }
 }
 

@@ -6,14 +6,16 @@ use vwp_storage::StorageError;
 use vwp_storage::machine::StateMachine;
 
 /// The version of the tables.
-pub const VERSION: i64 = 1;
+pub const VERSION: i64 = 2;
 
 /// The statements that create what is missing, in order.
 ///
 /// - `vwp_kv`: every version of every key; without a value: the key was removed. Rows
 ///   with the empty key are heads of commits, and fences, at negative versions.
 /// - `vwp_meta`: numbers by name: the schema's version, and how far pruning has come.
-/// - `vwp_log`: the commands of each machine; fences at negative positions.
+/// - `vwp_log`: the commands of each machine, each with the root of the tree over its blocks;
+///   fences at negative positions.
+/// - `vwp_tree`: hashes of the tree over each log, which follow from it.
 /// - `vwp_snapshots`: parts of a machine's state; part -1 completes a snapshot.
 pub fn creation(dialect: Dialect) -> Vec<String> {
     let (bytes, keyed) = (dialect.bytes_type(), dialect.keyed_table());
@@ -30,12 +32,17 @@ pub fn creation(dialect: Dialect) -> Vec<String> {
             .to_owned(),
         format!(
             "CREATE TABLE IF NOT EXISTS vwp_log (machine TEXT NOT NULL, position BIGINT NOT NULL, \
-             time BIGINT NOT NULL, command_id {bytes} NOT NULL UNIQUE, command {bytes} NOT NULL, \
+             time BIGINT NOT NULL, command_id {bytes} NOT NULL UNIQUE, root {bytes} NOT NULL, \
+             command {bytes} NOT NULL, \
              PRIMARY KEY (machine, position)){keyed}"
         ),
         format!(
             "CREATE TABLE IF NOT EXISTS vwp_snapshots (machine TEXT NOT NULL, position BIGINT NOT NULL, \
              part BIGINT NOT NULL, body {bytes} NOT NULL, PRIMARY KEY (machine, position, part))"
+        ),
+        format!(
+            "CREATE TABLE IF NOT EXISTS vwp_tree (machine TEXT NOT NULL, level BIGINT NOT NULL, \
+             number BIGINT NOT NULL, hash {bytes} NOT NULL, PRIMARY KEY (machine, level, number)){keyed}"
         ),
         "CREATE TABLE IF NOT EXISTS vwp_meta (name TEXT NOT NULL PRIMARY KEY, value BIGINT NOT NULL)"
             .to_owned(),

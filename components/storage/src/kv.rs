@@ -205,6 +205,13 @@ pub trait Kv {
         wait_ms: u32,
     ) -> impl Future<Output = Result<Vec<Change>, StorageError>>;
 
+    /// Says that these keys are read next, for a store that then reads them at once
+    /// ([`ReadAhead`](crate::ahead::ReadAhead)). Others do nothing.
+    fn ahead(&self, keys: &[Key]) -> impl Future<Output = Result<(), StorageError>> {
+        let _ = keys;
+        async { Ok(()) }
+    }
+
     /// Reads one key.
     fn get(&self, key: &[u8]) -> impl Future<Output = Result<Option<Entry>, StorageError>> {
         async {

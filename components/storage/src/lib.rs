@@ -2,10 +2,12 @@
 //! logic compiles and tests natively. The documentation of each item is in the
 //! WIT; the names here are the same.
 //!
+//! [`ahead`] reads for a request what it will need, in one call.
 //! [`memory`] is a model of the contract: small, obviously right, and not durable.
 //! [`limits`] is where every implementation checks the contract's bounds, and
 //! [`conformance`] is the suite that the model and every engine and adapter pass.
 
+pub mod ahead;
 pub mod conformance;
 pub mod counter;
 pub mod kv;

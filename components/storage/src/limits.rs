@@ -7,7 +7,7 @@ use crate::kv::{
     COMMIT_BYTES_MAX, COMMIT_ITEMS_MAX, Change, Check, Direction, Item, KEY_LENGTH_MAX, Key, KeyRange, Page,
     READ_KEYS_MAX, VALUE_LENGTH_MAX, Version, Write,
 };
-use crate::machine::{COMMAND_LENGTH_MAX, QUERY_LENGTH_MAX};
+use crate::machine::{COMMAND_LENGTH_MAX, Node, QUERY_LENGTH_MAX};
 use std::collections::HashSet;
 
 /// The most items that one page or one list of changes holds.
@@ -18,6 +18,8 @@ pub const PAGE_BYTES_MAX: usize = 4 * 1_048_576;
 pub const WAIT_MS_MAX: u32 = 60_000;
 /// The length of the version in an appended key.
 pub const VERSION_LENGTH: usize = 8;
+/// The most nodes of a tree that one call asks for.
+pub const TREE_NODES_MAX: usize = 256;
 /// The longest name of a machine, in bytes.
 pub const MACHINE_NAME_LENGTH_MAX: usize = 64;
 
@@ -223,6 +225,22 @@ pub fn entries(start: u64, limit: u32) -> Result<(), StorageError> {
     if start == 0 {
         return invalid("the first position of a log is 1");
     }
+    page_limit(limit)
+}
+
+/// At most 256 nodes of a tree are asked for at a time, all of them complete.
+pub fn tree_nodes(nodes: &[Node], size: u64) -> Result<(), StorageError> {
+    if nodes.len() > TREE_NODES_MAX {
+        return invalid(format!("the call names {} nodes, more than {TREE_NODES_MAX}", nodes.len()));
+    }
+    if !nodes.iter().all(|node| node.is_complete(size)) {
+        return invalid(format!("a tree of {size} leaves does not have every node that is named"));
+    }
+    Ok(())
+}
+
+/// Leaves of a tree are read 1 to 1,000 at a time.
+pub fn tree_leaves(limit: u32) -> Result<(), StorageError> {
     page_limit(limit)
 }
 

@@ -1,11 +1,12 @@
 //! Machines in memory, for the tests of handlers that submit commands to them.
 
 use crate::kv::Timestamp;
-use crate::machine::{Applied, LogEntry, Machines, StateMachine};
+use crate::machine::{Applied, Head, Leaf, LogEntry, Machines, Node, StateMachine};
 use crate::memory::Clock;
 use crate::{StorageError, limits};
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use vwp_tlog::hash::{self, Hash};
 
 /// Replicates machines of one kind, by name, on nothing but memory.
 ///
@@ -40,6 +41,22 @@ impl<M: StateMachine> LocalMachine<M> {
     }
 }
 
+impl<M> Local<M> {
+    /// The leaves of the log, from an index on.
+    fn leaves(&self, start: u64) -> impl Iterator<Item = Leaf> {
+        let from = self.log.iter().skip(usize::try_from(start).unwrap_or(usize::MAX));
+        from.map(|entry| Leaf::new(entry.time, &entry.command))
+    }
+
+    /// The hash of a complete node, by its definition.
+    fn node(&self, node: Node) -> Hash {
+        let leaves = node.leaves().unwrap_or_default();
+        let count = usize::try_from(leaves.end - leaves.start).unwrap_or(usize::MAX);
+        let hashes: Vec<Hash> = self.leaves(leaves.start).take(count).map(|leaf| leaf.hash()).collect();
+        hash::root(&hashes)
+    }
+}
+
 impl<M: StateMachine> Machines for LocalMachine<M> {
     async fn submit(&self, machine: &str, command: Vec<u8>) -> Result<Applied, StorageError> {
         limits::command(&command)?;
@@ -65,5 +82,22 @@ impl<M: StateMachine> Machines for LocalMachine<M> {
         let local = self.lock(machine)?;
         let from = local.log.iter().skip_while(|entry| entry.position < start);
         Ok(from.take(limit as usize).cloned().collect())
+    }
+
+    async fn tree_head(&self, machine: &str) -> Result<Head, StorageError> {
+        let local = self.lock(machine)?;
+        let hashes: Vec<Hash> = local.leaves(0).map(|leaf| leaf.hash()).collect();
+        Ok(Head { size: hashes.len() as u64, root: hash::root(&hashes) })
+    }
+
+    async fn tree_nodes(&self, machine: &str, nodes: &[Node]) -> Result<Vec<Hash>, StorageError> {
+        let local = self.lock(machine)?;
+        limits::tree_nodes(nodes, local.log.len() as u64)?;
+        Ok(nodes.iter().map(|node| local.node(*node)).collect())
+    }
+
+    async fn tree_leaves(&self, machine: &str, start: u64, limit: u32) -> Result<Vec<Leaf>, StorageError> {
+        limits::tree_leaves(limit)?;
+        Ok(self.lock(machine)?.leaves(start).take(limit as usize).collect())
     }
 }

@@ -5,6 +5,11 @@ use crate::StorageError;
 use crate::kv::Timestamp;
 use std::future::Future;
 
+pub use vwp_tlog::hash::Hash;
+pub use vwp_tlog::leaf::Leaf;
+pub use vwp_tlog::node::Node;
+pub use vwp_tlog::proof::Head;
+
 /// The longest command, in bytes.
 pub const COMMAND_LENGTH_MAX: usize = 1_048_576;
 /// The longest query, in bytes.
@@ -62,4 +67,22 @@ pub trait Machines {
         start: u64,
         limit: u32,
     ) -> impl Future<Output = Result<Vec<LogEntry>, StorageError>>;
+
+    /// The size and the root of the tree over the machine's log.
+    fn tree_head(&self, machine: &str) -> impl Future<Output = Result<Head, StorageError>>;
+
+    /// The hashes of up to 256 complete nodes of that tree, in their order.
+    fn tree_nodes(
+        &self,
+        machine: &str,
+        nodes: &[Node],
+    ) -> impl Future<Output = Result<Vec<Hash>, StorageError>>;
+
+    /// Reads up to `limit` (1 to 1,000) leaves of that tree, from an index on.
+    fn tree_leaves(
+        &self,
+        machine: &str,
+        start: u64,
+        limit: u32,
+    ) -> impl Future<Output = Result<Vec<Leaf>, StorageError>>;
 }

@@ -7,7 +7,7 @@ use crate::signed::{self, Signed};
 use crate::{Error, ledger};
 use serde::{Deserialize, Serialize};
 use vwp_core::{Environment, Problem};
-use vwp_ledger::codec::{Asset, AssetView, Outcome, SCALE_MAX, TITLE_LENGTH_MAX, Text};
+use vwp_ledger::codec::{Asset, AssetKind, AssetView, Outcome, SCALE_MAX, TITLE_LENGTH_MAX, Text};
 use vwp_storage::{Kv, Machines};
 
 /// What an operator signs to create an asset: a JWS of type `vwp-asset+jws`.
@@ -137,6 +137,7 @@ fn read(operator: &str, definition: &Definition) -> Result<Asset, Error> {
         issuance: account_id(&Owner::Issuance(name.clone()), &name),
         cap: definition.cap.map(|cap| cap.0),
         scale: definition.scale,
+        kind: AssetKind::Custom,
         // The bounds of names and operator ids are tighter than the ledger's fields.
         name: Text::new(&name.to_string()).ok_or_else(Problem::internal)?,
         issuer: Text::new(operator).ok_or_else(Problem::internal)?,

@@ -52,6 +52,20 @@ pub enum CommandInfo {
         /// The transfers.
         transfers: Vec<TransferInfo>,
     },
+    /// To set the limits of an account.
+    SetAccount {
+        /// The account's id.
+        account: String,
+    },
+    /// To set the velocity rules.
+    SetRules {
+        /// The SHA-256 of the rules, in hexadecimal digits.
+        digest: String,
+        /// How many there are.
+        rules: usize,
+    },
+    /// To let time pass.
+    Tick,
     /// Nothing that the ledger understands; it refused it.
     Malformed,
 }
@@ -76,8 +90,6 @@ pub struct TransferInfo {
     pub debit: String,
     /// The id of the account to credit.
     pub credit: String,
-    /// The asset's id.
-    pub asset: String,
     /// How much, in minor units.
     pub amount: Amount,
 }
@@ -127,8 +139,18 @@ fn describe(position: u64, time: u64, command: &[u8]) -> CommandInfo {
         }
         Ok(Command::CreateTransfers { openings, transfers }) => CommandInfo::CreateTransfers {
             openings: openings.iter().filter_map(|bytes| Opening::decode(bytes).ok()).map(opening).collect(),
-            transfers: transfers.iter().map(|bytes| transfer(&Transfer::decode(bytes))).collect(),
+            transfers: transfers
+                .iter()
+                .filter_map(|bytes| Transfer::decode(bytes).ok())
+                .map(transfer)
+                .collect(),
         },
+        Ok(Command::SetAccount(setting)) => CommandInfo::SetAccount { account: id_text(setting.account) },
+        Ok(Command::SetRules(set)) => CommandInfo::SetRules {
+            digest: codec::rules_digest(&set.rules).map(|byte| format!("{byte:02x}")).concat(),
+            rules: set.rules.len(),
+        },
+        Ok(Command::Tick) => CommandInfo::Tick,
         Err(_) => CommandInfo::Malformed,
     }
 }
@@ -141,12 +163,11 @@ fn opening(opening: Opening) -> OpeningInfo {
     }
 }
 
-fn transfer(transfer: &Transfer) -> TransferInfo {
+fn transfer(transfer: Transfer) -> TransferInfo {
     TransferInfo {
         transfer_id: id_text(transfer.id),
         debit: id_text(transfer.debit),
         credit: id_text(transfer.credit),
-        asset: id_text(transfer.asset),
         amount: Amount(transfer.amount),
     }
 }

@@ -1,7 +1,7 @@
 //! The functions as HTTP resources. A handler reads and bounds the request, calls the
 //! function, and writes its answer; what it refuses becomes a problem in one place.
 
-use crate::{Error, accounts, assets, entries, reconciliations, transfers};
+use crate::{Error, accounts, assets, entries, log, reconciliations, transfers};
 use ::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use percent_encoding::percent_decode_str;
 use std::borrow::Cow;
@@ -16,7 +16,7 @@ pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// How many entries of the log an answer has unless it is told.
 const ENTRIES_DEFAULT: u32 = 100;
 
-type Answer = Result<Response<Vec<u8>>, Error>;
+pub(crate) type Answer = Result<Response<Vec<u8>>, Error>;
 
 /// Answers a request.
 pub async fn handle<S: Kv + Machines>(
@@ -34,6 +34,9 @@ async fn route<S: Kv + Machines>(
 ) -> Answer {
     let segments = segments(request.uri().path())?;
     let segments: Vec<&str> = segments.iter().map(AsRef::as_ref).collect();
+    if let Some(answer) = log::route(store, environment, request, &segments).await {
+        return answer;
+    }
     // HEAD is answered wherever GET is.
     let is_get = request.method() == Method::GET || request.method() == Method::HEAD;
     let is_post = request.method() == Method::POST;
@@ -52,7 +55,7 @@ async fn route<S: Kv + Machines>(
             let account = accounts::get_account(store, &caller, owner, asset).await?;
             Ok(private(reply::json(StatusCode::OK, &account)))
         }
-        ["v1", "ledger", "entries"] if is_get => log(store, environment, request).await,
+        ["v1", "ledger", "entries"] if is_get => entries(store, environment, request).await,
         ["v1", "reconciliations", path @ ..] => {
             let caller = known_caller(store, environment, request).await?;
             reconciliations::handle(store, environment, &caller, request, path).await
@@ -104,27 +107,33 @@ async fn transfer<S: Kv + Machines>(
     Ok(response)
 }
 
-async fn log<S: Kv + Machines>(
+async fn entries<S: Kv + Machines>(
     store: &S,
     environment: &Environment<'_>,
     request: &Request<Vec<u8>>,
 ) -> Answer {
     let caller = known_caller(store, environment, request).await?;
-    let (mut from, mut limit) = (1, ENTRIES_DEFAULT);
+    let (from, limit) = numbers(request.uri().query(), ENTRIES_DEFAULT)?;
+    let entries = entries::entries(store, &caller, from, limit).await?;
+    Ok(private(reply::json(StatusCode::OK, &entries)))
+}
+
+/// From where on a query asks for entries, and for how many.
+pub(crate) fn numbers(query: Option<&str>, default: u32) -> Result<(u64, u32), Error> {
+    let (mut from, mut limit) = (1, default);
     let invalid = || Error::Invalid("the query takes from and limit, both numbers".to_owned());
-    for pair in request.uri().query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
+    for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
         match pair.split_once('=') {
             Some(("from", value)) => from = value.parse().map_err(|_| invalid())?,
             Some(("limit", value)) => limit = value.parse().map_err(|_| invalid())?,
             _ => return Err(invalid()),
         }
     }
-    let entries = entries::entries(store, &caller, from, limit).await?;
-    Ok(private(reply::json(StatusCode::OK, &entries)))
+    Ok((from, limit))
 }
 
 /// Who is calling; nobody is refused before anything else is looked at.
-async fn known_caller(
+pub(crate) async fn known_caller(
     store: &impl Kv,
     environment: &Environment<'_>,
     request: &Request<Vec<u8>>,
@@ -166,7 +175,7 @@ fn status(repeated: bool) -> StatusCode {
 }
 
 /// For answers about somebody (RFC 9111, section 5.2.2.5).
-fn private(mut response: Response<Vec<u8>>) -> Response<Vec<u8>> {
+pub(crate) fn private(mut response: Response<Vec<u8>>) -> Response<Vec<u8>> {
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

@@ -4,11 +4,17 @@
 //! first. If it is there, what became of it is the answer. If not, it may still
 //! arrive, and the caller is told that nobody knows yet; the same request sent again
 //! is safe, because it has the same id.
+//!
+//! The ledger keeps what it computes with. Who owns an account and what a transfer's memo
+//! says is in the log, at the place that the ledger names.
 
 use crate::Error;
+use std::ops::Range;
 use vwp_core::Problem;
-use vwp_ledger::codec::{self, AccountView, Answer, Asset, AssetView, Outcome, Query, Reply, TransferView};
-use vwp_ledger::codec::{Opening, Transfer};
+use vwp_ledger::codec::{
+    self, AccountFlags, AccountView, Answer, Asset, AssetView, Command, HistoryQuery, HistoryView, Opening,
+    Outcome, Query, Reply, Transfer, TransferView,
+};
 use vwp_storage::{Machines, StorageError};
 
 /// The name that the ledger is replicated under.
@@ -23,16 +29,17 @@ pub async fn create_asset(store: &impl Machines, asset: &Asset) -> Result<Answer
     let known = self::asset(store, asset.id).await.map_err(|_| Error::OutcomeUnknown)?;
     let known = known.ok_or(Error::OutcomeUnknown)?;
     let outcome = if known.asset == *asset { Outcome::Created } else { Outcome::IdReused };
-    Ok(Answer { outcome, repeated: false, position: known.position, time: known.time })
+    Ok(Answer { outcome, repeated: false, position: known.position, time: known.time, amount: 0 })
 }
 
-/// Opens the credited account and makes a transfer.
+/// Opens the credited account, unless it is one that is opened with its asset, and makes a
+/// transfer.
 pub async fn create_transfer(
     store: &impl Machines,
-    opening: &Opening,
+    opening: Option<&Opening>,
     transfer: &Transfer,
 ) -> Result<Answer, Error> {
-    let command = codec::encode_batch(std::slice::from_ref(opening), std::slice::from_ref(transfer));
+    let command = codec::encode_batch(opening.map_or(&[], std::slice::from_ref), &[*transfer]);
     match submit(store, command.map_err(|_| Problem::internal())?).await {
         Err(Error::OutcomeUnknown) => {}
         other => return other,
@@ -45,7 +52,7 @@ pub async fn create_transfer(
 pub async fn known_transfer(store: &impl Machines, wanted: &Transfer) -> Result<Option<Answer>, Error> {
     let known = transfer(store, wanted.id).await?;
     Ok(known.map(|known| {
-        let same = known.transfer == *wanted;
+        let same = known.fingerprint == wanted.fingerprint();
         let outcome = if same { known.answer.outcome } else { Outcome::IdReused };
         Answer { outcome, repeated: true, ..known.answer }
     }))
@@ -69,6 +76,73 @@ pub async fn transfer(store: &impl Machines, id: u128) -> Result<Option<Transfer
     Ok(codec::decode_transfer(&answer).map_err(|_| Problem::internal())?)
 }
 
+/// A page of an account's entries; none if there is no such account.
+pub async fn history(store: &impl Machines, query: HistoryQuery) -> Result<Option<HistoryView>, Error> {
+    let answer = store.query(MACHINE, codec::encode_query(Query::History(query))).await?;
+    Ok(codec::decode_history(&answer).map_err(|_| Problem::internal())?)
+}
+
+/// Reads a transfer from the bytes of a command at its [`place`].
+pub fn read_transfer(bytes: &[u8]) -> Option<Transfer> {
+    Transfer::decode(bytes.try_into().ok()?).ok()
+}
+
+/// The bytes of a command that make this transfer.
+pub fn place(command: &[u8], id: u128) -> Option<Range<u64>> {
+    let Ok(Command::CreateTransfers { transfers, .. }) = codec::decode_command(command) else {
+        return None;
+    };
+    let has_id = |bytes: &[u8; codec::ITEM_LENGTH]| Transfer::decode(bytes).is_ok_and(|made| made.id == id);
+    let number = transfers.iter().position(has_id)?;
+    // The transfers are the last of a command.
+    let after = transfers.len().checked_sub(number)?.checked_mul(codec::ITEM_LENGTH)?;
+    let start = command.len().checked_sub(after)? as u64;
+    Some(start..start + codec::ITEM_LENGTH as u64)
+}
+
+/// A transfer as it was sent, from the log.
+pub async fn logged_transfer(store: &impl Machines, view: &TransferView) -> Result<Transfer, Error> {
+    transfer_at(store, view.id, (view.answer.position, view.item)).await
+}
+
+/// A transfer as it was sent, from the position and the item of the log that the ledger names.
+pub async fn transfer_at(
+    store: &impl Machines,
+    id: u128,
+    (position, item): (u64, u16),
+) -> Result<Transfer, Error> {
+    let command = command_at(store, position).await?;
+    let Ok(Command::CreateTransfers { transfers, .. }) = codec::decode_command(&command) else {
+        return Err(Problem::internal().into());
+    };
+    let bytes = transfers.get(usize::from(item)).ok_or_else(Problem::internal)?;
+    let transfer = Transfer::decode(bytes).map_err(|_| Problem::internal())?;
+    if transfer.id == id { Ok(transfer) } else { Err(Problem::internal().into()) }
+}
+
+/// Who owns an account, from the log; none if nobody has said so yet.
+pub async fn owner_of(store: &impl Machines, id: u128) -> Result<Option<String>, Error> {
+    let Some(view) = account(store, id).await?.filter(|view| view.flags.contains(AccountFlags::NAMED)) else {
+        return Ok(None);
+    };
+    let command = command_at(store, view.position).await?;
+    match codec::decode_command(&command) {
+        Ok(Command::CreateAsset(asset)) => Ok(Some(format!("issuance:{}", asset.name.as_str()))),
+        Ok(Command::CreateTransfers { openings, .. }) => {
+            let bytes = openings.get(usize::from(view.item)).ok_or_else(Problem::internal)?;
+            let opening = Opening::decode(bytes).map_err(|_| Problem::internal())?;
+            Ok(Some(opening.owner.as_str().to_owned()))
+        }
+        _ => Err(Problem::internal().into()),
+    }
+}
+
+async fn command_at(store: &impl Machines, position: u64) -> Result<Vec<u8>, Error> {
+    let entry = store.entries(MACHINE, position, 1).await?.into_iter().next();
+    let entry = entry.filter(|entry| entry.position == position).ok_or_else(Problem::internal)?;
+    Ok(entry.command)
+}
+
 async fn submit(store: &impl Machines, command: Vec<u8>) -> Result<Answer, Error> {
     let applied = store.submit(MACHINE, command).await.map_err(|error| match error {
         StorageError::Unknown(_) => Error::OutcomeUnknown,
@@ -87,14 +161,27 @@ pub fn require_created(answer: &Answer, asset: &str) -> Result<(), Error> {
     match answer.outcome {
         Outcome::Created => Ok(()),
         Outcome::IdReused => Err(Error::IdempotencyKeyReused),
-        Outcome::UnknownAsset => Err(Error::UnknownAsset(asset.to_owned())),
+        // The account to credit is opened with the transfer, so only a missing asset leaves
+        // both accounts unknown.
+        Outcome::UnknownAsset | Outcome::UnknownAccount => Err(Error::UnknownAsset(asset.to_owned())),
         Outcome::SameAccount => Err(Error::SameAccount),
         Outcome::ZeroAmount => Err(Error::ZeroAmount),
-        Outcome::ExceedsBalance => Err(Error::InsufficientFunds),
+        Outcome::ExceedsBalance | Outcome::ExceedsOverdraft | Outcome::BelowMinimum => {
+            Err(Error::InsufficientFunds)
+        }
         Outcome::ExceedsCap => Err(Error::ExceedsCap),
         Outcome::Overflow => Err(Error::Overflow),
         Outcome::Full => Err(Error::LedgerFull),
-        // Account ids are made from the asset, and items by the encoder: a fault of ours.
-        Outcome::WrongAsset | Outcome::Malformed => Err(Problem::internal().into()),
+        Outcome::AccountFrozen => Err(Error::Forbidden("the account to debit is frozen".to_owned())),
+        Outcome::AccountClosed => Err(Error::Forbidden("one of the accounts is closed".to_owned())),
+        Outcome::ExceedsMaximum => {
+            Err(Error::Forbidden("the account to credit would hold more than it may".to_owned()))
+        }
+        Outcome::VelocityExceeded => {
+            Err(Error::Forbidden("more would leave the account than it may for now".to_owned()))
+        }
+        // Account ids are made from the asset, items by the encoder, and nothing here asks for
+        // what the others refuse: a fault of ours.
+        _ => Err(Problem::internal().into()),
     }
 }

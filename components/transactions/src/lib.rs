@@ -2,6 +2,9 @@
 //!
 //! - [`http`]: the functions as HTTP resources.
 //! - [`assets`], [`transfers`], [`accounts`], [`entries`]: the functions themselves.
+//! - [`receipts`], [`checkpoints`], [`tiles`], [`log_keys`]: the ledger's log as a tree, what is
+//!   signed of it and proved with it; [`log`]: as HTTP resources.
+//! - [`audit`]: what an auditor asks the ledger.
 //! - [`reference`]: how accounts are named, and the ids that follow from names.
 //! - [`amount`]: amounts as text.
 //! - [`authority`]: which accounts a caller may debit and read.
@@ -13,14 +16,20 @@
 pub mod accounts;
 pub mod amount;
 pub mod assets;
+pub mod audit;
 pub mod authority;
+pub mod checkpoints;
 pub mod entries;
 pub mod error;
 pub mod http;
 pub mod ledger;
+pub mod log;
+pub mod log_keys;
+pub mod receipts;
 mod reconciliations;
 pub mod reference;
 pub mod signed;
+pub mod tiles;
 pub mod transfers;
 
 pub use error::Error;
@@ -29,7 +38,7 @@ pub use error::Error;
 mod component {
     #![allow(unsafe_code, reason = "the export macros generate it")]
 
-    use crate::{Error, accounts, assets, authority, http, transfers};
+    use crate::{Error, accounts, assets, authority, http, receipts, transfers};
     use bindings::exports::vwp::transactions::ledger as api;
     use bindings::vwp::transactions::types;
     use vwp_core::{Environment, Problem};
@@ -113,6 +122,18 @@ mod component {
             })
             .await?;
             Ok(receipt.into())
+        }
+
+        async fn prove_transfer(
+            credential: types::Credential,
+            transfer_id: String,
+        ) -> Result<String, types::Error> {
+            call(async |environment| {
+                let caller = authority::caller_of(&Store, environment, token(&credential)).await?;
+                let receipt = receipts::prove_transfer(&Store, environment, &caller, &transfer_id).await?;
+                Ok(serde_json::to_string(&receipt).map_err(|_| Problem::internal())?)
+            })
+            .await
         }
 
         async fn get_account(

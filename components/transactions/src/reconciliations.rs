@@ -2,24 +2,27 @@
 //! account's, and what the account's entries are.
 
 use crate::authority::require_owner;
-use crate::ledger::MACHINE;
 use crate::reference::{Owner, account_id, asset_name, id_text};
+use crate::transfers::memo_of;
 use crate::{Error, assets, ledger};
 use ::http::{Request, Response};
 use chrono::{DateTime, NaiveDate};
+use std::collections::BTreeMap;
 use vwp_core::caller::Caller;
 use vwp_core::{Environment, Problem};
-use vwp_ledger::codec::{self, Command, Outcome, Text, Transfer};
+use vwp_ledger::codec::{EntryView, HistoryQuery, Order};
 use vwp_reconciliation::http::Port;
 use vwp_reconciliation::ledger::{LedgerEntries, LedgerEntry, LedgerPage};
 use vwp_reconciliation::money::Money;
 use vwp_reconciliation::source::Account;
 use vwp_storage::{Kv, Machines};
 
-/// How many commands of the log are read at once.
-const COMMANDS: u32 = 200;
-/// After this many entries of the account a part of the log ends with the command that they are in.
-const ENTRIES: usize = 2000;
+/// How many entries of an account are read at once. The memo of each is read in the log.
+const ENTRIES: u32 = 200;
+/// How many transfers may follow each other: a hold, its post, and what moves that back.
+const FOLLOWING_MAX: usize = 3;
+/// A day in milliseconds.
+const DAY_MS: u64 = 86_400_000;
 
 /// Answers a request for what is below `/v1/reconciliations`; `path` are the parts after it.
 pub(crate) async fn handle<S: Kv + Machines>(
@@ -76,57 +79,65 @@ impl<S: Kv + Machines> LedgerEntries for Ours<'_, S> {
     async fn entries(&self, account: &Account, from: u64) -> Result<LedgerPage, Problem> {
         let owner: Owner = account.owner.parse().map_err(Problem::from)?;
         let asset = asset_name(&account.asset).map_err(Problem::from)?;
-        let id = account_id(&owner, &asset);
-        let log = self.store.entries(MACHINE, from, COMMANDS).await?;
-        let mut page = LedgerPage { entries: Vec::new(), next: from, is_end: log.len() < COMMANDS as usize };
-        for command in log {
-            if page.entries.len() >= ENTRIES {
-                page.is_end = false;
-                break;
+        let start = u32::try_from(from).map_err(|_| Problem::internal())?;
+        let query = HistoryQuery {
+            start: Some(start),
+            order: Order::OldestFirst,
+            ..HistoryQuery::newest(account_id(&owner, &asset), ENTRIES)
+        };
+        let mut page = LedgerPage { entries: Vec::new(), next: from, is_end: true };
+        // An account that nothing has reached is not there yet.
+        let Some(history) = ledger::history(self.store, query).await? else { return Ok(page) };
+        let mut owners = BTreeMap::new();
+        for entry in &history.entries {
+            page.next = u64::from(entry.number).saturating_add(1);
+            // What is held or released has not moved.
+            if !entry.kind.moves() {
+                continue;
             }
-            page.next = command.position.saturating_add(1);
-            if let Ok(Command::CreateTransfers { transfers, .. }) = codec::decode_command(&command.command) {
-                for bytes in transfers {
-                    let transfer = Transfer::decode(bytes);
-                    if transfer.debit == id || transfer.credit == id {
-                        page.entries.extend(self.entry(id, command.position, &transfer).await?);
-                    }
-                }
-            }
+            let counterparty = match owners.get(&entry.other) {
+                Some(owner) => String::clone(owner),
+                None => ledger::owner_of(self.store, entry.other).await?.unwrap_or_default(),
+            };
+            owners.insert(entry.other, counterparty.clone());
+            page.entries.push(ledger_entry(entry, self.memo(entry).await?, counterparty));
         }
+        page.is_end = history.next.is_none();
         Ok(page)
     }
 }
 
 impl<S: Kv + Machines> Ours<'_, S> {
-    /// The entry that a transfer in the log is, if the ledger made it there: the log has what was
-    /// asked for, refused and repeated transfers included.
-    async fn entry(
-        &self,
-        account: u128,
-        position: u64,
-        transfer: &Transfer,
-    ) -> Result<Option<LedgerEntry>, Problem> {
-        let Some(view) = ledger::transfer(self.store, transfer.id).await? else { return Ok(None) };
-        if view.answer.outcome != Outcome::Created
-            || view.answer.position != position
-            || view.transfer != *transfer
-        {
-            return Ok(None);
+    /// What an entry's maker wanted to find it with again. What follows another transfer and says
+    /// nothing itself is found by what that one says.
+    async fn memo(&self, entry: &EntryView) -> Result<String, Problem> {
+        let place = (entry.position, entry.item);
+        let mut transfer = ledger::transfer_at(self.store, entry.transfer, place).await?;
+        for _ in 1..FOLLOWING_MAX {
+            if transfer.credit != 0 || memo_of(&transfer).is_some() {
+                break;
+            }
+            let Some(origin) = ledger::transfer(self.store, transfer.debit).await? else { break };
+            transfer = ledger::logged_transfer(self.store, &origin).await?;
         }
-        let is_credit = transfer.credit == account;
-        let counterparty = if is_credit { &view.debit_owner } else { &view.credit_owner };
-        let size = i128::try_from(transfer.amount).unwrap_or(i128::MAX);
-        let memo = Text::<{ codec::USER_DATA_LENGTH }>::from_bytes(transfer.user_data).unwrap_or(Text::EMPTY);
-        Ok(Some(LedgerEntry {
-            transfer: id_text(transfer.id),
-            position,
-            time: view.answer.time,
-            date: day_of(view.answer.time),
-            amount: Money(if is_credit { size } else { -size }),
-            memo: memo.as_str().to_owned(),
-            counterparty: counterparty.as_str().to_owned(),
-        }))
+        Ok(memo_of(&transfer).unwrap_or_default())
+    }
+}
+
+fn ledger_entry(entry: &EntryView, memo: String, counterparty: String) -> LedgerEntry {
+    let size = i128::try_from(entry.amount).unwrap_or(i128::MAX);
+    LedgerEntry {
+        number: entry.number.into(),
+        transfer: id_text(entry.transfer),
+        position: entry.position,
+        time: entry.time,
+        date: day_of(match entry.effective_day {
+            0 => entry.time,
+            day => u64::from(day) * DAY_MS,
+        }),
+        amount: Money(if entry.is_debit { -size } else { size }),
+        memo,
+        counterparty,
     }
 }
 

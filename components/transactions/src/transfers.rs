@@ -15,13 +15,13 @@ use vwp_core::caller::Caller;
 use vwp_core::directory;
 use vwp_core::name::AssetName;
 use vwp_core::{Environment, Problem};
-use vwp_ledger::codec::{Answer, Opening, Text, Transfer, TransferView, USER_DATA_LENGTH};
+use vwp_ledger::codec::{Answer, Kind, MEMO_LENGTH, Memo, Opening, Text, Transfer, TransferView};
 use vwp_storage::{Kv, Machines};
 
 /// The longest idempotency key.
 pub const IDEMPOTENCY_KEY_LENGTH_MAX: usize = 128;
 /// The longest memo, in bytes.
-pub const MEMO_LENGTH_MAX: usize = USER_DATA_LENGTH;
+pub const MEMO_LENGTH_MAX: usize = MEMO_LENGTH;
 
 /// What a caller asks for.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -77,7 +77,8 @@ impl Signed for SignedOrder {
 }
 
 /// Says that a transfer was made, and where in the log.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Receipt {
     /// The transfer's id: 32 hexadecimal digits.
     pub transfer_id: String,
@@ -94,7 +95,7 @@ pub struct Receipt {
     /// How much, in minor units.
     pub amount: Amount,
     /// What the caller wanted to find with it again.
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub memo: Option<String>,
 }
 
@@ -143,9 +144,10 @@ pub async fn get_transfer<S: Kv + Machines>(store: &S, caller: &Caller, id: &str
         return Err(Problem::unauthorised("sign in, or send an operator's assertion").into());
     }
     let view = ledger::transfer(store, parse_id(id)?).await?.ok_or(Error::UnknownTransfer)?;
+    let logged = logged(store, &view).await?;
     let mut party = false;
-    for owner in [&view.debit_owner, &view.credit_owner] {
-        let Ok(owner) = owner.as_str().parse::<Owner>() else { continue };
+    for owner in [&logged.from, &logged.to] {
+        let Ok(owner) = owner.parse::<Owner>() else { continue };
         match require_owner(store, caller, &owner).await {
             Ok(()) => party = true,
             // A world that has gone has no operator, so nobody is its party.
@@ -157,8 +159,39 @@ pub async fn get_transfer<S: Kv + Machines>(store: &S, caller: &Caller, id: &str
         return Err(Error::Forbidden("only the owners of its accounts read a transfer".to_owned()));
     }
     // A refused transfer has no receipt: whoever may read it learns why it was refused.
-    ledger::require_created(&view.answer, view.asset_name.as_str())?;
-    Ok(receipt_of(&view))
+    ledger::require_created(&view.answer, &logged.asset)?;
+    Ok(receipt_of(&view, logged))
+}
+
+/// What the log says about a transfer.
+struct Logged {
+    from: String,
+    to: String,
+    asset: String,
+    memo: Option<String>,
+}
+
+async fn logged(store: &impl Machines, view: &TransferView) -> Result<Logged, Error> {
+    // What has the id and is not in a batch is not a transfer.
+    if matches!(view.kind, Kind::Setting | Kind::Rules) {
+        return Err(Error::UnknownTransfer);
+    }
+    let transfer = ledger::logged_transfer(store, view).await?;
+    // What follows another transfer names no accounts; a refused one has none in the ledger.
+    let of = |kept: u128, sent: u128| if kept == 0 { sent } else { kept };
+    let (debit, credit) = (of(view.debit, transfer.debit), of(view.credit, transfer.credit));
+    let accounts = [ledger::account(store, debit).await?, ledger::account(store, credit).await?];
+    let asset = accounts.into_iter().flatten().next().map(|account| account.asset);
+    let asset = match asset {
+        Some(asset) => ledger::asset(store, asset).await?,
+        None => None,
+    };
+    Ok(Logged {
+        from: ledger::owner_of(store, debit).await?.unwrap_or_default(),
+        to: ledger::owner_of(store, credit).await?.unwrap_or_default(),
+        asset: asset.map(|view| view.asset.name.as_str().to_owned()).unwrap_or_default(),
+        memo: memo_of(&transfer),
+    })
 }
 
 async fn make<S: Kv + Machines>(
@@ -171,7 +204,7 @@ async fn make<S: Kv + Machines>(
     let wanted = Wanted::read(caller, idempotency_key, &order)?;
     require_owner(store, caller, &wanted.from).await?;
     let answer = match require_known_receiver(store, &wanted.to).await {
-        Ok(()) => ledger::create_transfer(store, &wanted.opening, &wanted.transfer).await?,
+        Ok(()) => ledger::create_transfer(store, wanted.opening.as_ref(), &wanted.transfer).await?,
         // The receiver may have gone since the first time: a repeat still gets its answer.
         Err(error @ (Error::UnknownWorld(_) | Error::UnknownTraveller(_))) => {
             ledger::known_transfer(store, &wanted.transfer).await?.ok_or(error)?
@@ -186,7 +219,8 @@ async fn make<S: Kv + Machines>(
 struct Wanted {
     from: Owner,
     to: Owner,
-    opening: Opening,
+    /// None for an issuance account, which is opened with its asset.
+    opening: Option<Opening>,
     transfer: Transfer,
 }
 
@@ -206,12 +240,17 @@ impl Wanted {
             id: transfer_id(caller, idempotency_key)?,
             debit: account_id(&from, &asset),
             credit: account_id(&to, &asset),
-            asset: asset_id(&asset),
             amount: order.amount.0,
-            user_data: *memo(order.memo.as_deref())?.bytes(),
+            memo: Memo(*memo(order.memo.as_deref())?.bytes()),
+            ..Transfer::default()
         };
-        let owner = Text::new(&to.to_string()).ok_or_else(Problem::internal)?;
-        let opening = Opening { account: transfer.credit, asset: transfer.asset, owner };
+        let opening = match &to {
+            Owner::Issuance(_) => None,
+            other => {
+                let owner = Text::new(&other.to_string()).ok_or_else(Problem::internal)?;
+                Some(Opening::new(transfer.credit, asset_id(&asset), owner))
+            }
+        };
         Ok(Self { from, to, opening, transfer })
     }
 
@@ -229,18 +268,23 @@ impl Wanted {
     }
 }
 
-fn receipt_of(view: &TransferView) -> Receipt {
-    let memo = Text::<MEMO_LENGTH_MAX>::from_bytes(view.transfer.user_data).unwrap_or(Text::EMPTY);
+fn receipt_of(view: &TransferView, logged: Logged) -> Receipt {
     Receipt {
-        transfer_id: id_text(view.transfer.id),
+        transfer_id: id_text(view.id),
         position: view.answer.position,
         time: view.answer.time,
-        from: view.debit_owner.as_str().to_owned(),
-        to: view.credit_owner.as_str().to_owned(),
-        asset: view.asset_name.as_str().to_owned(),
-        amount: Amount(view.transfer.amount),
-        memo: (!memo.is_empty()).then(|| memo.as_str().to_owned()),
+        from: logged.from,
+        to: logged.to,
+        asset: logged.asset,
+        amount: Amount(view.answer.amount),
+        memo: logged.memo,
     }
+}
+
+/// What the caller of a transfer wanted to find with it again.
+pub(crate) fn memo_of(transfer: &Transfer) -> Option<String> {
+    let memo = Text::<MEMO_LENGTH_MAX>::from_bytes(transfer.memo.0).unwrap_or(Text::EMPTY);
+    (!memo.is_empty()).then(|| memo.as_str().to_owned())
 }
 
 fn require_key(key: &str) -> Result<(), Error> {

@@ -5,7 +5,10 @@ mod support;
 
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
-use support::{ADMIN, Port, signed_order};
+use support::{ADMIN, NOW, Port, signed_order};
+use vwp_ledger::codec::{self, Kind, Memo, Opening, Outcome, Reply, Text, Transfer};
+use vwp_storage::Machines;
+use vwp_transactions::reference::{account_id, asset_id};
 
 const EUR: &str = "eur@arena";
 const BANK: &str = "/v1/reconciliations/bank";
@@ -116,6 +119,49 @@ fn an_import_a_run_and_a_report_agree_with_the_ledger() {
     assert_eq!(get(&port, "/entries?state=open")["items"], json!([]));
     assert_eq!(get(&port, "/entries")["items"][0]["counterparty"], "issuance:eur@arena");
     assert_eq!(get(&port, "/statements")["items"][0]["lines"], 2);
+}
+
+#[test]
+fn what_is_held_is_no_entry_and_what_moves_of_it_has_its_memo_and_its_day() {
+    let port = port();
+    let asset = EUR.parse().unwrap();
+    let account = |owner: &str| account_id(&owner.parse().unwrap(), &asset);
+    let (issuance, world) = (account("issuance:eur@arena"), account("world:arena"));
+    let memo = |text: &str| Memo(*Text::new(text).unwrap().bytes());
+    let hold = |id, text| Transfer {
+        kind: Kind::Pending,
+        memo: memo(text),
+        ..Transfer::plain(id, issuance, world, 500)
+    };
+    let yesterday = u32::try_from(NOW / 86_400_000).unwrap() - 1;
+    let transfers = [
+        hold(1, "HELD-0001"),
+        hold(2, "HELD-0002"),
+        Transfer::following(Kind::Void, 3, 1, 0),
+        Transfer::following(Kind::Post, 4, 2, 450),
+        Transfer {
+            effective_day: yesterday,
+            memo: memo("LATE-0003"),
+            ..Transfer::plain(5, issuance, world, 100)
+        },
+        Transfer::following(Kind::Refund, 6, 4, 50),
+    ];
+    let opening = Opening::new(world, asset_id(&asset), Text::new("world:arena").unwrap());
+    let command = codec::encode_batch(&[opening], &transfers).unwrap();
+    let applied = futures::executor::block_on(port.store.submit("ledger", command)).unwrap();
+    let Ok(Reply::Answers { transfers, .. }) = codec::decode_reply(&applied.answer) else {
+        panic!("malformed")
+    };
+    assert!(transfers.iter().all(|answer| answer.outcome == Outcome::Created), "{transfers:?}");
+    assert_eq!(post(&port, "/runs", &json!({})).1["entries"], 3);
+    let entries = get(&port, "/entries")["items"].as_array().unwrap().clone();
+    let mut found: Vec<_> =
+        entries.iter().map(|entry| ["date", "amount", "memo"].map(|name| entry[name].clone())).collect();
+    found.sort_by_key(|[_, amount, _]| amount.to_string());
+    let expected =
+        [[TODAY, "-50", "HELD-0002"], ["2027-01-14", "100", "LATE-0003"], [TODAY, "450", "HELD-0002"]];
+    assert_eq!(found, expected.map(|fields| fields.map(Value::from)));
+    assert_eq!(post(&port, "/runs", &json!({})).1["entries"], 0, "what was read is not read again");
 }
 
 #[test]

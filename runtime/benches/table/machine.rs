@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 use vwp_ledger::Ledger;
-use vwp_ledger::codec::{Asset, Opening, Outcome, Reply, Text, Transfer};
+use vwp_ledger::codec::{Asset, AssetKind, Opening, Outcome, Reply, Text, Transfer};
 use vwp_ledger::codec::{decode_reply, encode_asset, encode_batch};
 use vwp_runtime::manifest::Mode;
 use vwp_runtime::{machine, manifest};
@@ -182,12 +182,13 @@ impl Work {
             issuance: ISSUANCE,
             cap: None,
             scale: 2,
+            kind: AssetKind::Custom,
             name: Text::new("gold@bench").context("a name is too long")?,
             issuer: Text::new("bench").context("an issuer is too long")?,
             title: Text::EMPTY,
         };
         let accounts = (0..ACCOUNTS).map(account);
-        let opening = |account| Ok(Opening { account, asset: ASSET, owner: text(&format!("{account:x}"))? });
+        let opening = |account| Ok(Opening::new(account, ASSET, text(&format!("{account:x}"))?));
         let openings: Vec<Opening> = accounts.clone().map(opening).collect::<Result<_>>()?;
         let transfers: Vec<Transfer> =
             accounts.map(|account| self.transfer(ISSUANCE, account, 1_000_000_000)).collect();
@@ -214,8 +215,7 @@ impl Work {
         self.made += 1;
         // Ids are hashes in earnest, so they are in no order here either.
         let id = u128::from(mixed(self.made)) << 64 | u128::from(self.made);
-        let user_data = [0; vwp_ledger::codec::USER_DATA_LENGTH];
-        Transfer { id, debit, credit, asset: ASSET, amount, user_data }
+        Transfer::plain(id, debit, credit, amount)
     }
 }
 

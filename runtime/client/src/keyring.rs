@@ -32,6 +32,8 @@ pub enum Keyring {
     Issuer,
     /// The keys that sign registrations
     Zone,
+    /// The keys that sign checkpoints of the ledger's log
+    Log,
 }
 
 impl Keyring {
@@ -39,6 +41,7 @@ impl Keyring {
         match self {
             Self::Issuer => "/v1/keys/issuer",
             Self::Zone => "/v1/keys/zone",
+            Self::Log => "/v1/keys/log",
         }
     }
 }

@@ -12,6 +12,7 @@
 //! - [`world`]: worlds: registering, finding and following them, and whole lists of them.
 //! - [`operator`]: an operator's keys at a port.
 //! - [`zone`]: the DNS zone, for who runs the port: its keys, its secondaries, its contents.
+//! - [`receipt`]: receipts of transfers, verified offline.
 //! - [`reconcile`]: statements of banks and processors, compared with the ledger.
 //! - [`keyring`]: the port's own signing keys, listed and rotated by an administrator.
 //! - `policy`, with the feature of this name: policies, checked and tried on requests.
@@ -31,6 +32,7 @@ mod patience;
 pub mod policy;
 pub mod port;
 pub mod presentation;
+pub mod receipt;
 pub mod reconcile;
 pub mod sign;
 pub mod world;
@@ -69,6 +71,9 @@ pub enum Command {
     /// List or rotate the keys that the port itself signs with
     #[command(subcommand)]
     Keys(keyring::Command),
+    /// Verify receipts of transfers
+    #[command(subcommand)]
+    Receipt(receipt::Command),
     /// Check policies, and explain what they decide
     #[cfg(feature = "policy")]
     #[command(subcommand)]
@@ -90,6 +95,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::Zone(command) => zone::run(&command),
         Command::Reconcile(command) => reconcile::run(&command),
         Command::Keys(command) => keyring::run(&command),
+        Command::Receipt(command) => receipt::run(&command),
         #[cfg(feature = "policy")]
         Command::Policy(command) => policy::run(&command),
     }

@@ -4,8 +4,9 @@ use super::service::Identity;
 use super::{Options, Sockets};
 use crate::manifest::DnsLimits;
 use crate::networks::BlockedNetworks;
+use crate::operate::activation::Activation;
 use crate::{arguments, secrets};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use std::net::SocketAddr;
 use std::path::Path;
 use tokio_rustls::TlsAcceptor;
@@ -33,18 +34,32 @@ pub struct Arguments {
 }
 
 impl Arguments {
-    /// Whether a certificate is needed.
-    pub fn has_tls(&self) -> bool {
-        self.tls_listen.is_some()
-    }
-
-    /// Binds what was asked for.
-    pub async fn bind(&self, tls: Option<TlsAcceptor>) -> Result<Sockets> {
-        let mut sockets = Sockets::bind(self.listen).await?;
-        if let (Some(address), Some(acceptor)) = (self.tls_listen, tls) {
-            sockets.bind_tls(address, acceptor).await?;
+    /// Takes the sockets that were passed on, and binds what else was asked for.
+    pub async fn bind(
+        &self,
+        passed: &mut Activation,
+        tls: impl FnOnce() -> Result<Option<TlsAcceptor>>,
+    ) -> Result<Sockets> {
+        let mut sockets = match (passed.tcp("dns")?, passed.udp("dns")) {
+            (Some(tcp), udp) if !udp.is_empty() => Sockets::passed(tcp, udp)?,
+            (None, udp) if udp.is_empty() => Sockets::bind(self.listen).await?,
+            _ => bail!("of the sockets `dns`, one for TCP and one for UDP are passed on, or none"),
+        };
+        let passed = passed.tcp("dns-tls")?;
+        if passed.is_some() || self.tls_listen.is_some() {
+            let acceptor = tls()?.context("DNS over TLS needs a certificate: --tls-cert and --tls-key")?;
+            match (passed, self.tls_listen) {
+                (Some(listener), _) => sockets.use_tls(listener, acceptor),
+                (None, Some(address)) => sockets.bind_tls(address, acceptor).await?,
+                (None, None) => {}
+            }
         }
         Ok(sockets)
+    }
+
+    /// Where DNS is to be served: over UDP and TCP, and over TLS.
+    pub fn addresses(&self) -> (SocketAddr, Option<SocketAddr>) {
+        (self.listen, self.tls_listen)
     }
 
     /// How the service is run, with the secrets of this folder.

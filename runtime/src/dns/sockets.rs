@@ -49,6 +49,25 @@ impl Sockets {
         Ok(Self { udp, tcp, tls: None })
     }
 
+    /// Sockets that were bound by whoever started this process. Each socket of UDP is read by as
+    /// many tasks as there are processors.
+    pub fn passed(tcp: TcpListener, passed: Vec<std::net::UdpSocket>) -> Result<Self> {
+        let processors = std::thread::available_parallelism().map_or(1, usize::from);
+        let mut udp = Vec::new();
+        for socket in passed {
+            for _ in 1..processors.min(UDP_SOCKETS_MAX) {
+                udp.push(UdpSocket::from_std(socket.try_clone()?)?);
+            }
+            udp.push(UdpSocket::from_std(socket)?);
+        }
+        Ok(Self { udp, tcp, tls: None })
+    }
+
+    /// Adds DNS over TLS, at a socket that was passed on.
+    pub fn use_tls(&mut self, listener: TcpListener, acceptor: TlsAcceptor) {
+        self.tls = Some((listener, acceptor));
+    }
+
     /// Adds DNS over TLS (RFC 7858).
     pub async fn bind_tls(&mut self, address: SocketAddr, acceptor: TlsAcceptor) -> Result<()> {
         let listener = TcpListener::bind(address)

@@ -182,6 +182,34 @@ impl<T: Send> replicated::HostWithStore<T> for Storage {
         };
         Ok(entries.into_iter().map(entry).collect())
     }
+
+    async fn tree_head(
+        accessor: &Accessor<T, Self>,
+        machine: String,
+    ) -> Result<replicated::LogHead, types::Error> {
+        let head = grants(accessor).machine(&machine)?.tree_head().await?;
+        Ok(replicated::LogHead { size: head.size, root: head.root.to_vec() })
+    }
+
+    async fn tree_nodes(
+        accessor: &Accessor<T, Self>,
+        machine: String,
+        nodes: Vec<replicated::TreeNode>,
+    ) -> Result<Vec<u8>, types::Error> {
+        let node = |node: replicated::TreeNode| machine_model::Node { level: node.level, index: node.index };
+        let nodes = nodes.into_iter().map(node).collect();
+        Ok(grants(accessor).machine(&machine)?.tree_nodes(nodes).await?.concat())
+    }
+
+    async fn tree_leaves(
+        accessor: &Accessor<T, Self>,
+        machine: String,
+        start: u64,
+        limit: u32,
+    ) -> Result<Vec<u8>, types::Error> {
+        let leaves = grants(accessor).machine(&machine)?.tree_leaves(start, limit).await?;
+        Ok(leaves.iter().flat_map(machine_model::Leaf::encode).collect())
+    }
 }
 
 /// The key that a write changes, or what it starts with.

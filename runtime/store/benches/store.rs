@@ -10,7 +10,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 use vwp_storage::kv::Write;
-use vwp_storage::machine::StateMachine;
+use vwp_storage::machine::{Leaf, StateMachine};
 use vwp_store::log::{Log, LogOptions};
 use vwp_store::{Engine, FjallEngine, FjallOptions, HostMachine, ReplicaOptions, Replicated};
 
@@ -68,13 +68,20 @@ fn main() {
         runtime.block_on(submits(&machine, clients, length))
     };
     let small = || machine(1, VALUE);
-    table("append and fdatasync, 200 bytes", &[("machine, 1 client", &small)], &raw);
+    let hashed = || leaves(VALUE);
+    let rows: [(&str, &dyn Fn() -> f64); 2] = [("machine, 1 client", &small), ("hashing alone", &hashed)];
+    table("append and fdatasync, 200 bytes", &rows, &raw);
     let raw = || self::raw(&raw_file, BATCH);
     let log = || log(&folder.path().join("log"));
     let one = || machine(1, BATCH);
     let two = || machine(2, BATCH);
-    let rows: [(&str, &dyn Fn() -> f64); 3] =
-        [("log append", &log), ("machine, 1 client", &one), ("machine, 2 clients", &two)];
+    let hashed = || leaves(BATCH);
+    let rows: [(&str, &dyn Fn() -> f64); 4] = [
+        ("log append", &log),
+        ("machine, 1 client", &one),
+        ("machine, 2 clients", &two),
+        ("hashing alone", &hashed),
+    ];
     table("append and fdatasync, 1 MiB", &rows, &raw);
 }
 
@@ -116,6 +123,14 @@ fn raw(path: &Path, length: usize) -> f64 {
     rate(|| {
         file.write_all(&bytes).unwrap();
         file.sync_data().unwrap();
+    })
+}
+
+/// Hashes commands of this length for the tree over a log.
+fn leaves(length: usize) -> f64 {
+    let command = vec![7; length];
+    rate(|| {
+        std::hint::black_box(Leaf::new(7, std::hint::black_box(&command)).hash());
     })
 }
 

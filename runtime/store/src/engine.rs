@@ -5,7 +5,7 @@
 //! checks its grants before it calls.
 
 use crate::machine::MachineFactory;
-use crate::{ReplicaOptions, StoreError};
+use crate::{Backup, ReplicaOptions, StoreError};
 use async_trait::async_trait;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -13,7 +13,7 @@ use vwp_storage::StorageError;
 use vwp_storage::kv::{
     Change, Check, Direction, Entry, Key, KeyRange, Kv, Outcome, Page, Timestamp, Version, Write,
 };
-use vwp_storage::machine::{Applied, LogEntry};
+use vwp_storage::machine::{Applied, Hash, Head, Leaf, LogEntry, Node};
 
 /// A source of the time.
 pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
@@ -72,6 +72,10 @@ pub trait Engine: Send + Sync + 'static {
         options: ReplicaOptions,
     ) -> Result<Arc<dyn Replicated>, StoreError>;
 
+    /// All of the store at this moment, the machines too, to be written out while the engine
+    /// goes on. Blocks until what is being made durable now is.
+    fn backup(&self) -> Result<Backup, StoreError>;
+
     /// Whether the engine accepts writes; the text says why it does not.
     fn health(&self) -> Result<(), String>;
 }
@@ -87,6 +91,15 @@ pub trait Replicated: Send + Sync + 'static {
 
     /// Reads up to `limit` log entries from a position on; fewer if they are long.
     async fn entries(&self, start: u64, limit: u32) -> Result<Vec<LogEntry>, StorageError>;
+
+    /// The size and the root of the tree over the log.
+    async fn tree_head(&self) -> Result<Head, StorageError>;
+
+    /// The hashes of complete nodes of that tree, in their order.
+    async fn tree_nodes(&self, nodes: Vec<Node>) -> Result<Vec<Hash>, StorageError>;
+
+    /// Reads up to `limit` leaves of that tree, from an index on.
+    async fn tree_leaves(&self, start: u64, limit: u32) -> Result<Vec<Leaf>, StorageError>;
 
     /// Whether the machine serves; the text says why it does not.
     fn health(&self) -> Result<(), String>;

@@ -45,6 +45,20 @@ pub enum StoreError {
         /// The newest format version that can be read.
         supported: u32,
     },
+    /// A newer version of this software wrote the store.
+    #[error("{file}: the {what} has format {found}, and this version reads up to {supported}: it takes vwp {needs}", file = file.display())]
+    NewerStore {
+        /// The note of the store's formats.
+        file: PathBuf,
+        /// What has the newer format.
+        what: String,
+        /// Its format version.
+        found: u32,
+        /// The newest format version that can be read; none is zero.
+        supported: u32,
+        /// The oldest version of this software that reads the store.
+        needs: String,
+    },
     /// Data that was acknowledged is missing. Restore the folder from a copy.
     #[error("{path}: the store lost data: {reason}", path = path.display())]
     LostData {

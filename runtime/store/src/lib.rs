@@ -5,6 +5,8 @@
 //! - [`engine`] is the trait that every engine implements, and that the host uses.
 //! - [`embedded`] is the engine inside the process: a log, and an index of it in a fjall database.
 //! - [`machine`] runs one deterministic state machine behind a log of its own.
+//! - [`backup`] is all of a store at one moment, in one file, and how to get it back.
+//! - `formats` says which formats are on disk, and refuses newer ones.
 //!
 //! An engine is opened with a folder and a clock, and serves until it is dropped:
 //!
@@ -24,9 +26,12 @@
 //!
 //! Tokio is used for its synchronisation only, so an engine works on any executor.
 
+pub mod backup;
 pub mod embedded;
 pub mod engine;
 mod error;
+mod formats;
+mod gate;
 pub mod log;
 pub mod machine;
 mod queue;
@@ -34,7 +39,9 @@ mod queue;
 mod tests;
 mod timer;
 
+pub use backup::{Backup, BackupError};
 pub use embedded::{FjallEngine, FjallOptions};
 pub use engine::{Clock, Engine, Observer, Replicated, SharedKv, system_clock};
 pub use error::StoreError;
+pub use gate::Gate;
 pub use machine::{HostMachine, MachineError, MachineFactory, Replica, ReplicaOptions};

@@ -11,7 +11,7 @@ use vwp_storage::conformance::Tally;
 use vwp_storage::kv::{Check, Outcome, Write};
 
 fn log(broken: &Arc<AtomicBool>) -> LogOptions {
-    LogOptions { segment_bytes: 4096, broken: Arc::clone(broken) }
+    LogOptions { segment_bytes: 4096, broken: Arc::clone(broken), ..LogOptions::default() }
 }
 
 fn open(folder: &Path, broken: &Arc<AtomicBool>) -> FjallEngine {

@@ -255,7 +255,7 @@ impl HostMachine for Gate {
 }
 
 #[test]
-fn what_does_not_fit_the_queue_is_refused_before_it_is_logged() {
+fn what_does_not_fit_the_queue_is_refused_before_it_is_logged_and_the_disk_works_while_the_machine_does() {
     let folders = Folders::new();
     let ((entered, inside), (let_go, leave)) = (channel(), channel());
     let leave = Arc::new(Mutex::new(leave));
@@ -264,20 +264,29 @@ fn what_does_not_fit_the_queue_is_refused_before_it_is_logged() {
     });
     let options = ReplicaOptions { queue_items: 2, ..replica_options() };
     let replica = open(&folders.next(), factory, &options).unwrap();
-    let mut first = Box::pin(replica.submit(b"1".to_vec()));
-    assert!(poll_once(&mut first).is_none());
+    let submit = |command: u8| {
+        let mut submitted = Box::pin(replica.submit(vec![command]));
+        assert!(poll_once(&mut submitted).is_none());
+        submitted
+    };
+    let mut waiting = vec![submit(1)];
     inside.recv().unwrap();
-    let mut waiting: Vec<_> = (0..2).map(|n| Box::pin(replica.submit(vec![n]))).collect();
-    for submitted in &mut waiting {
-        assert!(poll_once(submitted).is_none());
+    // While the first is applied, the next ones are made durable: one waits to be applied, and one for
+    // its place there.
+    for position in 2..=3 {
+        waiting.push(submit(1));
+        while block_on(replica.entries(position, 1)).unwrap().is_empty() {
+            std::thread::yield_now();
+        }
     }
-    let refused = block_on(replica.submit(b"3".to_vec()));
+    waiting.extend([submit(1), submit(1)]);
+    let refused = block_on(replica.submit(b"6".to_vec()));
     assert!(matches!(refused, Err(StorageError::Unavailable(_))), "{refused:?}");
-    let_go.send(()).unwrap();
-    let_go.send(()).unwrap();
-    assert_eq!(block_on(first).unwrap().position, 1);
+    for _ in 0..4 {
+        let_go.send(()).unwrap();
+    }
     let positions: Vec<_> = waiting.into_iter().map(|waiting| block_on(waiting).unwrap().position).collect();
-    assert_eq!(positions, [2, 3], "what waited is one batch, in order");
+    assert_eq!(positions, [1, 2, 3, 4, 5], "in order, and what waited last is one batch");
 }
 
 /// The answer, if it is there already.

@@ -1,6 +1,7 @@
 //! The host as its users meet it: the `vwp` program serves guests that were built for
 //! these tests, over real sockets.
 
+mod activation;
 mod chain;
 mod descriptors;
 mod dns;
@@ -9,10 +10,12 @@ mod dns_client;
 mod dns_limits;
 mod dns_notify;
 mod dns_streams;
+mod doctor;
 mod drain;
 mod edges;
 mod fields;
 mod files;
+mod health;
 mod key_value;
 mod manifest;
 mod misbehaviour;

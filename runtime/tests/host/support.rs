@@ -7,9 +7,11 @@ use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
+use rustix::io::{FdFlags, fcntl_dupfd_cloexec, fcntl_setfd};
 use std::convert::Infallible;
 use std::io::{BufRead, BufReader, Read};
 use std::net::SocketAddr;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::OnceLock;
@@ -132,6 +134,39 @@ pub(crate) struct Start {
     pub(crate) environment: Vec<(&'static str, String)>,
     /// How many descriptors the process may have.
     pub(crate) descriptors_max: Option<usize>,
+    /// The sockets that it is given, as a service manager would.
+    pub(crate) passed: Vec<Passed>,
+}
+
+/// A socket that is passed on under a name.
+pub(crate) struct Passed {
+    name: &'static str,
+    descriptor: OwnedFd,
+}
+
+impl Passed {
+    /// Passes on a socket that somebody else holds as well.
+    pub(crate) fn new(name: &'static str, socket: &impl AsFd) -> Self {
+        // Above those that the process is to find its sockets at.
+        let descriptor = fcntl_dupfd_cloexec(socket, 100).expect("a descriptor");
+        fcntl_setfd(&descriptor, FdFlags::empty()).expect("it is inherited");
+        Self { name, descriptor }
+    }
+
+    /// What a shell does to pass sockets on, as sd_listen_fds(3) wants it.
+    fn script(passed: &[Self]) -> String {
+        let moves = passed.iter().zip(3..).map(|(socket, to)| {
+            let from = socket.descriptor.as_raw_fd();
+            format!("exec {to}<&{from} {from}<&-; ")
+        });
+        let names: Vec<&str> = passed.iter().map(|socket| socket.name).collect();
+        format!(
+            "{}export LISTEN_PID=$$ LISTEN_FDS={} LISTEN_FDNAMES={}; exec \"$0\" \"$@\"",
+            moves.collect::<String>(),
+            passed.len(),
+            names.join(":")
+        )
+    }
 }
 
 impl Start {
@@ -144,6 +179,12 @@ impl Start {
 fn vwp(command: &str, folder: &Path, start: &Start) -> Command {
     let program = env!("CARGO_BIN_EXE_vwp");
     let mut vwp = match start.descriptors_max {
+        None if !start.passed.is_empty() => {
+            // A shell that knows descriptors of more than one digit.
+            let mut shell = Command::new("bash");
+            shell.args(["-c", &Passed::script(&start.passed), program]);
+            shell
+        }
         Some(max) => {
             let mut shell = Command::new("sh");
             shell.args(["-c", &format!("ulimit -n {max} && exec \"$0\" \"$@\""), program]);
@@ -180,20 +221,23 @@ pub(crate) fn run_with(command: &str, manifest: &str, options: &[&str]) -> Outpu
     vwp(command, folder.path(), &Start::with(options)).output().expect("vwp runs")
 }
 
-/// Where a host answers DNS messages, if it does.
+/// Where a host answers what is not HTTP for the application, if it does.
 #[derive(Default)]
-struct Dns {
+struct Addresses {
     plain: Option<SocketAddr>,
     tls: Option<SocketAddr>,
+    health: Option<SocketAddr>,
 }
 
-impl Dns {
+impl Addresses {
     fn learn(&mut self, line: &str) {
         if let Some(address) = line.strip_prefix("DNS on ").and_then(|rest| rest.strip_suffix(" (UDP, TCP)"))
         {
             self.plain = address.parse().ok();
         } else if let Some(address) = line.strip_prefix("DNS over TLS on ") {
             self.tls = address.parse().ok();
+        } else if let Some(address) = line.strip_prefix("Health on http://") {
+            self.health = address.parse().ok();
         }
     }
 }
@@ -202,7 +246,7 @@ impl Dns {
 pub(crate) struct Host {
     child: Child,
     url: String,
-    dns: Dns,
+    addresses: Addresses,
     client: Client<HttpConnector, Body>,
     log: UnboundedReceiver<String>,
     folder: TempDir,
@@ -228,10 +272,10 @@ impl Host {
             .expect("vwp starts");
         let mut output = lines(child.stdout.take().expect("piped"));
         let mut log = lines(child.stderr.take().expect("piped"));
-        let mut dns = Dns::default();
+        let mut addresses = Addresses::default();
         let serving = async {
             while let Some(line) = output.recv().await {
-                dns.learn(&line);
+                addresses.learn(&line);
                 if let Some(url) = line.strip_prefix("Serving ") {
                     return Some(url.to_owned());
                 }
@@ -246,7 +290,7 @@ impl Host {
             panic!("vwp did not serve: {}", said.join("\n"));
         };
         let client = Client::builder(TokioExecutor::new()).build_http();
-        Self { child, url, dns, client, log, folder }
+        Self { child, url, addresses, client, log, folder }
     }
 
     /// Where it is reached, with the scheme.
@@ -261,12 +305,17 @@ impl Host {
 
     /// Where it answers DNS messages over UDP and TCP.
     pub(crate) fn dns(&self) -> SocketAddr {
-        self.dns.plain.expect("the host serves DNS")
+        self.addresses.plain.expect("the host serves DNS")
     }
 
     /// Where it answers DNS messages over TLS.
     pub(crate) fn dns_over_tls(&self) -> SocketAddr {
-        self.dns.tls.expect("the host serves DNS over TLS")
+        self.addresses.tls.expect("the host serves DNS over TLS")
+    }
+
+    /// Where it answers probes.
+    pub(crate) fn health(&self) -> SocketAddr {
+        self.addresses.health.expect("the host answers probes")
     }
 
     /// Where the host's files are.

@@ -202,6 +202,11 @@ pub async fn record(kv: &impl Kv, event: &Event, environment: &Environment<'_>) 
     }
 }
 
+/// Where the head of a traveller's chain is kept, which is read for every entry.
+pub(crate) fn head_of(traveller: &str) -> Vec<u8> {
+    keys::head(&Chain::Traveller(traveller.to_owned()))
+}
+
 /// What the keys of a chain's details start with, for whoever erases them.
 pub(crate) fn details_of(chain: &Chain) -> String {
     keys::details(chain)

@@ -3,7 +3,7 @@
 
 use super::ceremony::{self, Ceremony, Purpose};
 use super::store::Passkeys;
-use super::{PasskeyError, relying_party};
+use super::{PasskeyError, relying_party, store};
 use crate::audit::{self, Event, Kind};
 use crate::error::AuthError;
 use crate::limits::Client;
@@ -35,16 +35,20 @@ pub async fn finish(
     client: &Client,
     environment: &Environment<'_>,
 ) -> Result<SignedIn, AuthError> {
+    let owner = owner(credential);
     for _ in 0..TRIES_MAX {
+        if let Some(traveller) = &owner {
+            read_ahead(kv, ceremony, traveller, client).await?;
+        }
         let ceremony: Ceremony<DiscoverableAuthentication> =
             ceremony::find(kv, ceremony, environment).await?;
         if ceremony.purpose != Purpose::SignIn {
             return Err(PasskeyError::CeremonyEnded.into());
         }
-        let Some(traveller) = owner(credential) else {
+        let Some(traveller) = &owner else {
             return Err(ceremony.refuse(kv, PasskeyError::Unknown).await);
         };
-        let mut passkeys = Passkeys::read(kv, &traveller).await?;
+        let mut passkeys = Passkeys::read(kv, traveller).await?;
         let unchanged = passkeys.check();
         let mut kept = passkeys.records.iter_mut();
         let Some(record) = kept.find(|kept| *kept.passkey.cred_id() == credential.raw_id) else {
@@ -61,7 +65,7 @@ pub async fn finish(
             // A copy of the passkey may be in use. The owner is told at every sign-in from now on.
             Err(PasskeyError::Counter) => {
                 record.regressed_at = Some(environment.now);
-                let event = Event::traveller(Kind::SignInFailed, &traveller).with("method", "passkey");
+                let event = Event::traveller(Kind::SignInFailed, traveller).with("method", "passkey");
                 let event = event.with("why", "counter");
                 let writes = [ceremony.end, passkeys.put()?];
                 return match audit::commit(kv, &event, &checks, &writes, environment).await? {
@@ -73,16 +77,23 @@ pub async fn finish(
         };
         record.passkey.update_credential(&result);
         record.last_used_at = Some(environment.now);
-        let source = sign_ins::source(kv, client, &traveller).await?;
-        let (signed_in, mut writes) = sign_ins::open(kv, &traveller, client, &source, environment).await?;
+        let source = sign_ins::source(kv, client, traveller).await?;
+        let (signed_in, mut writes) = sign_ins::open(kv, traveller, client, &source, environment).await?;
         writes.extend([ceremony.end, passkeys.put()?]);
-        let event = Event::traveller(Kind::SignedIn, &traveller).with("method", "passkey");
+        let event = Event::traveller(Kind::SignedIn, traveller).with("method", "passkey");
         if let Outcome::Committed(_) = audit::commit(kv, &event, &checks, &writes, environment).await? {
             return Ok(signed_in);
         }
         // Either the challenge was used, which the next round finds, or the passkeys were.
     }
     Err(Problem::unavailable("the passkeys are in use elsewhere").into())
+}
+
+/// Reads all that a sign-in looks at, if it succeeds.
+async fn read_ahead(kv: &impl Kv, ceremony: &str, traveller: &str, client: &Client) -> Result<(), AuthError> {
+    let mut keys = sign_ins::to_read(client, traveller);
+    keys.extend([ceremony::key(ceremony), store::key(traveller)]);
+    Ok(kv.ahead(&keys).await?)
 }
 
 /// The traveller whom a discoverable passkey names: its user handle, which is the traveller's id.

@@ -105,6 +105,6 @@ impl<T> Ceremony<T> {
     }
 }
 
-fn key(name: &str) -> Vec<u8> {
+pub(crate) fn key(name: &str) -> Vec<u8> {
     format!("auth/ceremony/{}", jose::encode(Sha256::digest(name.as_bytes()))).into_bytes()
 }

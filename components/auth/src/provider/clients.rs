@@ -414,7 +414,10 @@ fn count(owner: &str, delta: i64) -> Write {
     Write::Add { key, delta, minimum: 0, maximum: CLIENTS_MAX }
 }
 
-fn client_key(client_id: &str) -> Vec<u8> {
+/// Where a client is kept. An id that is longer than any names nothing, and is cut so that the store
+/// takes the key.
+pub(crate) fn client_key(client_id: &str) -> Vec<u8> {
+    let client_id: String = client_id.chars().take(ID_LENGTH_MAX).collect();
     format!("auth/oauth/client/{client_id}").into_bytes()
 }
 

@@ -119,16 +119,26 @@ fn check(claims: &Claims, request: &Request<'_>) -> Result<(), OauthError> {
 /// Gives an answer the nonce for the next proof.
 pub(crate) async fn with_nonce(
     kv: &impl Kv,
-    mut response: Response<Vec<u8>>,
+    response: Response<Vec<u8>>,
     environment: &Environment<'_>,
 ) -> Response<Vec<u8>> {
-    // An answer without a nonce is still an answer: the client is told to ask again.
-    if let Ok(nonce) = nonce(kv, environment.now / NONCE_MS, environment).await
-        && let Ok(nonce) = HeaderValue::from_str(&nonce)
-    {
+    with(next_nonce(kv, environment).await, response)
+}
+
+/// Gives an answer a nonce. Without one it is still an answer: the client is told to ask again.
+pub(crate) fn with(nonce: Option<HeaderValue>, mut response: Response<Vec<u8>>) -> Response<Vec<u8>> {
+    if let Some(nonce) = nonce {
         response.headers_mut().insert(NONCE, nonce);
     }
     response
+}
+
+/// The nonce for the next proof.
+pub(crate) async fn next_nonce(kv: &impl Kv, environment: &Environment<'_>) -> Option<HeaderValue> {
+    // Twice: a proof that comes with the request is checked with it as well.
+    kv.ahead(&[secret::PATH.into(), secret::PATH.into()]).await.ok()?;
+    let nonce = nonce(kv, environment.now / NONCE_MS, environment).await.ok()?;
+    HeaderValue::from_str(&nonce).ok()
 }
 
 async fn is_nonce(kv: &impl Kv, given: &str, environment: &Environment<'_>) -> Result<bool, OauthError> {

@@ -10,8 +10,9 @@ use super::error::OauthError;
 use super::params::Params;
 use super::scope::{self, Scope};
 use super::tokens::{self, For, Tokens};
-use super::{hashed, quota};
+use super::{hashed, quota, secret};
 use crate::audit::{self, Event, Kind};
+use crate::keys;
 use crate::openid4vci::details::Details;
 use serde::{Deserialize, Serialize};
 use subtle::ConstantTimeEq;
@@ -126,6 +127,8 @@ pub(crate) async fn refresh(
     let (name, secret) = split(token).ok_or(refused.clone())?;
     let id = hashed(&name);
     for _ in 0..TRIES_MAX {
+        // The grant, and what signing takes.
+        kv.ahead(&[grant_key(&id), secret::PATH.into(), keys::KEYRING.into()]).await?;
         let (mut grant, entry) = load(kv, &id).await?.ok_or(refused.clone())?;
         if grant.client_id != client.client_id {
             return Err(refused);

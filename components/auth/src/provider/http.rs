@@ -71,16 +71,24 @@ async fn endpoint(
     if !is_post {
         return None;
     }
-    let (answer, has_nonce) = match path {
-        token::PATH => (token::answer(store, request, environment).await, true),
-        par::PATH => (par::push(store, request, environment).await, true),
-        device::PATH => (device::authorize(store, request, environment).await, false),
-        metadata::INTROSPECTION_PATH => (resources::introspect(store, request, environment).await, false),
-        metadata::REVOCATION_PATH => (resources::revoke(store, request, environment).await, false),
+    let answer = match path {
+        token::PATH => {
+            // First, because a proof in the request is checked with the same secret.
+            let nonce = dpop::next_nonce(store, environment).await;
+            let answer = token::answer(store, request, environment).await;
+            return Some(dpop::with(nonce, answer.unwrap_or_else(OauthError::into_response)));
+        }
+        par::PATH => {
+            let answer = par::push(store, request, environment).await;
+            let response = answer.unwrap_or_else(OauthError::into_response);
+            return Some(dpop::with_nonce(store, response, environment).await);
+        }
+        device::PATH => device::authorize(store, request, environment).await,
+        metadata::INTROSPECTION_PATH => resources::introspect(store, request, environment).await,
+        metadata::REVOCATION_PATH => resources::revoke(store, request, environment).await,
         _ => return None,
     };
-    let response = answer.unwrap_or_else(OauthError::into_response);
-    if has_nonce { Some(dpop::with_nonce(store, response, environment).await) } else { Some(response) }
+    Some(answer.unwrap_or_else(OauthError::into_response))
 }
 
 /// The pages that people see.

@@ -10,7 +10,7 @@ use vwp_storage::Kv;
 use vwp_storage::kv::{Check, Write};
 
 /// Where it is kept, and what it is sealed for.
-const PATH: &str = "auth/oauth/secret";
+pub(crate) const PATH: &str = "auth/oauth/secret";
 /// How often reading is tried when others make the secret at the same time.
 const TRIES_MAX: usize = 4;
 

@@ -175,6 +175,6 @@ fn request_key(hash: &str) -> Vec<u8> {
     format!("auth/recovery-request/{hash}").into_bytes()
 }
 
-fn pending_key(traveller: &str) -> Vec<u8> {
+pub(crate) fn pending_key(traveller: &str) -> Vec<u8> {
     format!("auth/recovery-pending/{traveller}").into_bytes()
 }

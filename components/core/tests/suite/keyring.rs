@@ -57,6 +57,16 @@ fn the_first_use_makes_a_key_and_later_uses_find_it() {
 }
 
 #[test]
+fn the_ring_of_another_store_has_its_own_key() {
+    let one = Ring::new();
+    let other = Ring { random: Seeded::new(2), ..Ring::new() };
+    let kid = |ring: &Ring| ring.active(PATH).unwrap().kid;
+    let (first, second) = (kid(&one), kid(&other));
+    assert_ne!(first, second);
+    assert_eq!((kid(&one), kid(&other)), (first, second));
+}
+
+#[test]
 fn a_rotation_makes_a_new_active_key_and_keeps_the_older_ones() {
     let ring = Ring::new();
     let first = ring.active(PATH).unwrap().kid;

@@ -184,7 +184,9 @@ impl Found {
 /// is given if the world shall have no other document.
 fn bury(found: &Found, name: Option<&str>, plan: &mut Plan) -> Result<(), Problem> {
     plan.writes.push(Write::put(keys::document(found.number), stored::json(&Document::grave())?));
-    found.change(&BTreeSet::new(), || BTreeSet::from([terms::ALL.to_owned()]), plan);
+    // Every question starts from one of these two.
+    let found_by = || [terms::ALL, terms::PLACED].map(str::to_owned).into();
+    found.change(&BTreeSet::new(), found_by, plan);
     plan.writes.extend(name.map(|name| Write::delete(keys::number(name))));
     Ok(())
 }

@@ -335,6 +335,24 @@ fn class(question: &Question, facts: &Facts) -> Option<u64> {
     classes.filter(|_| fits).map(|classes| classes.into_iter().max().unwrap_or(0))
 }
 
+#[test]
+fn a_world_whose_record_the_registry_has_lost_is_not_counted_among_those_of_a_place() {
+    let look = Look {
+        title: vec![0],
+        text: vec![],
+        tags: vec![],
+        languages: vec![],
+        place: Some(0),
+        rating: Some(0),
+    };
+    let mut both = Both::new();
+    for step in [Step::Put(5, look.clone()), Step::Put(6, look), Step::Fold, Step::Forget(5), Step::Fold] {
+        both.apply(&step);
+    }
+    let near = Place::new(PLACES[0].0, PLACES[0].1);
+    both.check(&Question { near, sort: Some(Sort::Popularity), limit: Some(1), ..Question::default() });
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 

@@ -16,15 +16,15 @@ pub enum Outcome {
     IdReused,
     /// No asset has this id.
     UnknownAsset,
-    /// One of the accounts holds another asset.
+    /// The two accounts hold different assets, or the account another one.
     WrongAsset,
     /// The transfer would go from an account to itself.
     SameAccount,
     /// The transfer would move nothing.
     ZeroAmount,
-    /// The debited account holds less than the amount.
+    /// The account holds less than the amount, holds deducted.
     ExceedsBalance,
-    /// More would exist than the asset's cap allows.
+    /// More would exist than the asset's cap allows, holds included.
     ExceedsCap,
     /// A total would no longer fit in 128 bits.
     Overflow,
@@ -32,10 +32,54 @@ pub enum Outcome {
     Full,
     /// The item itself is malformed.
     Malformed,
+    /// Neither account is there, or the one account that was named.
+    UnknownAccount,
+    /// The account would be overdrawn further than it may be.
+    ExceedsOverdraft,
+    /// Less than the account's minimum would be left on it.
+    BelowMinimum,
+    /// The account would hold more than its maximum.
+    ExceedsMaximum,
+    /// The account to debit is frozen.
+    AccountFrozen,
+    /// One of the accounts is closed.
+    AccountClosed,
+    /// Another item of its chain was refused.
+    LinkedFailed,
+    /// Its chain goes on past the end of the batch, is too long, or has an id twice.
+    BadChain,
+    /// No transfer has the id that it follows.
+    UnknownTransfer,
+    /// What it would post or void is not a hold.
+    NotPending,
+    /// The hold was posted before.
+    AlreadyPosted,
+    /// The hold was voided before.
+    AlreadyVoided,
+    /// The hold has expired.
+    Expired,
+    /// The hold holds less than the amount.
+    ExceedsPending,
+    /// The hold is locked and this is not the preimage, or it is not locked.
+    WrongPreimage,
+    /// What it would move back is not something that was moved.
+    NotReturnable,
+    /// Its origin was reversed before.
+    AlreadyReversed,
+    /// More would be moved back than its origin moved.
+    ExceedsOrigin,
+    /// The effective date lies in the future, or too far back.
+    EffectiveDate,
+    /// A velocity rule forbids it for now.
+    VelocityExceeded,
+    /// The account to close holds something.
+    NotEmpty,
+    /// An issuance account has the limits that its asset gives it.
+    LimitsFixed,
 }
 
 impl Outcome {
-    const ALL: [Self; 11] = [
+    const ALL: [Self; 33] = [
         Self::Created,
         Self::IdReused,
         Self::UnknownAsset,
@@ -47,23 +91,33 @@ impl Outcome {
         Self::Overflow,
         Self::Full,
         Self::Malformed,
+        Self::UnknownAccount,
+        Self::ExceedsOverdraft,
+        Self::BelowMinimum,
+        Self::ExceedsMaximum,
+        Self::AccountFrozen,
+        Self::AccountClosed,
+        Self::LinkedFailed,
+        Self::BadChain,
+        Self::UnknownTransfer,
+        Self::NotPending,
+        Self::AlreadyPosted,
+        Self::AlreadyVoided,
+        Self::Expired,
+        Self::ExceedsPending,
+        Self::WrongPreimage,
+        Self::NotReturnable,
+        Self::AlreadyReversed,
+        Self::ExceedsOrigin,
+        Self::EffectiveDate,
+        Self::VelocityExceeded,
+        Self::NotEmpty,
+        Self::LimitsFixed,
     ];
 
-    /// The outcome's number on the wire.
+    /// The outcome's number on the wire: its place in the declaration.
     pub fn code(self) -> u8 {
-        match self {
-            Self::Created => 0,
-            Self::IdReused => 1,
-            Self::UnknownAsset => 2,
-            Self::WrongAsset => 3,
-            Self::SameAccount => 4,
-            Self::ZeroAmount => 5,
-            Self::ExceedsBalance => 6,
-            Self::ExceedsCap => 7,
-            Self::Overflow => 8,
-            Self::Full => 9,
-            Self::Malformed => 10,
-        }
+        self as u8
     }
 
     /// The outcome with this number.
@@ -72,8 +126,9 @@ impl Outcome {
     }
 }
 
-/// What became of one item, and when. For an item that was sent before, with the same
-/// fields, the outcome, position and time are those of the first time.
+/// What became of one item, and when. For a transfer, a setting or a rule set that was sent
+/// before, with the same fields, everything is as it was the first time. The position and
+/// time of an opening's or an asset's repeat are those of the repeat.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Answer {
     /// What became of it.
@@ -82,8 +137,10 @@ pub struct Answer {
     pub repeated: bool,
     /// The position in the log of the command that decided it.
     pub position: u64,
-    /// The time of that command.
+    /// The time of that command, in milliseconds since the Unix epoch; below 2^48.
     pub time: u64,
+    /// How much was moved, held or released.
+    pub amount: u128,
 }
 
 /// The answer to a command.
@@ -91,12 +148,12 @@ pub struct Answer {
 pub enum Reply {
     /// The command is malformed as a whole; nothing changed.
     Malformed(Malformed),
-    /// One answer per item, in order. The command that creates an asset has one item,
-    /// which is among the transfers here.
+    /// One answer per item, in order. The commands that create an asset, set an account or
+    /// set the rules have one item, which is among the transfers here; a tick has none.
     Answers {
         /// The answers to the openings.
         openings: Vec<Answer>,
-        /// The answers to the transfers, or to the asset.
+        /// The answers to the transfers.
         transfers: Vec<Answer>,
     },
 }
@@ -105,18 +162,23 @@ impl Answer {
     pub(crate) fn write(&self, writer: &mut Writer) {
         // One append per answer: this is on the path of every transfer.
         let mut bytes = [0; ANSWER_LENGTH];
-        let [outcome, repeated, _, _, _, _, _, _, rest @ ..] = &mut bytes;
-        *outcome = self.outcome.code();
-        *repeated = self.repeated.into();
-        rest.copy_from_slice([self.position.to_le_bytes(), self.time.to_le_bytes()].as_flattened());
+        let when = self.time << 16 | u64::from(self.repeated) << 8 | u64::from(self.outcome.code());
+        let (words, _) = bytes.as_chunks_mut::<8>();
+        if let [first, second, ..] = words {
+            (*first, *second) = (when.to_le_bytes(), self.position.to_le_bytes());
+        }
+        if let Some(amount) = bytes.last_chunk_mut() {
+            *amount = self.amount.to_le_bytes();
+        }
         writer.bytes(&bytes);
     }
 
     pub(crate) fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
         let outcome = Outcome::from_code(reader.u8()?).ok_or(Malformed::Field)?;
         let repeated = reader.bool()?;
-        reader.zeros::<6>()?;
-        Ok(Self { outcome, repeated, position: reader.u64()?, time: reader.u64()? })
+        let (low, high) = (reader.u32()?, reader.u16()?);
+        let time = u64::from(high) << 32 | u64::from(low);
+        Ok(Self { outcome, repeated, position: reader.u64()?, time, amount: reader.u128()? })
     }
 }
 
@@ -161,5 +223,18 @@ pub fn decode_reply(reply: &[u8]) -> Result<Reply, Malformed> {
             Ok(Reply::Answers { openings: openings?, transfers: take(transfers)? })
         }
         _ => Err(Malformed::Kind),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_outcome_reads_back_from_its_number() {
+        for (code, outcome) in (0..).zip(Outcome::ALL) {
+            assert_eq!((outcome.code(), Outcome::from_code(code)), (code, Some(outcome)));
+        }
+        assert_eq!(Outcome::from_code(33), None);
     }
 }

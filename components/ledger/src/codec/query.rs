@@ -1,251 +1,259 @@
-//! Queries, and what they find.
+//! Queries: questions about the ledger.
 
+use super::command::decode_items;
 use super::wire::Header;
 use super::{
-    ASSET_LENGTH, Answer, Asset, HEADER_LENGTH, Malformed, NAME_LENGTH_MAX, OWNER_LENGTH_MAX, Reader, Text,
-    Transfer, Writer,
+    ITEM_LENGTH, Kind, Malformed, Opening, PAGE_ENTRIES_MAX, Reader, Transfer, Writer, encode_batch,
 };
 use alloc::vec::Vec;
 
 /// A question about the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Query {
+pub enum Query<'a> {
     /// An asset by id.
     Asset(u128),
     /// An account by id.
     Account(u128),
-    /// A transfer by id.
+    /// A transfer by id, or a setting or a rule set.
     Transfer(u128),
     /// How much there is of everything.
     Totals,
+    /// What the accounts of an asset add up to, of the [`super::TOTALS_ACCOUNTS_MAX`] accounts of any asset from
+    /// a number on. The sums of all pages are those of all accounts, if no command came between.
+    AssetTotals {
+        /// The asset.
+        asset: u128,
+        /// The number of the first account; zero, or where the page before says.
+        start: u32,
+    },
+    /// What was posted on an account up to a moment.
+    Balance(u128, Moment),
+    /// A page of an account's entries.
+    History(HistoryQuery),
+    /// The velocity rules.
+    Rules,
+    /// What the velocity rules leave an account.
+    Velocity(u128),
+    /// Where in the log an id comes from, whatever has it.
+    Place(u128),
+    /// What a batch would be answered at the time of the last command, as long as no other comes. Nothing
+    /// changes. As a query has at
+    /// most 65,536 bytes, the batch has at most 511 items.
+    DryRun {
+        /// The openings.
+        openings: &'a [[u8; ITEM_LENGTH]],
+        /// The transfers.
+        transfers: &'a [[u8; ITEM_LENGTH]],
+    },
 }
 
-/// An asset and how much of it there is.
+/// The moment that a balance is asked for. What happened at it counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AssetView {
-    /// The asset as it was created.
-    pub asset: Asset,
-    /// How much exists: what was issued less what was given back.
-    pub supply: u128,
-    /// The position in the log of the command that created it.
-    pub position: u64,
-    /// The time of that command.
-    pub time: u64,
+pub enum Moment {
+    /// After the command at this position of the log.
+    Position(u64),
+    /// After this time of the log, in milliseconds since the Unix epoch.
+    Time(u64),
+    /// At the end of this day, in days since the Unix epoch, by effective dates: what the
+    /// log says until then, and what was dated back to then later.
+    EffectiveDay(u32),
 }
 
-/// An account and what moved through it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AccountView {
-    /// The account's id.
-    pub id: u128,
-    /// The asset that it holds.
-    pub asset: u128,
-    /// The sum of all that left it.
-    pub debits: u128,
-    /// The sum of all that reached it.
-    pub credits: u128,
-    /// Whether it is its asset's issuance account, whose debits exceed its credits.
-    pub issuance: bool,
-    /// Whose it is; empty if only a credit has opened it.
-    pub owner: Text<OWNER_LENGTH_MAX>,
-}
-
-/// A transfer that was asked for, and what became of it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct TransferView {
-    /// The transfer.
-    pub transfer: Transfer,
-    /// What became of it; `repeated` is false.
-    pub answer: Answer,
-    /// The owner of the debited account, if there is one.
-    pub debit_owner: Text<OWNER_LENGTH_MAX>,
-    /// The owner of the credited account, if there is one.
-    pub credit_owner: Text<OWNER_LENGTH_MAX>,
-    /// The asset's name, if there is one.
-    pub asset_name: Text<NAME_LENGTH_MAX>,
-}
-
-/// How much there is of everything.
+/// Which way a history goes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Totals {
-    /// The assets.
-    pub assets: u64,
-    /// The accounts.
-    pub accounts: u64,
-    /// The transfers that are recorded, refused ones among them.
-    pub transfers: u64,
-    /// The position of the last command that was applied.
-    pub position: u64,
-    /// The time of that command.
-    pub time: u64,
+pub enum Order {
+    /// The last entry first.
+    #[default]
+    NewestFirst,
+    /// The first entry first.
+    OldestFirst,
 }
 
-const ASSET: u8 = 1;
-const ACCOUNT: u8 = 2;
-const TRANSFER: u8 = 3;
-const TOTALS: u8 = 4;
-
-const QUERY_LENGTH: usize = HEADER_LENGTH + 16;
-const FOUND: u8 = 1;
-/// The kind of the answer to a query that is malformed.
-const MALFORMED: u8 = 0;
-
-/// What a query found, as bytes.
-pub(crate) trait View {
-    const KIND: u8;
-    fn write(&self, writer: &mut Writer);
-    fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed>
-    where
-        Self: Sized;
+/// Which entries of an account are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HistoryQuery {
+    /// The account's id.
+    pub account: u128,
+    /// The number of the entry to start with; none for the first one in this order.
+    pub start: Option<u32>,
+    /// Which way to go.
+    pub order: Order,
+    /// The most entries: 1 to [`PAGE_ENTRIES_MAX`].
+    pub limit: u32,
+    /// Only those of a kind.
+    pub kind: Option<Kind>,
+    /// Only those with a code.
+    pub code: Option<u16>,
 }
 
-impl View for AssetView {
-    const KIND: u8 = ASSET;
+impl HistoryQuery {
+    /// The newest entries of an account.
+    pub fn newest(account: u128, limit: u32) -> Self {
+        Self { account, start: None, order: Order::NewestFirst, limit, kind: None, code: None }
+    }
+}
 
-    fn write(&self, writer: &mut Writer) {
-        self.asset.write(writer);
-        writer.u128(self.supply).u64(self.position).u64(self.time);
+pub(super) const ASSET: u8 = 1;
+pub(super) const ACCOUNT: u8 = 2;
+pub(super) const TRANSFER: u8 = 3;
+pub(super) const TOTALS: u8 = 4;
+pub(super) const ASSET_TOTALS: u8 = 5;
+pub(super) const BALANCE: u8 = 6;
+pub(super) const HISTORY: u8 = 7;
+pub(super) const RULES: u8 = 8;
+pub(super) const VELOCITY: u8 = 9;
+pub(super) const PLACE: u8 = 10;
+const DRY_RUN: u8 = 11;
+
+/// What a query says besides an id.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Details {
+    choice: u8,
+    order: u8,
+    kind: u8,
+    has_code: bool,
+    code: u16,
+    limit: u32,
+    at: u64,
+}
+
+impl Details {
+    fn write(self, writer: &mut Writer) {
+        writer.u8(self.choice).u8(self.order).u8(self.kind).u8(self.has_code.into());
+        writer.u16(self.code).zeros::<2>().u32(self.limit).zeros::<4>().u64(self.at).zeros::<8>();
     }
 
     fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
-        let asset = Asset::decode(&reader.array::<ASSET_LENGTH>()?)?;
-        Ok(Self { asset, supply: reader.u128()?, position: reader.u64()?, time: reader.u64()? })
-    }
-}
-
-impl View for AccountView {
-    const KIND: u8 = ACCOUNT;
-
-    fn write(&self, writer: &mut Writer) {
-        writer.u128(self.id).u128(self.asset).u128(self.debits).u128(self.credits);
-        writer.bytes(self.owner.bytes()).u8(self.issuance.into()).zeros::<7>();
+        let (choice, order, kind) = (reader.u8()?, reader.u8()?, reader.u8()?);
+        let (has_code, code) = (reader.bool()?, reader.u16()?);
+        reader.zeros::<2>()?;
+        let limit = reader.u32()?;
+        reader.zeros::<4>()?;
+        let at = reader.u64()?;
+        reader.zeros::<8>()?;
+        Ok(Self { choice, order, kind, has_code, code, limit, at })
     }
 
-    fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
-        let (id, asset, debits, credits) = (reader.u128()?, reader.u128()?, reader.u128()?, reader.u128()?);
-        let (owner, issuance) = (reader.text()?, reader.bool()?);
-        reader.zeros::<7>()?;
-        Ok(Self { id, asset, debits, credits, issuance, owner })
-    }
-}
-
-impl View for TransferView {
-    const KIND: u8 = TRANSFER;
-
-    fn write(&self, writer: &mut Writer) {
-        self.transfer.write(writer);
-        self.answer.write(writer);
-        writer.bytes(self.debit_owner.bytes()).bytes(self.credit_owner.bytes());
-        writer.bytes(self.asset_name.bytes());
+    fn of_moment(moment: Moment) -> Self {
+        let (choice, at) = match moment {
+            Moment::Position(position) => (0, position),
+            Moment::Time(time) => (1, time),
+            Moment::EffectiveDay(day) => (2, day.into()),
+        };
+        Self { choice, at, ..Self::default() }
     }
 
-    fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
-        Ok(Self {
-            transfer: Transfer::decode(&reader.array()?),
-            answer: Answer::read(reader)?,
-            debit_owner: reader.text()?,
-            credit_owner: reader.text()?,
-            asset_name: reader.text()?,
-        })
-    }
-}
-
-impl View for Totals {
-    const KIND: u8 = TOTALS;
-
-    fn write(&self, writer: &mut Writer) {
-        writer.u64(self.assets).u64(self.accounts).u64(self.transfers);
-        writer.u64(self.position).u64(self.time);
+    fn moment(self) -> Option<Moment> {
+        let moment = match self.choice {
+            0 => Moment::Position(self.at),
+            1 => Moment::Time(self.at),
+            2 => Moment::EffectiveDay(u32::try_from(self.at).ok()?),
+            _ => return None,
+        };
+        (Self::of_moment(moment) == self).then_some(moment)
     }
 
-    fn read(reader: &mut Reader<'_>) -> Result<Self, Malformed> {
-        Ok(Self {
-            assets: reader.u64()?,
-            accounts: reader.u64()?,
-            transfers: reader.u64()?,
-            position: reader.u64()?,
-            time: reader.u64()?,
-        })
+    fn of_history(query: HistoryQuery) -> Self {
+        Self {
+            choice: query.start.is_some().into(),
+            order: u8::from(query.order == Order::OldestFirst),
+            kind: query.kind.map_or(0, |kind| kind.code() + 1),
+            has_code: query.code.is_some(),
+            code: query.code.unwrap_or_default(),
+            limit: query.limit,
+            at: query.start.unwrap_or_default().into(),
+        }
+    }
+
+    fn history(self, account: u128) -> Option<HistoryQuery> {
+        let start = u32::try_from(self.at).ok()?;
+        let query = HistoryQuery {
+            account,
+            start: (self.choice == 1).then_some(start),
+            order: if self.order == 1 { Order::OldestFirst } else { Order::NewestFirst },
+            limit: self.limit,
+            kind: self.kind.checked_sub(1).and_then(Kind::from_code),
+            code: self.has_code.then_some(self.code),
+        };
+        let bounded = (1..=PAGE_ENTRIES_MAX).contains(&query.limit);
+        (bounded && Self::of_history(query) == self).then_some(query)
     }
 }
 
 /// A query as bytes.
-pub fn encode_query(query: Query) -> Vec<u8> {
-    let (kind, id) = match query {
-        Query::Asset(id) => (ASSET, id),
-        Query::Account(id) => (ACCOUNT, id),
-        Query::Transfer(id) => (TRANSFER, id),
-        Query::Totals => (TOTALS, 0),
+pub fn encode_query(query: Query<'_>) -> Vec<u8> {
+    let none = Details::default();
+    let (kind, id, details) = match query {
+        Query::Asset(id) => (ASSET, id, none),
+        Query::Account(id) => (ACCOUNT, id, none),
+        Query::Transfer(id) => (TRANSFER, id, none),
+        Query::Totals => (TOTALS, 0, none),
+        Query::AssetTotals { asset, start } => (ASSET_TOTALS, asset, Details { at: start.into(), ..none }),
+        Query::Balance(id, moment) => (BALANCE, id, Details::of_moment(moment)),
+        Query::History(query) => (HISTORY, query.account, Details::of_history(query)),
+        Query::Rules => (RULES, 0, none),
+        Query::Velocity(id) => (VELOCITY, id, none),
+        Query::Place(id) => (PLACE, id, none),
+        Query::DryRun { openings, transfers } => return dry_run(openings, transfers),
     };
-    let mut writer = Writer::with_capacity(QUERY_LENGTH);
+    let mut writer = Writer::with_capacity(64);
     writer.header(Header { kind, ..Header::default() }).u128(id);
+    details.write(&mut writer);
     writer.0
 }
 
+fn dry_run(openings: &[[u8; ITEM_LENGTH]], transfers: &[[u8; ITEM_LENGTH]]) -> Vec<u8> {
+    let count = |items: usize| u32::try_from(items).unwrap_or(u32::MAX);
+    let (opening_count, transfer_count) = (count(openings.len()), count(transfers.len()));
+    let mut writer = Writer::with_capacity(1024);
+    let header = Header { kind: DRY_RUN, code: 0, openings: opening_count, transfers: transfer_count };
+    writer.header(header).bytes(openings.as_flattened()).bytes(transfers.as_flattened());
+    writer.0
+}
+
+/// The query for a dry run. Its answer is that of the batch: see [`super::decode_reply`].
+pub fn encode_dry_run(openings: &[Opening], transfers: &[Transfer]) -> Result<Vec<u8>, Malformed> {
+    let mut query = encode_batch(openings, transfers)?;
+    if let Some(kind) = query.first_mut() {
+        *kind = DRY_RUN;
+    }
+    Ok(query)
+}
+
 /// Reads a query.
-pub fn decode_query(query: &[u8]) -> Result<Query, Malformed> {
+pub fn decode_query(query: &[u8]) -> Result<Query<'_>, Malformed> {
     let (header, body) = Header::split(query)?;
+    if header.kind == DRY_RUN {
+        let (openings, transfers) = decode_items(header, body)?;
+        return Ok(Query::DryRun { openings, transfers });
+    }
     if (header.code, header.openings, header.transfers) != (0, 0, 0) {
         return Err(Malformed::Field);
     }
     let mut reader = Reader::new(body);
-    let id = reader.u128()?;
+    let (id, details) = (reader.u128()?, Details::read(&mut reader)?);
     reader.end()?;
-    match (header.kind, id) {
-        (ASSET, id) => Ok(Query::Asset(id)),
-        (ACCOUNT, id) => Ok(Query::Account(id)),
-        (TRANSFER, id) => Ok(Query::Transfer(id)),
-        (TOTALS, 0) => Ok(Query::Totals),
-        (TOTALS, _) => Err(Malformed::Field),
-        _ => Err(Malformed::Kind),
-    }
-}
-
-/// The answer to a query.
-pub(crate) fn encode_view<V: View>(view: Option<&V>) -> Vec<u8> {
-    let mut writer = Writer::with_capacity(HEADER_LENGTH + 512);
-    let code = if view.is_some() { FOUND } else { 0 };
-    writer.header(Header { kind: V::KIND, code, ..Header::default() });
-    if let Some(view) = view {
-        view.write(&mut writer);
-    }
-    writer.0
-}
-
-/// The answer to a malformed query.
-pub(crate) fn malformed_query(reason: Malformed) -> Vec<u8> {
-    let mut writer = Writer::with_capacity(HEADER_LENGTH);
-    writer.header(Header { kind: MALFORMED, code: reason.code(), ..Header::default() });
-    writer.0
-}
-
-fn decode<V: View>(answer: &[u8]) -> Result<Option<V>, Malformed> {
-    let (header, body) = Header::split(answer)?;
-    if header.kind != V::KIND {
-        return Err(Malformed::from_code(header.code).unwrap_or(Malformed::Kind));
-    }
-    let mut reader = Reader::new(body);
-    let view = if header.code == FOUND { Some(V::read(&mut reader)?) } else { None };
-    reader.end()?;
-    Ok(view)
-}
-
-/// Reads the answer to [`Query::Asset`]; none if there is no such asset.
-pub fn decode_asset(answer: &[u8]) -> Result<Option<AssetView>, Malformed> {
-    decode(answer)
-}
-
-/// Reads the answer to [`Query::Account`]; none if there is no such account.
-pub fn decode_account(answer: &[u8]) -> Result<Option<AccountView>, Malformed> {
-    decode(answer)
-}
-
-/// Reads the answer to [`Query::Transfer`]; none if no such transfer is recorded.
-pub fn decode_transfer(answer: &[u8]) -> Result<Option<TransferView>, Malformed> {
-    decode(answer)
-}
-
-/// Reads the answer to [`Query::Totals`].
-pub fn decode_totals(answer: &[u8]) -> Result<Totals, Malformed> {
-    decode(answer)?.ok_or(Malformed::Field)
+    let query = match header.kind {
+        ASSET => Query::Asset(id),
+        ACCOUNT => Query::Account(id),
+        TRANSFER => Query::Transfer(id),
+        TOTALS => Query::Totals,
+        ASSET_TOTALS => {
+            let start = u32::try_from(details.at).map_err(|_| Malformed::Field)?;
+            let is_whole = details == Details { at: start.into(), ..Details::default() };
+            return if is_whole {
+                Ok(Query::AssetTotals { asset: id, start })
+            } else {
+                Err(Malformed::Field)
+            };
+        }
+        BALANCE => return details.moment().map(|moment| Query::Balance(id, moment)).ok_or(Malformed::Field),
+        HISTORY => return details.history(id).map(Query::History).ok_or(Malformed::Field),
+        RULES => Query::Rules,
+        VELOCITY => Query::Velocity(id),
+        PLACE => Query::Place(id),
+        _ => return Err(Malformed::Kind),
+    };
+    let idle = matches!(query, Query::Totals | Query::Rules) && id != 0;
+    if idle || details != Details::default() { Err(Malformed::Field) } else { Ok(query) }
 }

@@ -33,6 +33,10 @@ impl<'a> Reader<'a> {
         }
     }
 
+    pub(crate) fn u16(&mut self) -> Result<u16, Malformed> {
+        Ok(u16::from_le_bytes(self.array()?))
+    }
+
     pub(crate) fn u32(&mut self) -> Result<u32, Malformed> {
         Ok(u32::from_le_bytes(self.array()?))
     }
@@ -76,6 +80,10 @@ impl Writer {
         self.bytes(&[value])
     }
 
+    pub(crate) fn u16(&mut self, value: u16) -> &mut Self {
+        self.bytes(&value.to_le_bytes())
+    }
+
     pub(crate) fn u32(&mut self, value: u32) -> &mut Self {
         self.bytes(&value.to_le_bytes())
     }
@@ -115,6 +123,7 @@ impl Header {
         }
         let mut reader = Reader::new(message);
         let (kind, version, code) = (reader.u8()?, reader.u8()?, reader.u8()?);
+        // First of all: what another version's other fields mean is not known here.
         if version != VERSION {
             return Err(Malformed::Version);
         }

@@ -64,20 +64,20 @@ impl Kv for Store {
 #[derive(Default)]
 pub struct Ledger {
     pub entries: RefCell<Vec<LedgerEntry>>,
-    /// From which positions it was read.
+    /// From which numbers it was read.
     pub asked: RefCell<Vec<u64>>,
 }
 
-/// How many positions of the log one answer holds.
-const PAGE: u64 = 3;
+/// How many of its numbers one answer has.
+const PAGE: u64 = 45;
 
 impl LedgerEntries for Ledger {
     async fn entries(&self, _: &Account, from: u64) -> Result<LedgerPage, Problem> {
         self.asked.borrow_mut().push(from);
         let all = self.entries.borrow();
-        let end = all.last().map_or(1, |entry| entry.position + 1);
+        let end = all.last().map_or(1, |entry| entry.number + 1);
         let next = (from + PAGE).min(end).max(from);
-        let entries = all.iter().filter(|entry| (from..next).contains(&entry.position)).cloned().collect();
+        let entries = all.iter().filter(|entry| (from..next).contains(&entry.number)).cloned().collect();
         Ok(LedgerPage { entries, next, is_end: next == end.max(from) })
     }
 }
@@ -152,12 +152,13 @@ impl World {
     /// Adds an entry on a day of November; gives out the transfer's id.
     pub fn enter(&self, date: &str, amount: i128, memo: &str) -> String {
         let mut entries = self.ledger.entries.borrow_mut();
-        let position = entries.last().map_or(1, |entry| entry.position + 1);
-        let transfer = format!("{position:032x}");
+        let number = entries.last().map_or(1, |entry| entry.number + 1);
+        let transfer = format!("{number:032x}");
         let date = day(date);
         entries.push(LedgerEntry {
+            number,
             transfer: transfer.clone(),
-            position,
+            position: number,
             time: date.and_hms_opt(12, 0, 0).unwrap().and_utc().timestamp_millis().unsigned_abs(),
             date,
             amount: Money(amount),

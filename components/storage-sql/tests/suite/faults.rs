@@ -5,6 +5,7 @@ use crate::support::{Place, TestHost, run};
 use std::collections::BTreeSet;
 use vwp_storage::conformance::{TALLY, Tally};
 use vwp_storage::kv::{Kv, Outcome, Write};
+use vwp_storage::machine::Leaf;
 use vwp_storage::{Machines, StorageError};
 use vwp_storage_sql::{Database, DatabaseError, Dialect, Row, SqlStore, Statement};
 
@@ -44,6 +45,11 @@ fn what_is_acknowledged_is_there_once() {
                 let log = clean.entries(TALLY, 1, 1000).await.expect("well formed");
                 let commands: Vec<_> = log.iter().map(|entry| entry.command.clone()).collect();
                 assert_eq!(commands, (1..=150).map(|number| vec![number]).collect::<Vec<_>>());
+                let leaves: Vec<Leaf> =
+                    log.iter().map(|entry| Leaf::new(entry.time, &entry.command)).collect();
+                let head = clean.tree_head(TALLY).await.expect("the log has a tree");
+                let hashes: Vec<_> = leaves.iter().map(Leaf::hash).collect();
+                assert_eq!((head.size, head.root), (150, vwp_tlog::hash::root(&hashes)));
             });
         }
     }

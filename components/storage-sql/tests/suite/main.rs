@@ -11,4 +11,5 @@ mod server;
 mod snapshots;
 mod sqlite;
 mod support;
+mod tree;
 mod upkeep;

@@ -8,7 +8,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Debug;
 use vwp_ledger::Ledger;
-use vwp_ledger::codec::{self, Asset, Opening, Query, Reply, Text, Transfer};
+use vwp_ledger::codec::{self, Asset, AssetKind, Opening, Query, Reply, Text, Transfer};
 use vwp_storage::kv::{Check, Direction, KeyRange, Kv, Outcome, Write};
 use vwp_storage::{Machines, StorageError};
 use vwp_storage_sql::{Host, SqlStore};
@@ -86,25 +86,16 @@ async fn found(store: &Store<Either>) {
         issuance: ISSUANCE,
         cap: None,
         scale: 2,
+        kind: AssetKind::Custom,
         name: Text::new("gold@arena").expect(text),
         issuer: Text::new("operator").expect(text),
         title: Text::new("Gold").expect(text),
     };
     store.submit(MACHINE, codec::encode_asset(&asset)).await.expect("the database answers");
     for account in 0..ACCOUNTS {
-        let opening = Opening {
-            account: row(account),
-            asset: ASSET,
-            owner: Text::new(&format!("traveller:{account}")).expect(text),
-        };
-        let issue = Transfer {
-            id: u128::from(account) + 10,
-            debit: ISSUANCE,
-            credit: row(account),
-            asset: ASSET,
-            amount: START.into(),
-            user_data: [0; 48],
-        };
+        let owner = Text::new(&format!("traveller:{account}")).expect(text);
+        let opening = Opening::new(row(account), ASSET, owner);
+        let issue = Transfer::plain(u128::from(account) + 10, ISSUANCE, row(account), START.into());
         let command = codec::encode_batch(&[opening], &[issue]).expect("a batch of one");
         store.submit(MACHINE, command).await.expect("the database answers");
     }
@@ -194,14 +185,8 @@ async fn count(store: &impl Kv, transfer: Move) -> Result<bool, StorageError> {
 
 /// Moves an amount in the ledger. A repeat of a transfer is answered as the first time.
 async fn book(store: &impl Machines, transfer: Move) -> Result<bool, StorageError> {
-    let transfer = Transfer {
-        id: u128::from(transfer.id),
-        debit: row(transfer.from),
-        credit: row(transfer.to),
-        asset: ASSET,
-        amount: transfer.amount.into(),
-        user_data: [0; 48],
-    };
+    let (from, to) = (row(transfer.from), row(transfer.to));
+    let transfer = Transfer::plain(transfer.id.into(), from, to, transfer.amount.into());
     let command = codec::encode_batch(&[], &[transfer]).expect("a batch of one");
     let applied = store.submit(MACHINE, command).await?;
     match codec::decode_reply(&applied.answer) {

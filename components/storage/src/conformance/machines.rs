@@ -2,8 +2,10 @@
 
 use crate::StorageError;
 use crate::kv::Timestamp;
-use crate::machine::{Applied, LogEntry, Machines, StateMachine};
+use crate::machine::{Applied, Head, Leaf, LogEntry, Machines, Node, StateMachine};
 use futures::future::join_all;
+use vwp_tlog::hash::{self, Hash};
+use vwp_tlog::proof::{Plan, verify_consistency, verify_inclusion};
 
 /// The name under which the suite expects a [`Tally`].
 pub const TALLY: &str = "tally";
@@ -59,6 +61,8 @@ pub async fn machine_suite<M: Machines>(make: impl AsyncFn() -> M) {
     commands_are_applied_once_in_one_order(&make().await).await;
     a_query_reflects_what_is_acknowledged(&make().await).await;
     the_log_is_read_from_any_position(&make().await).await;
+    the_log_is_a_tree_whose_leaves_are_its_commands(&make().await).await;
+    every_complete_node_of_the_tree_is_there(&make().await).await;
     what_breaks_a_bound_is_invalid(&make().await).await;
 }
 
@@ -110,6 +114,85 @@ async fn the_log_is_read_from_any_position(machines: &impl Machines) {
         assert!(entries.iter().all(|entry| entry.command == entry.position.to_string().into_bytes()));
     }
     assert_eq!(machines.entries(TALLY, 21, 1).await, Ok(vec![]));
+}
+
+/// The tree of a machine that is not empty begins with what others have told it, so here sizes are
+/// what the machine says.
+async fn head(machines: &impl Machines) -> Head {
+    machines.tree_head(TALLY).await.expect("the machine has a tree")
+}
+
+/// The hashes of all leaves.
+async fn leaf_hashes(machines: &impl Machines, size: u64) -> Vec<Hash> {
+    let mut hashes = Vec::new();
+    while (hashes.len() as u64) < size {
+        let leaves = machines.tree_leaves(TALLY, hashes.len() as u64, 1000).await.expect("well formed");
+        assert!(!leaves.is_empty(), "the tree has {size} leaves");
+        hashes.extend(leaves.iter().map(Leaf::hash));
+    }
+    hashes
+}
+
+async fn the_log_is_a_tree_whose_leaves_are_its_commands(machines: &impl Machines) {
+    let before = head(machines).await;
+    let commands =
+        [vec![], b"one".to_vec(), vec![7; 511], vec![7; 512], vec![7; 100_000], vec![8; 1_048_576]];
+    let mut leaves = Vec::new();
+    for command in commands {
+        let applied = submit(machines, command.clone()).await;
+        leaves.push(Leaf::new(applied.time, &command));
+        let now = head(machines).await;
+        assert_eq!(now.size, before.size + leaves.len() as u64, "the tree has what was acknowledged");
+    }
+    let found = machines.tree_leaves(TALLY, before.size, 1000).await;
+    assert_eq!(found, Ok(leaves.clone()));
+    assert_eq!(machines.tree_leaves(TALLY, before.size + 2, 1).await, Ok(vec![leaves[2]]));
+    let now = head(machines).await;
+    assert_eq!(machines.tree_leaves(TALLY, now.size, 1).await, Ok(vec![]));
+    let hashes = leaf_hashes(machines, now.size).await;
+    assert_eq!(now.root, hash::root(&hashes));
+    let path = proof(machines, Plan::inclusion(before.size, now.size)).await;
+    assert_eq!(verify_inclusion(before.size, &leaves[0].hash(), now.size, &now.root, &path), Ok(()));
+    let path = proof(machines, Plan::consistency(before.size, now.size)).await;
+    assert_eq!(verify_consistency(&before, &now, &path), Ok(()));
+}
+
+async fn proof(machines: &impl Machines, plan: Option<Plan>) -> Vec<Hash> {
+    let plan = plan.expect("the tree has the leaves");
+    let hashes = machines.tree_nodes(TALLY, plan.nodes()).await.expect("the tree has the nodes");
+    plan.proof(&hashes).expect("as many hashes as nodes")
+}
+
+/// More commands than a tile has leaves, so that some of the nodes are above it.
+async fn every_complete_node_of_the_tree_is_there(machines: &impl Machines) {
+    let commands = (0..600_u32).map(|n| async move { submit(machines, n.to_be_bytes()).await });
+    join_all(commands).await;
+    let size = head(machines).await.size;
+    let hashes = leaf_hashes(machines, size).await;
+    assert_eq!(head(machines).await.root, hash::root(&hashes));
+    let levels = 0..=u8::try_from(size.ilog2()).expect("a small number");
+    let all: Vec<Node> =
+        levels.flat_map(|level| (0..size >> level).map(move |index| Node { level, index })).collect();
+    for nodes in all.chunks(256) {
+        let found = machines.tree_nodes(TALLY, nodes).await.expect("the nodes are complete");
+        assert_eq!(found.len(), nodes.len());
+        for (node, found) in nodes.iter().zip(found) {
+            let leaves = node.leaves().expect("a node of this tree");
+            let within = |at| usize::try_from(at).expect("a small number");
+            let expected = hash::root(&hashes[within(leaves.start)..within(leaves.end)]);
+            assert_eq!(found, expected, "{node:?} of {size} leaves");
+        }
+    }
+    for node in [Node::leaf(size), Node { level: 1, index: size / 2 }, Node { level: 63, index: 0 }] {
+        let refused = machines.tree_nodes(TALLY, &[node]).await;
+        assert!(matches!(refused, Err(StorageError::Invalid(_))), "{node:?}: {refused:?}");
+    }
+    let many = machines.tree_nodes(TALLY, &[Node::leaf(0); 257]).await;
+    assert!(matches!(many, Err(StorageError::Invalid(_))), "{many:?}");
+    for limit in [0, 1001] {
+        let refused = machines.tree_leaves(TALLY, 0, limit).await;
+        assert!(matches!(refused, Err(StorageError::Invalid(_))), "{limit}: {refused:?}");
+    }
 }
 
 async fn what_breaks_a_bound_is_invalid(machines: &impl Machines) {

@@ -10,7 +10,7 @@ use vwp_core::environment::{Environment, Random, Settings};
 use vwp_core::jose::{self, Header, Jwk};
 use vwp_ledger::Ledger;
 use vwp_storage::kv::{Change, Check, Direction, Entry, KeyRange, Outcome, Page, Version, Write};
-use vwp_storage::machine::{Applied, LogEntry};
+use vwp_storage::machine::{Applied, Hash, Head, Leaf, LogEntry, Node};
 use vwp_storage::memory::{LocalMachine, Memory};
 use vwp_storage::{Kv, Machines, StorageError};
 
@@ -37,6 +37,8 @@ pub struct Store {
     pub kv: Memory,
     pub machines: LocalMachine<Ledger>,
     pub fault: Cell<Fault>,
+    /// How long was waited for changes that did not come, in milliseconds.
+    pub waited_ms: Cell<u64>,
 }
 
 impl Kv for Store {
@@ -59,7 +61,11 @@ impl Kv for Store {
         limit: u32,
         wait_ms: u32,
     ) -> Result<Vec<Change>, StorageError> {
-        self.kv.changes(prefix, since, limit, wait_ms).await
+        let changes = self.kv.changes(prefix, since, limit, wait_ms).await?;
+        if changes.is_empty() {
+            self.waited_ms.set(self.waited_ms.get() + u64::from(wait_ms));
+        }
+        Ok(changes)
     }
 }
 
@@ -83,13 +89,28 @@ impl Machines for Store {
     async fn entries(&self, machine: &str, start: u64, limit: u32) -> Result<Vec<LogEntry>, StorageError> {
         self.machines.entries(machine, start, limit).await
     }
+
+    async fn tree_head(&self, machine: &str) -> Result<Head, StorageError> {
+        self.machines.tree_head(machine).await
+    }
+
+    async fn tree_nodes(&self, machine: &str, nodes: &[Node]) -> Result<Vec<Hash>, StorageError> {
+        self.machines.tree_nodes(machine, nodes).await
+    }
+
+    async fn tree_leaves(&self, machine: &str, start: u64, limit: u32) -> Result<Vec<Leaf>, StorageError> {
+        self.machines.tree_leaves(machine, start, limit).await
+    }
 }
 
-struct NoRandom;
+/// Counts, so that no two keys are the same.
+#[derive(Default)]
+struct Counted(Cell<u8>);
 
-impl Random for NoRandom {
+impl Random for Counted {
     fn fill(&self, buffer: &mut [u8]) {
-        buffer.fill(7);
+        self.0.set(self.0.get() + 1);
+        buffer.fill(self.0.get());
     }
 }
 
@@ -127,6 +148,8 @@ pub struct Port {
     pub bazaar: Signer,
     issuer: Signer,
     settings: Settings,
+    now: u64,
+    random: Counted,
 }
 
 impl Port {
@@ -135,6 +158,7 @@ impl Port {
             kv: Memory::new(|| NOW),
             machines: LocalMachine::new([("ledger", Ledger::default())], || NOW),
             fault: Cell::new(Fault::None),
+            waited_ms: Cell::default(),
         };
         let settings = Settings {
             zone: "vwp.test".into(),
@@ -144,8 +168,15 @@ impl Port {
             admin_token: ADMIN.into(),
             options: std::collections::BTreeMap::new(),
         };
-        let port =
-            Self { store, arena: Signer::new(1), bazaar: Signer::new(2), issuer: Signer::new(3), settings };
+        let port = Self {
+            store,
+            arena: Signer::new(1),
+            bazaar: Signer::new(2),
+            issuer: Signer::new(3),
+            settings,
+            now: NOW,
+            random: Counted::default(),
+        };
         let jwk = |signer: &Signer| Jwk::from_key(signer.key.verifying_key());
         let mut writes = Vec::new();
         for (world, signer) in [("arena", &port.arena), ("bazaar", &port.bazaar)] {
@@ -161,6 +192,11 @@ impl Port {
         writes.push(Write::put(directory::issuer_key(&port.issuer.id), to_bytes(&issuer)));
         futures::executor::block_on(port.store.commit(&[], &writes)).unwrap();
         port
+    }
+
+    /// Lets time pass for requests; tokens and the ledger's clock stay as they are.
+    pub fn pass(&mut self, milliseconds: u64) {
+        self.now += milliseconds;
     }
 
     /// Makes a world vanish from the directory.
@@ -184,7 +220,7 @@ impl Port {
     }
 
     pub async fn send(&self, request: Request<Vec<u8>>) -> Response<Vec<u8>> {
-        let environment = Environment { now: NOW, random: &NoRandom, settings: &self.settings };
+        let environment = Environment { now: self.now, random: &self.random, settings: &self.settings };
         vwp_transactions::http::handle(&self.store, &environment, request).await
     }
 

@@ -1,7 +1,7 @@
 //! `vwp reconcile run` and `report`: how the two sides stand.
 
 use super::{SourceArguments, decimal, scale, with_query};
-use crate::exit::NotClean;
+use crate::exit::Exit;
 use crate::output::{self, Column, at};
 use crate::port::Port;
 use anyhow::{Context, bail};
@@ -109,7 +109,7 @@ fn show(port: &Port, source: &SourceArguments, days: &DayArguments, csv: bool) -
     }
     let count = |name| report.get(name).and_then(Value::as_u64).unwrap_or(0);
     let (overdue, unsettled) = (count("overdue"), count("unsettled"));
-    Err(NotClean(format!(
+    Err(Exit::differs(format!(
         "the two sides do not agree: {unsettled} breaks are not settled, and {overdue} lines and entries are overdue"
     ))
     .into())

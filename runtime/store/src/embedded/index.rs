@@ -10,6 +10,7 @@
 //! log, never newer, and the log's rest is replayed into it.
 
 use super::effect::{Effect, NEVER};
+use super::frozen::Frozen;
 use crate::StoreError;
 use fjall::{Database, Keyspace, KeyspaceCreateOptions, PersistMode, Readable, Snapshot};
 use std::collections::HashMap;
@@ -19,7 +20,7 @@ use vwp_storage::kv::{Entry, Key, KeyRange, Timestamp, Version};
 
 const ENTRY: u8 = b'k';
 const EXPIRY: u8 = b'e';
-const APPLIED: &[u8] = b"mapplied";
+pub(super) const APPLIED: &[u8] = b"mapplied";
 
 /// The database and where it lies.
 pub(super) struct Index {
@@ -111,10 +112,7 @@ impl Index {
         let Some(bytes) = self.keyspace.get(APPLIED).map_err(|error| self.failed(&error))? else {
             return Ok(None);
         };
-        let halves = bytes.split_at_checked(8).and_then(|(next, identity)| {
-            Some((u64::from_be_bytes(next.try_into().ok()?), u64::from_be_bytes(identity.try_into().ok()?)))
-        });
-        halves.map(Some).ok_or_else(|| self.damaged())
+        applied(&bytes).map(Some).ok_or_else(|| self.damaged())
     }
 
     /// Applies what is staged; from now on readers see it.
@@ -144,6 +142,21 @@ impl Index {
     /// A consistent view of everything that is applied.
     pub(super) fn snapshot(&self) -> View<'_> {
         View { index: self, snapshot: self.database.snapshot() }
+    }
+
+    /// Everything that is applied, as it is now, for as long as that is held.
+    pub(super) fn freeze(&self, log_identity: u64) -> Frozen {
+        let (path, keyspace) = (self.path.clone(), self.keyspace.clone());
+        Frozen { path, keyspace, snapshot: self.database.snapshot(), log_identity }
+    }
+
+    /// Writes entries that [`Frozen::items`] gave.
+    pub(super) fn import(&self, entries: &mut Vec<(Vec<u8>, Vec<u8>)>) -> Result<(), StoreError> {
+        let mut batch = self.database.batch();
+        for (key, value) in entries.drain(..) {
+            batch.insert(&self.keyspace, key, value);
+        }
+        batch.commit().map_err(|error| self.failed(&error))
     }
 
     /// Starts to flush everything applied so far into tables, which fjall syncs.
@@ -219,6 +232,12 @@ impl View<'_> {
             })
             .collect()
     }
+}
+
+/// The next version to apply and the identity of the log, as they are kept.
+pub(super) fn applied(bytes: &[u8]) -> Option<(Version, u64)> {
+    let (next, identity) = bytes.split_at_checked(8)?;
+    Some((u64::from_be_bytes(next.try_into().ok()?), u64::from_be_bytes(identity.try_into().ok()?)))
 }
 
 fn entry_key(key: &[u8]) -> Vec<u8> {

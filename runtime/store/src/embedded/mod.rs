@@ -5,30 +5,36 @@
 //! tables. The log remembers where it starts, so an index that went back behind that
 //! is a refusal to open, never a silent loss.
 //!
-//! The folder: `LOCK`, `kv/log`, `kv/index`, and `machines/NAME` for each machine.
+//! The folder: `LOCK`, `FORMAT`, `kv/log`, `kv/index`, and `machines/NAME` for each machine.
 
 mod effect;
 mod evaluate;
 mod feed;
+mod frozen;
 mod index;
 mod maintain;
 mod recover;
 mod writer;
 
-use crate::StoreError;
+pub(crate) use frozen::{Frozen, IndexWriter};
+
+use crate::backup::{Backup, FrozenMachine};
 use crate::engine::{Clock, Engine, Observer, Replicated, system_clock};
 use crate::log::{Log, LogOptions, LogReader, lock_dir};
-use crate::machine::{MachineFactory, Replica, ReplicaOptions};
+use crate::machine::{MachineFactory, Replica, ReplicaOptions, checkpoint};
 use crate::queue::Queue;
 use crate::timer::Timers;
+use crate::{Gate, StoreError, formats};
 use async_trait::async_trait;
 use feed::Feed;
 use index::Index;
 use maintain::Stop;
+use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -77,10 +83,15 @@ pub struct FjallEngine {
     shared: Arc<Shared>,
     timers: Timers,
     threads: Vec<JoinHandle<()>>,
+    /// The machines that were opened.
+    machines: Mutex<BTreeMap<String, LogReader>>,
     /// For the machines, whose time and logs are kept alike.
     options: FjallOptions,
     _lock: File,
 }
+
+/// A checkpoint's file, and what is wrong with it.
+type Verified = (PathBuf, Result<(), String>);
 
 /// What the engine's threads and callers share.
 struct Shared {
@@ -95,6 +106,8 @@ struct Shared {
     log: LogReader,
     prune_at: usize,
     stop: Stop,
+    /// What commits and commands pass, and backups close.
+    gate: Gate,
 }
 
 impl Shared {
@@ -115,6 +128,7 @@ impl FjallEngine {
     pub fn open(dir: &Path, options: FjallOptions) -> Result<Self, StoreError> {
         std::fs::create_dir_all(dir).map_err(StoreError::io(dir, "create the folder"))?;
         let lock = lock_dir(dir)?;
+        formats::admit(dir)?;
         let log = Log::open(&dir.join("kv/log"), options.log.clone())?;
         let index = recover::index(&dir.join("kv/index"), &log, options.cache_bytes)?;
         let shared = Arc::new(Shared {
@@ -128,10 +142,11 @@ impl FjallEngine {
             log: log.reader(),
             prune_at: options.prune_at_segments.max(1),
             stop: Stop::default(),
+            gate: Gate::default(),
         });
         let timers = Timers::spawn().map_err(StoreError::io(dir, "start a thread"))?;
-        let (dir, threads) = (dir.to_owned(), Vec::new());
-        let mut engine = Self { dir, shared, timers, threads, options, _lock: lock };
+        let (dir, threads, machines) = (dir.to_owned(), Vec::new(), Mutex::default());
+        let mut engine = Self { dir, shared, timers, threads, machines, options, _lock: lock };
         let writer = Writer::new(Arc::clone(&engine.shared), log);
         engine.spawn("store-writer", move || writer.run())?;
         let (shared, every) = (Arc::clone(&engine.shared), engine.options.maintain_every);
@@ -149,6 +164,49 @@ impl FjallEngine {
     /// own, too, when the log has grown.
     pub fn prune(&self) -> Result<(), StoreError> {
         self.shared.prune()
+    }
+
+    /// Verifies the checkpoints of all machines; the text says what is wrong with one.
+    pub fn checkpoints(&self) -> Result<Vec<Verified>, StoreError> {
+        let mut verified = Vec::new();
+        for (name, log) in self.all_machines()? {
+            for path in checkpoint::list(&self.machine_dir(&name).join("checkpoints"))? {
+                let state = checkpoint::verify(&path, log.identity(), log.next_position()).map(drop);
+                verified.push((path, state));
+            }
+        }
+        Ok(verified)
+    }
+
+    fn machine_dir(&self, name: &str) -> PathBuf {
+        self.dir.join("machines").join(name)
+    }
+
+    fn known_machines(&self) -> MutexGuard<'_, BTreeMap<String, LogReader>> {
+        // Nothing is ever half done under this lock.
+        self.machines.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The logs of all machines in the folder. One that the application has not opened has a log
+    /// all the same, which nobody writes to.
+    fn all_machines(&self) -> Result<BTreeMap<String, LogReader>, StoreError> {
+        let mut machines = self.known_machines().clone();
+        let folder = self.dir.join("machines");
+        let listed = match std::fs::read_dir(&folder) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(machines),
+            listed => listed.map_err(StoreError::io(&folder, "list the folder"))?,
+        };
+        for entry in listed {
+            let name = entry.map_err(StoreError::io(&folder, "list the folder"))?.file_name();
+            let Some(name) = name.to_str().filter(|name| limits::machine_name(name).is_ok()) else {
+                continue;
+            };
+            let log = folder.join(name).join("log");
+            if !machines.contains_key(name) && log.is_dir() {
+                machines.insert(name.to_owned(), Log::open(&log, LogOptions::default())?.reader());
+            }
+        }
+        Ok(machines)
     }
 
     fn spawn(&mut self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), StoreError> {
@@ -240,12 +298,29 @@ impl Engine for FjallEngine {
         &self,
         name: &str,
         factory: MachineFactory,
-        options: ReplicaOptions,
+        mut options: ReplicaOptions,
     ) -> Result<Arc<dyn Replicated>, StoreError> {
         limits::machine_name(name)
             .map_err(|error| StoreError::Machine { name: name.to_owned(), reason: error.to_string() })?;
-        let dir = self.dir.join("machines").join(name);
-        Ok(Arc::new(Replica::open(&dir, name, factory, Arc::clone(&self.options.clock), &options)?))
+        options.log.gate = self.shared.gate.clone();
+        let dir = self.machine_dir(name);
+        let machine = Replica::open(&dir, name, factory, Arc::clone(&self.options.clock), &options)?;
+        self.known_machines().insert(name.to_owned(), machine.log());
+        Ok(Arc::new(machine))
+    }
+
+    fn backup(&self) -> Result<Backup, StoreError> {
+        let machines = self.all_machines()?;
+        let _closed = self.shared.gate.close();
+        let freeze = |(name, log): (String, LogReader)| {
+            let checkpoints = self.machine_dir(&name).join("checkpoints");
+            FrozenMachine { until: log.next_position(), name, log, checkpoints }
+        };
+        Ok(Backup {
+            taken_at: self.shared.now(),
+            index: self.shared.index.freeze(self.shared.log.identity()),
+            machines: machines.into_iter().map(freeze).collect(),
+        })
     }
 
     fn health(&self) -> Result<(), String> {

@@ -83,6 +83,8 @@ impl Writer {
         if self.accepted.is_empty() {
             return self.answer();
         }
+        let shared = Arc::clone(&self.shared);
+        let _inside = shared.gate.pass();
         // A round holds fewer commits than the queue holds items.
         let count = u32::try_from(self.accepted.len()).unwrap_or(u32::MAX);
         match self.log.append(count, |record| record.extend_from_slice(&self.payload)) {

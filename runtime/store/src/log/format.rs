@@ -31,7 +31,7 @@ use std::path::Path;
 /// What a segment starts with.
 const MAGIC: [u8; 8] = *b"VWPLOG\0\0";
 /// The format that this code writes, and the newest that it reads.
-pub(super) const VERSION: u32 = 1;
+pub(crate) const VERSION: u32 = 1;
 /// The length of a segment's header.
 pub(super) const SEGMENT_HEADER_LENGTH: usize = 64;
 /// The same, as an offset in the file.

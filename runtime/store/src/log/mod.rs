@@ -25,6 +25,7 @@
 //! fjall's own journal may cut itself off at an unsound entry without looking further.
 
 pub mod format;
+mod import;
 mod mark;
 mod open;
 mod reader;
@@ -34,7 +35,7 @@ mod window;
 pub use reader::{LogReader, Record};
 pub(crate) use segment::sync_dir;
 
-use crate::StoreError;
+use crate::{Gate, StoreError};
 use format::{PAYLOAD_LENGTH_MAX, RECORD_HEADER, RecordHeader, SegmentHeader};
 use mark::{Mark, Span};
 use segment::Segment;
@@ -48,6 +49,8 @@ use std::sync::{Arc, PoisonError};
 pub struct LogOptions {
     /// The length of a segment in bytes; one that holds a longer record is longer.
     pub segment_bytes: u64,
+    /// What an append passes, from before it is written until it is acknowledged.
+    pub gate: Gate,
     /// Makes syncs fail, to see what the layers above make of it.
     #[cfg(test)]
     pub(crate) broken: Arc<std::sync::atomic::AtomicBool>,
@@ -57,6 +60,7 @@ impl Default for LogOptions {
     fn default() -> Self {
         Self {
             segment_bytes: 64 * 1_048_576,
+            gate: Gate::default(),
             #[cfg(test)]
             broken: Arc::default(),
         }
@@ -125,6 +129,7 @@ impl Log {
         if self.active.end() + header.framed() > self.options.segment_bytes {
             self.rotate(header.framed()).map_err(AppendError::Refused)?;
         }
+        let _inside = self.options.gate.pass();
         if let Err(error) = self.write(header) {
             self.failed = true;
             tracing::error!(%error, "a log append failed: its outcome is unknown, and the log has stopped");

@@ -44,6 +44,11 @@ impl LogReader {
         self.with(|segments| segments.last().map_or(1, |segment| segment.next()))
     }
 
+    /// The log's identity.
+    pub fn identity(&self) -> u64 {
+        self.with(|segments| segments.first().map_or(0, |segment| segment.identity))
+    }
+
     /// How many segments are full and will not change.
     pub fn sealed_segments(&self) -> usize {
         self.with(|segments| segments.len().saturating_sub(1))

@@ -19,7 +19,7 @@ use std::path::{Path, PathBuf};
 use vwp_storage::kv::Timestamp;
 
 const MAGIC: [u8; 8] = *b"VWPCKPT\0";
-const VERSION: u32 = 1;
+const VERSION: u32 = crate::formats::CHECKPOINT;
 const HEADER: usize = 40;
 const DIGEST: usize = 32;
 /// How much of a serialisation is taken and given at a time.
@@ -29,7 +29,7 @@ const KEPT: usize = 2;
 
 /// What a machine has applied.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Progress {
+pub(crate) struct Progress {
     /// The position of the next command.
     pub(super) next: u64,
     /// The time of the last one.
@@ -42,7 +42,7 @@ impl Progress {
 }
 
 /// The checkpoints in the folder, newest first.
-fn list(dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
+pub(crate) fn list(dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(dir).map_err(StoreError::io(dir, "list the folder"))? {
         let path = entry.map_err(StoreError::io(dir, "list the folder"))?.path();
@@ -55,8 +55,8 @@ fn list(dir: &Path) -> Result<Vec<PathBuf>, StoreError> {
     Ok(found)
 }
 
-/// A machine and what it has applied.
-type Restored = (Box<dyn HostMachine>, Progress);
+/// A machine and what it has applied, and the length of what it was restored from.
+type Restored = (Box<dyn HostMachine>, Progress, u64);
 
 /// A machine restored from the newest checkpoint that is sound and not beyond the log,
 /// if there is one.
@@ -71,7 +71,7 @@ pub(super) fn restore(
             Ok((progress, length)) => {
                 let mut machine = factory().map_err(|error| failed(&path, &error))?;
                 match feed(&path, length, machine.as_mut()) {
-                    Ok(()) => return Ok(Some((machine, progress))),
+                    Ok(()) => return Ok(Some((machine, progress, length))),
                     Err(error) => {
                         tracing::warn!(path = %path.display(), %error, "a checkpoint is passed over");
                     }
@@ -84,7 +84,7 @@ pub(super) fn restore(
 }
 
 /// Reads the whole file and checks it, before any of it reaches a machine.
-fn verify(path: &Path, identity: u64, log_next: u64) -> Result<(Progress, u64), String> {
+pub(crate) fn verify(path: &Path, identity: u64, log_next: u64) -> Result<(Progress, u64), String> {
     let text = |error: std::io::Error| error.to_string();
     let file = File::open(path).map_err(text)?;
     let length = file.metadata().map_err(text)?.len();
@@ -134,13 +134,13 @@ fn feed(path: &Path, length: u64, machine: &mut dyn HostMachine) -> Result<(), S
 }
 
 /// Writes a checkpoint, durably, and removes the oldest ones. The file appears under
-/// its name only when complete.
+/// its name only when complete. Returns the serialisation's length.
 pub(super) fn write(
     dir: &Path,
     identity: u64,
     progress: Progress,
     machine: &mut dyn HostMachine,
-) -> Result<(), StoreError> {
+) -> Result<u64, StoreError> {
     let path = dir.join(format!("{:020}.checkpoint", progress.next));
     let temporary = dir.join("checkpoint.tmp");
     let file = File::create(&temporary).map_err(StoreError::io(&temporary, "create"))?;
@@ -174,7 +174,7 @@ pub(super) fn write(
     for old in list(dir)?.iter().skip(KEPT) {
         std::fs::remove_file(old).map_err(StoreError::io(old, "remove"))?;
     }
-    Ok(())
+    Ok(offset)
 }
 
 fn failed(path: &Path, error: &MachineError) -> StoreError {

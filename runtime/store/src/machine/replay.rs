@@ -21,8 +21,11 @@ pub(super) struct Source {
 pub(super) struct Built {
     pub(super) machine: Box<dyn HostMachine>,
     pub(super) progress: Progress,
-    /// How many commands were replayed from the log.
+    /// How many commands were replayed from the log, and how many bytes they have.
     pub(super) replayed: u64,
+    pub(super) replayed_bytes: u64,
+    /// The length of the serialisation that it was restored from; zero if there was none.
+    pub(super) restored: u64,
 }
 
 impl Source {
@@ -49,6 +52,7 @@ impl Source {
                 return Err(self.failed(format!("it did not answer every command from {}", record.first)));
             }
             built.replayed += u64::from(record.count);
+            built.replayed_bytes += record.payload.len() as u64;
             built.progress = Progress { next: record.next(), time };
             Ok(record.next() < until)
         })?;
@@ -57,15 +61,15 @@ impl Source {
 
     fn restore(&self, until: u64) -> Result<Built, StoreError> {
         let restored = checkpoint::restore(&self.checkpoints, self.identity, until, &self.factory)?;
-        if let Some((machine, progress)) = restored {
-            return Ok(Built { machine, progress, replayed: 0 });
+        if let Some((machine, progress, restored)) = restored {
+            return Ok(Built { machine, progress, replayed: 0, replayed_bytes: 0, restored });
         }
         let machine = (self.factory)().map_err(|error| self.failed(error.to_string()))?;
-        Ok(Built { machine, progress: Progress::NONE, replayed: 0 })
+        Ok(Built { machine, progress: Progress::NONE, replayed: 0, replayed_bytes: 0, restored: 0 })
     }
 
-    /// Builds a second machine and writes its checkpoint.
-    pub(super) fn checkpoint(&self, until: u64) -> Result<(), StoreError> {
+    /// Builds a second machine and writes its checkpoint. Returns the serialisation's length.
+    pub(super) fn checkpoint(&self, until: u64) -> Result<u64, StoreError> {
         let mut built = self.build(until)?;
         checkpoint::write(&self.checkpoints, self.identity, built.progress, built.machine.as_mut())
     }

@@ -1,9 +1,11 @@
 //! The handle of a replicated machine.
 
-use super::batch;
+use super::applier::{Applier, Question};
+use super::entries;
 use super::host::MachineFactory;
 use super::replay::Source;
-use super::worker::{Request, Worker};
+use super::tree::{Tree, TreeReader};
+use super::writer::{Request, Writer};
 use crate::StoreError;
 use crate::engine::{Clock, Replicated};
 use crate::log::{Log, LogOptions, LogReader};
@@ -11,13 +13,11 @@ use crate::queue::Queue;
 use async_trait::async_trait;
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::mpsc::sync_channel;
 use std::thread::JoinHandle;
 use tokio::sync::oneshot;
-use vwp_storage::machine::{Applied, LogEntry};
+use vwp_storage::machine::{Applied, Hash, Head, Leaf, LogEntry, Node};
 use vwp_storage::{StorageError, limits};
-
-/// The most bytes of commands that one read of the log returns; at least one entry.
-const ENTRIES_BYTES_MAX: usize = 4 * 1_048_576;
 
 /// How a machine is run.
 #[derive(Debug, Clone)]
@@ -26,11 +26,12 @@ pub struct ReplicaOptions {
     pub log: LogOptions,
     /// How many calls may wait for the machine.
     pub queue_items: usize,
-    /// How many bytes of calls may wait for the machine.
+    /// How many bytes of calls may wait for the machine. As many may be being written, written, and
+    /// being applied.
     pub queue_bytes: usize,
-    /// A checkpoint is written after this many commands.
+    /// A checkpoint is written after this many commands, if they have as many bytes as the last one.
     pub checkpoint_commands: u64,
-    /// A checkpoint is written after this many bytes of commands.
+    /// A checkpoint is written after this many bytes of commands, or as many as the last one has.
     pub checkpoint_bytes: u64,
 }
 
@@ -41,7 +42,7 @@ impl Default for ReplicaOptions {
             queue_items: 16_384,
             queue_bytes: 16 * 1_048_576,
             checkpoint_commands: 1_000_000,
-            checkpoint_bytes: 128 * 1_048_576,
+            checkpoint_bytes: 512 * 1_048_576,
         }
     }
 }
@@ -50,7 +51,9 @@ impl Default for ReplicaOptions {
 pub struct Replica {
     queue: Arc<Queue<Request>>,
     log: LogReader,
-    thread: Option<JoinHandle<()>>,
+    tree: TreeReader,
+    /// The writer, then the applier, which ends after it.
+    threads: Vec<JoinHandle<()>>,
 }
 
 impl Replica {
@@ -71,15 +74,29 @@ impl Replica {
             let reason = format!("the log starts at {}", reader.first_position());
             return Err(StoreError::LostData { path: dir.to_owned(), reason });
         }
+        let tree = Tree::open(dir, log.identity(), &reader)?;
+        let tree_reader = tree.reader();
         let (name, identity) = (name.to_owned(), log.identity());
         let source = Source { name, checkpoints, identity, log: log.reader(), factory };
         let built = source.build(log.next_position())?;
         let queue = Arc::new(Queue::new(options.queue_items, options.queue_bytes));
-        let thread_name = format!("machine-{}", source.name);
-        let worker = Worker::new(Arc::clone(&queue), log, source, built, clock, options);
-        let thread = std::thread::Builder::new().name(thread_name).spawn(move || worker.run());
-        let thread = Some(thread.map_err(StoreError::io(dir, "start a thread"))?);
-        Ok(Self { queue, log: reader, thread })
+        let (sender, work) = sync_channel(1);
+        let (name, time) = (source.name.clone(), built.progress.time);
+        let applier = Applier::new(Arc::clone(&queue), source, built, options);
+        let writer =
+            Writer { name: name.clone(), queue: Arc::clone(&queue), log, tree, time, clock, applier: sender };
+        let start = |name: String, run: Box<dyn FnOnce() + Send>| {
+            let thread = std::thread::Builder::new().name(name).spawn(run);
+            thread.map_err(StoreError::io(dir, "start a thread"))
+        };
+        let applier = start(format!("machine-{name}"), Box::new(move || applier.run(&work)))?;
+        let writer = start(format!("log-{name}"), Box::new(move || writer.run()))?;
+        Ok(Self { queue, log: reader, tree: tree_reader, threads: vec![writer, applier] })
+    }
+
+    /// Reads the machine's log.
+    pub(crate) fn log(&self) -> LogReader {
+        self.log.clone()
     }
 
     async fn ask<T>(
@@ -107,36 +124,27 @@ impl Replicated for Replica {
         limits::query(&query)?;
         let bytes = query.len();
         let lost = StorageError::Unavailable("the machine stopped before it answered".to_owned());
-        self.ask(|reply| Request::Query { query, reply }, bytes, lost).await
+        self.ask(|reply| Request::Query(Question { query, reply }), bytes, lost).await
     }
 
     async fn entries(&self, start: u64, limit: u32) -> Result<Vec<LogEntry>, StorageError> {
         limits::entries(start, limit)?;
-        let mut entries = Vec::new();
-        let mut bytes = 0;
-        let read = self.log.visit(start, |record| {
-            let Some((time, commands)) = batch::decode(&record) else {
-                return Err(StoreError::corrupt(Path::new("log"), record.first, "this is not a batch"));
-            };
-            for (position, command) in (record.first..).zip(commands) {
-                bytes += command.len();
-                let full = entries.len() >= limit as usize || bytes > ENTRIES_BYTES_MAX;
-                if full && !entries.is_empty() {
-                    return Ok(false);
-                }
-                if position < start {
-                    bytes = 0;
-                } else {
-                    entries.push(LogEntry { position, time, command });
-                }
-            }
-            Ok(true)
-        });
-        read.map_err(|error| {
+        entries::read(&self.log, start, limit).map_err(|error| {
             tracing::error!(%error, "a machine's log could not be read");
             StorageError::Unavailable("the machine's log could not be read".to_owned())
-        })?;
-        Ok(entries)
+        })
+    }
+
+    async fn tree_head(&self) -> Result<Head, StorageError> {
+        self.tree.head()
+    }
+
+    async fn tree_nodes(&self, nodes: Vec<Node>) -> Result<Vec<Hash>, StorageError> {
+        self.tree.nodes(&nodes)
+    }
+
+    async fn tree_leaves(&self, start: u64, limit: u32) -> Result<Vec<Leaf>, StorageError> {
+        self.tree.leaves(start, limit)
     }
 
     fn health(&self) -> Result<(), String> {
@@ -147,7 +155,7 @@ impl Replicated for Replica {
 impl Drop for Replica {
     fn drop(&mut self) {
         self.queue.close("the machine is shutting down");
-        if let Some(thread) = self.thread.take() {
+        for thread in self.threads.drain(..) {
             // A thread that panicked has nothing left to stop.
             let _ = thread.join();
         }

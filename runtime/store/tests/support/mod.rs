@@ -10,7 +10,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use vwp_storage::StorageError;
 use vwp_storage::conformance::{ManualClock, Tally};
-use vwp_storage::machine::{Applied, LogEntry, Machines};
+use vwp_storage::machine::{Applied, Hash, Head, Leaf, LogEntry, Machines, Node};
 use vwp_store::log::LogOptions;
 use vwp_store::{
     Clock, Engine, FjallEngine, FjallOptions, HostMachine, MachineFactory, ReplicaOptions, Replicated,
@@ -71,7 +71,7 @@ fn copy_file(from: &Path, to: &Path) {
 
 /// Small segments, so that a test crosses many of them.
 pub(crate) fn small_log(segment_bytes: u64) -> LogOptions {
-    LogOptions { segment_bytes }
+    LogOptions { segment_bytes, ..LogOptions::default() }
 }
 
 pub(crate) fn clock(manual: &ManualClock) -> Clock {
@@ -115,6 +115,18 @@ impl Machines for OneMachine {
 
     async fn entries(&self, _: &str, start: u64, limit: u32) -> Result<Vec<LogEntry>, StorageError> {
         self.0.entries(start, limit).await
+    }
+
+    async fn tree_head(&self, _: &str) -> Result<Head, StorageError> {
+        self.0.tree_head().await
+    }
+
+    async fn tree_nodes(&self, _: &str, nodes: &[Node]) -> Result<Vec<Hash>, StorageError> {
+        self.0.tree_nodes(nodes.to_vec()).await
+    }
+
+    async fn tree_leaves(&self, _: &str, start: u64, limit: u32) -> Result<Vec<Leaf>, StorageError> {
+        self.0.tree_leaves(start, limit).await
     }
 }
 

@@ -3,7 +3,7 @@
 
 use vwp_guest::Store;
 use vwp_storage::conformance::TALLY;
-use vwp_storage::machine::{Applied, LogEntry};
+use vwp_storage::machine::{Applied, Hash, Head, Leaf, LogEntry, Node};
 use vwp_storage::{Machines, StorageError};
 
 /// A machine as it is after `base` commands.
@@ -47,5 +47,18 @@ impl Machines for Since {
         let entries = Store.entries(machine, start, limit).await?;
         let position = |entry: LogEntry| entry.position.saturating_sub(self.base);
         Ok(entries.into_iter().map(|entry| LogEntry { position: position(entry.clone()), ..entry }).collect())
+    }
+
+    // A tree cannot be told as if it had begun later; the suite asks for its size first.
+    async fn tree_head(&self, machine: &str) -> Result<Head, StorageError> {
+        Store.tree_head(machine).await
+    }
+
+    async fn tree_nodes(&self, machine: &str, nodes: &[Node]) -> Result<Vec<Hash>, StorageError> {
+        Store.tree_nodes(machine, nodes).await
+    }
+
+    async fn tree_leaves(&self, machine: &str, start: u64, limit: u32) -> Result<Vec<Leaf>, StorageError> {
+        Store.tree_leaves(machine, start, limit).await
     }
 }

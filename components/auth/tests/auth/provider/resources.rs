@@ -2,6 +2,7 @@
 
 use super::support::{Client, Site, assert_error, claims, run_world};
 use crate::support::key;
+use crate::travel::twin;
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
 
@@ -72,6 +73,18 @@ fn a_token_is_good_to_the_servers_of_its_world_and_to_nobody_else() {
     assert_error(&site.ask(&thief, "/oauth/introspect", &[("token", token)]), "invalid_client");
     site.port.advance_s(600);
     assert_eq!(introspected(&site, &server, token), json!({"active": false}), "after its end");
+}
+
+#[test]
+fn a_token_with_another_signature_that_verifies_is_none() {
+    let site = Site::new();
+    let game = site.public_client(&json!({"client_name": "Arena game"}));
+    let server = site.client(&json!({"client_name": "Arena server"}));
+    let tokens = site.tokens(&game, "openid");
+    let token = tokens["access_token"].as_str().unwrap();
+    assert_eq!(claims(&site, &twin(token), "at+jwt"), claims(&site, token, "at+jwt"), "it verifies");
+    assert_eq!(introspected(&site, &server, &twin(token)), json!({"active": false}));
+    assert!(!site.is_good(&twin(token)) && site.is_good(token));
 }
 
 #[test]
