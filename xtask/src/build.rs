@@ -12,15 +12,14 @@ const TARGET: &str = "wasm32-wasip2";
 
 /// The components that handle requests.
 pub(crate) const HANDLERS: &[&str] = &["vwp-auth", "vwp-discovery", "vwp-transactions"];
-/// The component that decides, which handles requests too. It is built apart: Cedar asks serde_json
-/// to keep the order of members, which the other handlers do not pay for.
+/// The component that decides, which handles requests too, and is the same for every host.
 pub(crate) const POLICY: &str = "vwp-policy";
-/// What verifies passports elsewhere. Built apart, because it may import nothing.
+/// What verifies passports elsewhere, and imports nothing.
 pub(crate) const VERIFIER: &str = "vwp-verifier-component";
 /// The package of the middleware.
 pub(crate) const MIDDLEWARE: &str = "vwp-gateway";
-/// The example of middleware for integrators. Apart, because it asks the SDK for more than the
-/// handlers do. Hosts other than ours run it, and so it is built for them alone.
+/// The example of middleware for integrators. Hosts other than ours run it, and so it is built for
+/// them alone.
 pub(crate) const EXAMPLE: &str = "vwp-passport-check";
 
 /// The state machine. It is built by a cargo invocation of its own: it links no std, and
@@ -82,8 +81,22 @@ impl Profile {
         self.folder.map_or_else(|| project.target(), |folder| project.target().join(folder))
     }
 
-    fn cargo(self, project: &Project, packages: &[&str]) -> Command {
-        let mut command = project.cargo(&format!("build --release --target {TARGET}"));
+    /// Builds a package that is a library to the other crates as well. Only here is it a component:
+    /// if its manifest said so, natively each build would link it anew, and cargo gives such a library
+    /// one name whatever its features are, so that each build would replace that of the last one.
+    fn handler(self, project: &Project, package: &str) -> Command {
+        let mut command = self.cargo(project, "rustc", &[package]);
+        command.args(["--crate-type", "cdylib"]);
+        command
+    }
+
+    /// Builds packages that are components and nothing else.
+    fn components(self, project: &Project, packages: &[&str]) -> Command {
+        self.cargo(project, "build", packages)
+    }
+
+    fn cargo(self, project: &Project, subcommand: &str, packages: &[&str]) -> Command {
+        let mut command = project.cargo(&format!("{subcommand} --release --target {TARGET}"));
         for package in packages {
             command.args(["-p", package]);
         }
@@ -104,27 +117,28 @@ pub(crate) fn run(project: &Project, profiles: &[Profile]) -> Result<()> {
     ensure_target()?;
     // The manifest names Spin's storage for every host, and it is made for all of them.
     let ledger_is_built = profiles.contains(&Profile::BASELINE);
-    let mut steps = Steps::new(profiles.len() * 4 + 4 + usize::from(!ledger_is_built));
+    let each = HANDLERS.len() + 3;
+    let mut steps = Steps::new(profiles.len() * each + 4 + usize::from(!ledger_is_built));
     for profile in profiles {
         let name = profile.name;
-        // Apart, because cargo unites the features of what it builds together, and the
-        // gateway's let a component send requests.
-        steps.run(&format!("the handlers, {name}"), profile.cargo(project, HANDLERS))?;
-        steps.run(&format!("the verifier, {name}"), profile.cargo(project, &[VERIFIER]))?;
-        steps.run(&format!("the gateway, {name}"), profile.cargo(project, &[MIDDLEWARE]))?;
-        let without_std = profile.cargo(project, &[MACHINE, HASHER]);
+        for package in HANDLERS {
+            steps.run(&format!("{package}, {name}"), profile.handler(project, package))?;
+        }
+        steps.run(&format!("the verifier, {name}"), profile.components(project, &[VERIFIER]))?;
+        steps.run(&format!("the gateway, {name}"), profile.handler(project, MIDDLEWARE))?;
+        let without_std = profile.components(project, &[MACHINE, HASHER]);
         steps.run(&format!("the ledger and the hasher, {name}"), without_std)?;
         portable::compose_auth(project, *profile)?;
     }
     // In one profile for every host: it computes little with P-256, and Cedar compiles for minutes.
-    steps.run("the policies", Profile::BASELINE.cargo(project, &[POLICY]))?;
+    steps.run("the policies", Profile::BASELINE.handler(project, POLICY))?;
     if !ledger_is_built {
-        steps.run("the ledger, baseline", Profile::BASELINE.cargo(project, &[MACHINE]))?;
+        steps.run("the ledger, baseline", Profile::BASELINE.components(project, &[MACHINE]))?;
     }
     // Apart as well: what they link must not ask for more than they import.
-    steps.run("the storage adapters", Profile::BASELINE.cargo(project, ADAPTERS))?;
+    steps.run("the storage adapters", Profile::BASELINE.components(project, ADAPTERS))?;
     portable::compose(project)?;
-    steps.run("the example", Profile::BASELINE.cargo(project, &[EXAMPLE]))?;
+    steps.run("the example", Profile::BASELINE.handler(project, EXAMPLE))?;
     steps.run("the runtime", project.cargo("build --release -p vwp-runtime"))
 }
 
@@ -132,8 +146,8 @@ pub(crate) fn run(project: &Project, profiles: &[Profile]) -> Result<()> {
 pub(crate) fn auth(project: &Project) -> Result<()> {
     ensure_target()?;
     let mut steps = Steps::new(2);
-    steps.run("auth, baseline", Profile::BASELINE.cargo(project, &[AUTH]))?;
-    steps.run("the hasher, baseline", Profile::BASELINE.cargo(project, &[HASHER]))?;
+    steps.run("auth, baseline", Profile::BASELINE.handler(project, AUTH))?;
+    steps.run("the hasher, baseline", Profile::BASELINE.components(project, &[HASHER]))?;
     portable::compose_auth(project, Profile::BASELINE)
 }
 
@@ -141,8 +155,8 @@ pub(crate) fn auth(project: &Project) -> Result<()> {
 pub(crate) fn storage(project: &Project) -> Result<()> {
     ensure_target()?;
     let mut steps = Steps::new(2);
-    steps.run("the ledger, baseline", Profile::BASELINE.cargo(project, &[MACHINE]))?;
-    steps.run("the storage adapters", Profile::BASELINE.cargo(project, ADAPTERS))?;
+    steps.run("the ledger, baseline", Profile::BASELINE.components(project, &[MACHINE]))?;
+    steps.run("the storage adapters", Profile::BASELINE.components(project, ADAPTERS))?;
     portable::compose(project)
 }
 
