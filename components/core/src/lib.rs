@@ -2,6 +2,7 @@
 //!
 //! - [`problem`]: errors as RFC 9457 problem documents, turned into HTTP once.
 //! - [`jose`]: ES256 signatures in JWS compact form, and P-256 keys as JWKs.
+//! - `currency`: the currencies of ISO 4217 and their scales, with the feature of that name.
 //! - [`name`]: the names of worlds and assets.
 //! - [`directory`]: what components believe about each other, in the shared space.
 //! - [`caller`]: who is calling, and how that was proved.
@@ -15,6 +16,8 @@
 
 pub mod addresses;
 pub mod caller;
+#[cfg(feature = "currency")]
+pub mod currency;
 pub mod directory;
 pub mod environment;
 pub mod jose;

@@ -2,7 +2,7 @@
 //! function, and writes its answer; what it refuses becomes a problem in one place.
 
 use crate::history::{self, Page};
-use crate::{Error, accounts, assets, bulk, compact, entries, log, orders, transfers};
+use crate::{Error, accounts, assets, bulk, compact, entries, log, orders, reconciliations, transfers};
 use ::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use percent_encoding::percent_decode_str;
 use serde::Deserialize;
@@ -67,6 +67,10 @@ async fn route<S: Kv + Machines>(
             statement(store, environment, request, (owner, asset)).await
         }
         ["v1", "ledger", "entries"] if is_get => entries(store, environment, request).await,
+        ["v1", "reconciliations", path @ ..] => {
+            let caller = known_caller(store, environment, request).await?;
+            reconciliations::handle(store, environment, &caller, request, path).await
+        }
         ["v1", "assets" | "transfers"] | ["v1", "transfers", "bulk"] => {
             Err(Problem::method_not_allowed("POST").into())
         }

@@ -118,13 +118,22 @@ pub fn place(command: &[u8], id: u128) -> Option<Range<u64>> {
 
 /// A transfer as it was sent, from the log.
 pub async fn logged_transfer(store: &impl Machines, view: &TransferView) -> Result<Transfer, Error> {
-    let command = command_at(store, view.answer.position).await?;
+    transfer_at(store, view.id, (view.answer.position, view.item)).await
+}
+
+/// A transfer as it was sent, from the position and the item of the log that the ledger names.
+pub async fn transfer_at(
+    store: &impl Machines,
+    id: u128,
+    (position, item): (u64, u16),
+) -> Result<Transfer, Error> {
+    let command = command_at(store, position).await?;
     let Ok(Command::CreateTransfers { transfers, .. }) = codec::decode_command(&command) else {
         return Err(Problem::internal().into());
     };
-    let bytes = transfers.get(usize::from(view.item)).ok_or_else(Problem::internal)?;
+    let bytes = transfers.get(usize::from(item)).ok_or_else(Problem::internal)?;
     let transfer = Transfer::decode(bytes).map_err(|_| Problem::internal())?;
-    if transfer.id == view.id { Ok(transfer) } else { Err(Problem::internal().into()) }
+    if transfer.id == id { Ok(transfer) } else { Err(Problem::internal().into()) }
 }
 
 /// Who owns an account, from the log; none if nobody has said so yet.

@@ -10,6 +10,7 @@
 //! - [`amount`]: amounts as text.
 //! - [`authority`]: which accounts a caller may debit and read.
 //! - [`signed`]: bodies that an operator signed.
+//! - `reconciliations`: what banks say beside what the ledger says, for `vwp-reconciliation`.
 //! - [`ledger`]: asking the ledger, and what to do when its answer is lost.
 //! - [`error`]: every refusal, and the problem that it becomes.
 
@@ -30,6 +31,7 @@ pub mod log;
 pub mod log_keys;
 pub mod orders;
 pub mod receipts;
+mod reconciliations;
 pub mod reference;
 pub mod signed;
 pub mod tiles;

@@ -1,7 +1,9 @@
 //! Which port a command speaks to, and as whom: options that many commands share.
 
 use crate::input;
+use crate::key::Key;
 use crate::port::Port;
+use crate::sign::operator_token;
 use anyhow::Context;
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -43,6 +45,29 @@ impl AdministratorArguments {
     pub fn port(&self) -> anyhow::Result<Port> {
         let given = std::env::var(TOKEN_VARIABLE).ok();
         Ok(self.port.port().with_token(token(self.admin_token_file.as_deref(), given)?))
+    }
+}
+
+/// Which port, as an operator whose key is given, or else as its administrator.
+#[derive(Debug, Clone, Args)]
+pub struct CallerArguments {
+    #[command(flatten)]
+    administrator: AdministratorArguments,
+    /// An operator's key file, to act as this operator instead of as the administrator
+    #[arg(long, value_name = "FILE", conflicts_with = "admin_token_file")]
+    key: Option<PathBuf>,
+    /// The operator's id, if the key is not the one that the operator began with
+    #[arg(long, value_name = "ID", requires = "key")]
+    operator: Option<String>,
+}
+
+impl CallerArguments {
+    /// The port, which is told with every request who asks.
+    pub fn port(&self) -> anyhow::Result<Port> {
+        let Some(file) = &self.key else { return self.administrator.port() };
+        let (key, port) = (Key::load(file)?, self.administrator.port.port());
+        let token = operator_token(&key, self.operator.as_deref(), &port.index()?.issuer);
+        Ok(port.with_token(token))
     }
 }
 

@@ -12,8 +12,7 @@ pub const NOT_FOUND: u8 = 3;
 pub const TRY_AGAIN: u8 = 4;
 /// It is not known whether the change was made.
 pub const UNKNOWN: u8 = 5;
-
-/// An audit found that a log, or a state, is not what it has to be.
+/// What was compared differs: a log or a state from what it has to be, or two sides from each other.
 pub const DIFFERS: u8 = 6;
 
 /// The statuses, for the end of a help text. Status 2 is clap's.
@@ -24,9 +23,9 @@ pub const HELP: &str = "Exit status:
   3  there is no such thing
   4  the port cannot be reached or is busy: nothing was changed, try again
   5  it is not known whether the change was made: look before you repeat it
-  6  an audit found a difference";
+  6  an audit, or a comparison, found a difference";
 
-/// An error of a command that speaks to no port, with the exit status that it deserves.
+/// An error that is no port's refusal, with the exit status that it deserves.
 #[derive(Debug, thiserror::Error)]
 #[error("{text}")]
 pub struct Exit {
@@ -45,7 +44,7 @@ impl Exit {
         Self { status: TRY_AGAIN, text }
     }
 
-    /// An audit found a difference.
+    /// What was compared differs.
     pub fn differs(text: String) -> Self {
         Self { status: DIFFERS, text }
     }

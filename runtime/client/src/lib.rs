@@ -13,6 +13,7 @@
 //! - [`operator`]: an operator's keys at a port.
 //! - [`zone`]: the DNS zone, for who runs the port: its keys, its secondaries, its contents.
 //! - [`receipt`]: receipts of transfers, verified offline.
+//! - [`reconcile`]: statements of banks and processors, compared with the ledger.
 //! - [`keyring`]: the port's own signing keys, listed and rotated by an administrator.
 //! - `policy`, with the feature of this name: policies, checked and tried on requests.
 //! - [`exit`]: what a command's exit status says.
@@ -32,6 +33,7 @@ pub mod policy;
 pub mod port;
 pub mod presentation;
 pub mod receipt;
+pub mod reconcile;
 pub mod sign;
 pub mod world;
 pub mod zone;
@@ -63,6 +65,9 @@ pub enum Command {
     /// Look after the DNS zone: its keys, its secondaries and its contents
     #[command(subcommand)]
     Zone(zone::Command),
+    /// Compare what banks and payment processors say with what the ledger says
+    #[command(subcommand)]
+    Reconcile(reconcile::Command),
     /// List or rotate the keys that the port itself signs with
     #[command(subcommand)]
     Keys(keyring::Command),
@@ -88,6 +93,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::World(command) => world::run(&command),
         Command::Operator(command) => operator::run(&command),
         Command::Zone(command) => zone::run(&command),
+        Command::Reconcile(command) => reconcile::run(&command),
         Command::Keys(command) => keyring::run(&command),
         Command::Receipt(command) => receipt::run(&command),
         #[cfg(feature = "policy")]

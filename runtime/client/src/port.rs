@@ -114,17 +114,19 @@ pub struct Body<'a> {
     pub media_type: &'a str,
     /// Its bytes.
     pub bytes: &'a [u8],
+    /// How the bytes are coded (RFC 9110, section 8.4), if they are.
+    pub coding: Option<&'a str>,
 }
 
 impl<'a> Body<'a> {
     /// A compact JWS (RFC 7515, section 9.2.1).
     pub fn jose(compact: &'a str) -> Self {
-        Self { media_type: "application/jose", bytes: compact.as_bytes() }
+        Self { media_type: "application/jose", bytes: compact.as_bytes(), coding: None }
     }
 
     /// A JSON document.
     pub fn json(document: &'a str) -> Self {
-        Self { media_type: "application/json", bytes: document.as_bytes() }
+        Self { media_type: "application/json", bytes: document.as_bytes(), coding: None }
     }
 }
 
@@ -199,6 +201,9 @@ impl Port {
         }
         if let Some(body) = body {
             request = request.header(header::CONTENT_TYPE, body.media_type);
+            if let Some(coding) = body.coding {
+                request = request.header(header::CONTENT_ENCODING, coding);
+            }
         }
         let no_answer = |cause| {
             let url = url.clone();

@@ -55,7 +55,7 @@ impl Online {
             framed.extend(u32::try_from(query.len())?.to_be_bytes());
             framed.extend(*query);
         }
-        let body = Body { media_type: "application/octet-stream", bytes: &framed };
+        let body = Body { media_type: "application/octet-stream", bytes: &framed, coding: None };
         let answer = self.port.send(&Method::POST, "/v1/ledger/queries", Some(body))?.body;
         let read = || {
             let (before, rest) = answer.split_first_chunk()?;

@@ -86,7 +86,7 @@ impl Kind {
     }
 
     /// Whether money moves, and is not only held or released.
-    pub(crate) fn moves(self) -> bool {
+    pub fn moves(self) -> bool {
         matches!(self, Self::Plain | Self::Post) || self.returns()
     }
 }

@@ -111,7 +111,7 @@ pub(super) fn run_import(arguments: &ImportArguments) -> anyhow::Result<()> {
         Format::Json => "application/json",
     };
     let zone = &arguments.zone;
-    let body = Body { media_type, bytes: &bytes };
+    let body = Body { media_type, bytes: &bytes, coding: None };
     let report: Value = zone.port()?.json(&Method::POST, &zone.target("/v1/zone/import", &[]), Some(body))?;
     if zone.output.json {
         output::line(&report.to_string())?;
