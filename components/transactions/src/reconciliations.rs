@@ -2,8 +2,8 @@
 //! account's, and what the account's entries are.
 
 use crate::authority::require_owner;
+use crate::orders::memo_of;
 use crate::reference::{Owner, account_id, asset_name, id_text};
-use crate::transfers::memo_of;
 use crate::{Error, assets, ledger};
 use ::http::{Request, Response};
 use chrono::{DateTime, NaiveDate};

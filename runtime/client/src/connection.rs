@@ -66,7 +66,7 @@ impl CallerArguments {
     pub fn port(&self) -> anyhow::Result<Port> {
         let Some(file) = &self.key else { return self.administrator.port() };
         let (key, port) = (Key::load(file)?, self.administrator.port.port());
-        let token = operator_token(&key, self.operator.as_deref(), &port.index()?.issuer);
+        let token = operator_token(&key, self.operator.as_deref(), &port.index()?.issuer, None);
         Ok(port.with_token(token))
     }
 }

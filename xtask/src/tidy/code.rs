@@ -25,7 +25,7 @@ pub(super) fn faults(path: &str, text: &str) -> Vec<String> {
             let code = line.split("//").next().unwrap_or_default();
             for name in BINDINGS.iter().filter(|name| code.contains(*name)) {
                 faults.push(format!(
-                    "{path}:{} names {name}: only lib.rs does, so that the rest is tested natively",
+                    "{path}:{} names {name}: only lib.rs and its module component do, so that the rest is tested natively",
                     index + 1
                 ));
             }
@@ -39,6 +39,7 @@ fn is_domain(path: &str) -> bool {
     let is_component = path.starts_with("components/") && path.contains("/src/");
     is_component
         && !path.ends_with("/src/lib.rs")
+        && !path.contains("/src/component/")
         && !BINDINGS_PATHS.iter().any(|bound| path.starts_with(bound))
 }
 
