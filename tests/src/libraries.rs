@@ -31,7 +31,7 @@ pub fn node(clients: &[&str]) -> Option<PathBuf> {
 
 /// A Python with libraries, and the folder with clients in Python, if those can be had.
 pub fn python(clients: &[&str]) -> Option<(PathBuf, PathBuf)> {
-    let imports = "import authlib, dns, hcl2, jwcrypto, kubernetes_validate, requests, sd_jwt";
+    let imports = "import authlib, cbor2, dns, hcl2, jwcrypto, kubernetes_validate, requests, sd_jwt";
     python_in("python", clients, imports, &[])
 }
 

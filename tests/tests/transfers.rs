@@ -87,17 +87,18 @@ fn a_payroll_of_the_largest_size_is_paid_once() {
     };
     let transfers: Vec<Value> = (0..8190).map(transfer).collect();
     let body = json!({ "transfers": transfers }).to_string().into_bytes();
-    let call = Call::new("POST", "/v1/transfers/bulk")
-        .body("application/json", body.clone())
-        .bearer(&shop.token_for(&host, &body));
+    let call = |token: &str| {
+        Call::new("POST", "/v1/transfers/bulk").body("application/json", body.clone()).bearer(token)
+    };
+    let paid = call(&shop.token_for(&host, &body));
     for repeated in [false, true] {
-        let answer = host.http.send(&call).expect(200).json();
+        let answer = host.http.send(&paid).expect(200).json();
         let made = answer["transfers"].as_array().unwrap();
         assert_eq!(made.len(), 8190);
         assert!(made.iter().all(|one| one["outcome"] == "created" && one["repeated"] == repeated));
         assert!(crew.iter().all(|member| member.balance(&host, &asset) == 2 * 2730));
     }
-    host.http.send(&call.clone().bearer(&shop.token(&host))).expect_problem(401, "unauthorised");
+    host.http.send(&call(&shop.token(&host))).expect_problem(401, "unauthorised");
     let long = Call::new("POST", "/v1/transfers/bulk").bearer(&shop.token(&host));
     let long = host.http.send(&long.body("application/json", vec![b' '; 4_194_305]));
     assert_eq!(long.status, 413, "{}", long.shown());
@@ -117,4 +118,25 @@ fn a_python_program_pays_in_bulk_with_cbor() {
     let answers = libraries::answer(client.arg("bulk.py").current_dir(&folder), &task);
     assert_eq!(answers, json!([null, "insufficient-funds", null]));
     assert_eq!((ada.balance(&host, &asset), eve.balance(&host, &asset)), (69, 31));
+}
+
+#[test]
+fn amounts_beyond_64_bits_are_counted_to_the_last_unit() {
+    let host = Host::shared();
+    let mint = Operator::registered(&host, "mint");
+    let ada = Traveller::signed_in(&host);
+    let world = format!("world:{}", mint.world);
+    let (all, part) = ((1_u128 << 100) + 7, (1_u128 << 64) + 3);
+    let asset = mint.issue(&host, "dust", &ada.account(), &all.to_string());
+    let pay = json!({"to": world, "asset": asset, "amount": part.to_string()});
+    let paid = order(&host, &ada, &pay).expect(201).text("transfer_id");
+    assert_eq!(ada.balance(&host, &asset), all - part);
+    assert_eq!(balance(&host, &world, &asset, &mint.token(&host)), part);
+    let more = json!({"to": world, "asset": asset, "amount": (all - part + 1).to_string()});
+    order(&host, &ada, &more).expect_problem(422, "insufficient-funds");
+    let _ = follow(&host, &mint, "refund", &paid, Some(&(part - 1).to_string())).expect(201);
+    follow(&host, &mint, "refund", &paid, Some("2")).expect_problem(422, "exceeds-origin");
+    assert_eq!(ada.balance(&host, &asset), all - 1);
+    let supply = host.http.send(&Call::get(format!("/v1/assets/{asset}"))).expect(200).text("supply");
+    assert_eq!(supply, all.to_string());
 }

@@ -4,7 +4,7 @@ use http::{HeaderMap, Response, StatusCode, header};
 use vwp_core::{Problem, reply};
 
 /// The longest request body that is let through, in bytes.
-pub const BODY_LENGTH_MAX: usize = 1_048_576;
+pub const BODY_LENGTH_MAX: usize = 4_194_304;
 /// The longest request id that is taken from a caller.
 pub const REQUEST_ID_LENGTH_MAX: usize = 64;
 /// The header that carries the request id in both directions.
