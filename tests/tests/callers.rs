@@ -81,9 +81,7 @@ fn table<'a>(host: &'a Host, cast: &'a Cast) -> Vec<([u16; 6], Ask<'a>)> {
     let plain =
         |method: &'static str, path: &'static str| -> Ask<'a> { Box::new(move || Call::new(method, path)) };
     let to = format!("world:{}", cast.arena.world);
-    let account_path =
-        |owner: &str, rest: &str| get(format!("/v1/ledger/accounts/{owner}/{}{rest}", cast.asset));
-    let account = |owner: &str| account_path(owner, "");
+    let account = |owner: &str| get(format!("/v1/ledger/accounts/{owner}/{}", cast.asset));
     let question = encode(dns::question(0, &format!("_vw.{}.{}", cast.arena.world, host.zone), 64));
     vec![
         (anybody(200), plain("GET", "/")),
@@ -132,7 +130,7 @@ fn table<'a>(host: &'a Host, cast: &'a Cast) -> Vec<([u16; 6], Ask<'a>)> {
         // The receipt is for both sides: Ada got the money, the arena's operator sent it.
         ([401, 200, 403, 200, 403, 403], get(format!("/v1/transfers/{}", cast.transfer))),
         (traveller(200), account(&cast.ada.account())),
-        (traveller(200), account_path(&cast.ada.account(), "/transfers")),
+        (traveller(200), get(format!("/v1/ledger/accounts/{}/{}/transfers", cast.ada.account(), cast.asset))),
         (traveller(200), get(format!("/v1/statements/{}/{}?from=0&until=1", cast.ada.account(), cast.asset))),
         (operator(200), account(&format!("world:{}", cast.arena.world))),
         (operator(200), account(&format!("issuance:{}", cast.asset))),

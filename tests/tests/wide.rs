@@ -45,7 +45,7 @@ fn stale_reads(path: &Path) -> (Vec<u64>, usize) {
             {
                 stale.push(at);
             }
-            let pushed = match operator {
+            let result = match operator {
                 Operator::LocalGet { local_index } => Slot::Local(local_index),
                 Operator::I64Add128 | Operator::I64Sub128 | Operator::I64MulWideS | Operator::I64MulWideU => {
                     wide += 1;
@@ -53,7 +53,7 @@ fn stale_reads(path: &Path) -> (Vec<u64>, usize) {
                 }
                 _ => Slot::Other,
             };
-            stack.extend((0..pushes).map(|_| pushed));
+            stack.extend((0..pushes).map(|_| result));
             // Where a block ends or nothing can come, the validator knows how much is there.
             stack.resize(function.operand_stack_height() as usize, Slot::Other);
         }
