@@ -1,13 +1,10 @@
 //! Money that is held, taken, given up and given back.
-#![allow(missing_docs, dead_code, clippy::unwrap_used, unreachable_pub)]
 
-mod support;
-
+use crate::support::Port;
 use base64ct::{Base64UrlUnpadded, Encoding};
 use http::StatusCode;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use support::Port;
 
 const GOLD: &str = "gold@arena";
 const OK: StatusCode = StatusCode::OK;

@@ -1,11 +1,8 @@
 //! Every endpoint, called as nobody, as the wrong one and as the right one.
-#![allow(missing_docs, dead_code, clippy::unwrap_used, unreachable_pub)]
 
-mod support;
-
+use crate::support::{ADMIN, Fault, NOW, PORT, Port, signed_order};
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
-use support::{ADMIN, Fault, NOW, PORT, Port, signed_order};
 
 const GOLD: &str = "gold@arena";
 

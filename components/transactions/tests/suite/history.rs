@@ -1,11 +1,8 @@
 //! What happened on an account, then and since.
-#![allow(missing_docs, dead_code, clippy::unwrap_used, unreachable_pub)]
 
-mod support;
-
+use crate::support::{NOW, Port};
 use http::StatusCode;
 use serde_json::{Value, json};
-use support::{NOW, Port};
 
 const GOLD: &str = "gold@arena";
 

@@ -1,11 +1,8 @@
 //! Reconciliation over HTTP, beside the real ledger: who may do what, and what each answer is.
-#![allow(missing_docs, dead_code, clippy::unwrap_used, unreachable_pub)]
 
-mod support;
-
+use crate::support::{ADMIN, NOW, Port, signed_order};
 use http::{Request, StatusCode};
 use serde_json::{Value, json};
-use support::{ADMIN, NOW, Port, signed_order};
 use vwp_ledger::codec::{self, Kind, Memo, Opening, Outcome, Reply, Text, Transfer};
 use vwp_storage::Machines;
 use vwp_transactions::reference::{account_id, asset_id};

@@ -1,14 +1,11 @@
 //! Money moves once, and none appears or vanishes.
-#![allow(missing_docs, dead_code, clippy::unwrap_used, unreachable_pub)]
 
-mod support;
-
+use crate::support::Port;
 use futures::executor::block_on;
 use futures::future::join_all;
 use http::StatusCode;
 use proptest::prelude::*;
 use serde_json::json;
-use support::Port;
 
 const GOLD: &str = "gold@arena";
 const TRAVELLERS: [&str; 3] = ["ada", "bob", "eve"];

@@ -1,11 +1,8 @@
 //! The ledger's log as a tree: what is public of it, what a receipt proves, and what is never signed.
-#![allow(missing_docs, dead_code, clippy::unwrap_used, unreachable_pub)]
 
-mod support;
-
+use crate::support::{ADMIN, Port};
 use http::{Request, Response, StatusCode};
 use serde_json::{Value, json};
-use support::{ADMIN, Port};
 use vwp_storage::Kv;
 use vwp_storage::kv::Write;
 use vwp_tlog::checkpoint::Checkpoint;

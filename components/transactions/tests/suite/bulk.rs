@@ -1,13 +1,10 @@
 //! Many transfers in one request.
-#![allow(missing_docs, dead_code, clippy::unwrap_used, unreachable_pub)]
 
-mod support;
-
+use crate::support::{Port, bulk_request, transfers_body};
 use ciborium::Value as Cbor;
 use futures::executor::block_on;
 use http::StatusCode;
 use serde_json::{Value, json};
-use support::{Port, bulk_request, transfers_body};
 
 const GOLD: &str = "gold@arena";
 const OK: StatusCode = StatusCode::OK;

@@ -1,0 +1,11 @@
+//! What callers of the component see, natively: one program, because each links all that it tests.
+#![allow(missing_docs, clippy::unwrap_used, unreachable_pub)]
+
+mod bulk;
+mod endpoints;
+mod history;
+mod holds;
+mod log;
+mod money;
+mod reconciliations;
+mod support;
