@@ -473,14 +473,14 @@ fn a_body_above_the_bound_is_refused_before_and_while_it_is_read() {
     for path in ["/v1/worlds", "/v1/travellers", "/v1/transfers", "/dns-query"] {
         // The length says so: the body need not even be sent.
         let head = format!(
-            "POST {path} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\ncontent-length: 2000000\r\n\r\n",
+            "POST {path} HTTP/1.1\r\nhost: {}\r\ncontent-type: application/json\r\ncontent-length: 5000000\r\n\r\n",
             host.url.trim_start_matches("http://")
         );
         let answer = raw(&host, head.as_bytes());
         assert!(answer.starts_with("HTTP/1.1 413 "), "{path}: {answer:.300}");
         assert!(answer.contains("urn:vwp:problem:body-too-large"), "{path}: {answer:.600}");
         // The length is not known before.
-        let endless = Call::new("POST", path).body("application/json", vec![b'x'; 1_100_000]).chunked();
+        let endless = Call::new("POST", path).body("application/json", vec![b'x'; 4_300_000]).chunked();
         if let Ok(reply) = host.http.try_send(&endless) {
             reply.expect_problem(413, "body-too-large");
         }
