@@ -94,6 +94,8 @@ fn every_command_of_the_readme_works_in_order_and_shows_what_it_says() {
         r#""vct":"urn:vwp:passport:1""#,
         r#""vct": "urn:vwp:passport:1""#,
         r#""balance":"9750","debits":"250","credits":"10000""#,
+        r#""amount":"40","repeated":false"#,
+        r#""type":"urn:vwp:problem:insufficient-funds""#,
         "routes composed",
     ] {
         assert!(printed.contains(expected), "{expected} is not in what was printed:\n{printed}");
