@@ -90,6 +90,12 @@ impl Profile {
         self.folder.map_or_else(|| project.target(), |folder| project.target().join(folder))
     }
 
+    /// The handlers, as they are built together: with the same flags.
+    fn handlers(self) -> Vec<Vec<&'static str>> {
+        let (sound, others): (Vec<_>, Vec<_>) = HANDLERS.iter().partition(|package| SOUND.contains(package));
+        if self.is_wide() { vec![sound, others] } else { vec![HANDLERS.to_vec()] }
+    }
+
     fn cargo(self, project: &Project, packages: &[&str]) -> Command {
         let mut command = project.cargo(&format!("build --release --target {TARGET}"));
         for package in packages {
@@ -115,20 +121,14 @@ pub(crate) fn run(project: &Project, profiles: &[Profile]) -> Result<()> {
     ensure_target()?;
     // The manifest names Spin's storage for every host, and it is made for all of them.
     let ledger_is_built = profiles.contains(&Profile::BASELINE);
-    let mut steps = Steps::new(
-        profiles.iter().map(|profile| 4 + usize::from(profile.is_wide())).sum::<usize>()
-            + 4
-            + usize::from(!ledger_is_built),
-    );
+    let each = profiles.iter().map(|profile| profile.handlers().len() + 3);
+    let mut steps = Steps::new(each.sum::<usize>() + 4 + usize::from(!ledger_is_built));
     for profile in profiles {
         let name = profile.name;
         // Apart, because cargo unites the features of what it builds together, and the
         // gateway's let a component send requests.
-        let (sound, others): (Vec<&str>, Vec<&str>) =
-            HANDLERS.iter().partition(|package| profile.is_wide() && SOUND.contains(package));
-        for handlers in [sound, others].iter().filter(|handlers| !handlers.is_empty()) {
-            let names = handlers.join(", ");
-            steps.run(&format!("{names}, {name}"), profile.cargo(project, handlers))?;
+        for handlers in profile.handlers() {
+            steps.run(&format!("{}, {name}", handlers.join(", ")), profile.cargo(project, &handlers))?;
         }
         steps.run(&format!("the verifier, {name}"), profile.cargo(project, &[VERIFIER]))?;
         steps.run(&format!("the gateway, {name}"), profile.cargo(project, &[MIDDLEWARE]))?;
