@@ -8,16 +8,18 @@
 //! - [`caller`]: who is calling, and how that was proved.
 //! - [`keyring`]: the port's own signing keys, sealed at rest.
 //! - [`seal`]: secrets at rest.
+//! - [`digest`]: ids that follow from what they name.
 //! - [`environment`]: what a request needs from outside besides storage.
 //! - [`addresses`]: which addresses are on the public Internet.
 //! - [`resolver`]: looking names up over HTTP, with the feature of that name.
 //! - [`outbound`]: requests to others, as far as a component may send them.
-//! - [`reply`]: small helpers that build HTTP answers.
+//! - [`reply`]: small helpers that read HTTP requests and build answers.
 
 pub mod addresses;
 pub mod caller;
 #[cfg(feature = "currency")]
 pub mod currency;
+pub mod digest;
 pub mod directory;
 pub mod environment;
 pub mod jose;

@@ -1,9 +1,12 @@
-//! Small helpers that build HTTP answers and read JSON bodies.
+//! Small helpers that read HTTP requests and build answers.
 
 use crate::Problem;
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri, header};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+/// The longest body of a request that a port takes, in bytes. Handlers have tighter bounds of their own.
+pub const BODY_LENGTH_MAX: usize = 4_194_304;
 
 /// An answer with a JSON body.
 pub fn json(status: StatusCode, body: &impl Serialize) -> Response<Vec<u8>> {
@@ -51,6 +54,12 @@ pub fn read_json<T: DeserializeOwned>(
     }
     serde_json::from_slice(body)
         .map_err(|error| Problem::bad_request(format!("the body is not the expected JSON: {error}")))
+}
+
+/// Reads the query of a request: no parameter is unknown, if the type says so, and none is there twice.
+pub fn read_query<T: DeserializeOwned>(uri: &Uri) -> Result<T, Problem> {
+    serde_urlencoded::from_str(uri.query().unwrap_or_default())
+        .map_err(|error| Problem::bad_request(format!("the query is not as expected: {error}")))
 }
 
 /// Requires a `Content-Type`, parameters aside (RFC 9110, section 8.3).

@@ -1,10 +1,9 @@
 //! What the gateway decides, without HTTP plumbing.
 
 use http::{HeaderMap, Response, StatusCode, header};
-use vwp_core::{Problem, reply};
+use vwp_core::Problem;
+use vwp_core::reply::{self, BODY_LENGTH_MAX};
 
-/// The longest request body that is let through, in bytes.
-pub const BODY_LENGTH_MAX: usize = 4_194_304;
 /// The longest request id that is taken from a caller.
 pub const REQUEST_ID_LENGTH_MAX: usize = 64;
 /// The header that carries the request id in both directions.

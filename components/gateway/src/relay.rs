@@ -8,6 +8,7 @@ use crate::bindings::{wit_future, wit_stream};
 use crate::policy::{self, Admission, Content};
 use std::cell::Cell;
 use std::rc::Rc;
+use vwp_core::reply::BODY_LENGTH_MAX;
 use wit_bindgen::{FutureReader, FutureWriter, StreamReader, StreamResult, StreamWriter};
 
 /// How much of a body that is counted is held at once, in bytes.
@@ -179,7 +180,7 @@ async fn count(
     loop {
         let (status, read) = from.read(part).await;
         length += read.len();
-        if length > policy::BODY_LENGTH_MAX {
+        if length > BODY_LENGTH_MAX {
             is_exceeded.set(true);
             drop(to);
             let _ = end.write(Err(ErrorCode::HttpRequestBodySize(None))).await;

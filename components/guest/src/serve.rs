@@ -12,8 +12,6 @@ use vwp_core::environment::{Environment, Random, Timestamp};
 use vwp_core::{Problem, reply};
 use wit_bindgen::{FutureReader, StreamReader, StreamResult};
 
-/// The longest body that any handler reads. Handlers have tighter bounds of their own.
-const BODY_LENGTH_MAX: usize = 4_194_304;
 /// How much of a body is read at once.
 pub(crate) const PART_BYTES: usize = 16 * 1024;
 
@@ -188,8 +186,8 @@ async fn body(request: WasiRequest) -> Result<Vec<u8>, Problem> {
     let (mut body, mut part) = (Vec::new(), Vec::with_capacity(PART_BYTES));
     loop {
         let (status, mut read) = contents.read(part).await;
-        if body.len() + read.len() > BODY_LENGTH_MAX {
-            return Err(reply::too_large(BODY_LENGTH_MAX));
+        if body.len() + read.len() > reply::BODY_LENGTH_MAX {
+            return Err(reply::too_large(reply::BODY_LENGTH_MAX));
         }
         body.append(&mut read);
         part = read;

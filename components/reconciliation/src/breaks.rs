@@ -146,38 +146,29 @@ impl Break {
         candidates: Vec<Vec<String>>,
     ) -> Self {
         let of = |wanted| (side == wanted).then(|| item.id.clone());
-        let mut broken = Self {
-            id: id_of(side, &item.id),
-            kind,
-            status: Status::Open,
-            date: item.date,
-            amount: item.amount,
-            line: of(Side::Line),
-            entry: of(Side::Entry),
-            difference_of: None,
-            candidates,
-            assignee: None,
-            explanation: None,
-            resolved_by: None,
-            version: 0,
-            steps: Vec::new(),
-        };
-        broken.step(actor, "open", "");
-        broken
+        let (line, entry) = (of(Side::Line), of(Side::Entry));
+        let opened = Self::opened(actor, id_of(side, &item.id), kind, (item.date, item.amount));
+        Self { line, entry, candidates, ..opened }
     }
 
     /// The break of a match with a difference.
     pub(crate) fn of_difference(actor: Actor<'_>, of: &Match) -> Self {
         let id = id_of_difference(of);
+        let date = store::day_of(&id).unwrap_or_default();
+        let opened = Self::opened(actor, id, Kind::AmountDiffers, (date, of.difference));
+        Self { difference_of: Some(of.id.clone()), ..opened }
+    }
+
+    fn opened(actor: Actor<'_>, id: String, kind: Kind, (date, amount): (NaiveDate, Money)) -> Self {
         let mut broken = Self {
-            kind: Kind::AmountDiffers,
-            status: Status::Open,
-            date: store::day_of(&id).unwrap_or_default(),
             id,
-            amount: of.difference,
+            kind,
+            status: Status::Open,
+            date,
+            amount,
             line: None,
             entry: None,
-            difference_of: Some(of.id.clone()),
+            difference_of: None,
             candidates: Vec::new(),
             assignee: None,
             explanation: None,

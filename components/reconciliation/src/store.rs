@@ -22,7 +22,6 @@ use crate::money::Money;
 use chrono::{Datelike, NaiveDate};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 use vwp_core::Problem;
 use vwp_storage::Kv;
 use vwp_storage::kv::{Direction, Entry, Key, KeyRange};
@@ -233,15 +232,9 @@ pub(crate) fn id_of(key: &[u8]) -> String {
     String::from_utf8_lossy(last).into_owned()
 }
 
-/// The first 128 bits of a SHA-256 over a domain and parts, each preceded by its length.
+/// The id of what parts name: 32 hexadecimal digits.
 pub(crate) fn digest(domain: &str, parts: &[&str]) -> String {
-    let mut hash = Sha256::new();
-    for part in [&domain].into_iter().chain(parts) {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part.as_bytes());
-    }
-    let digest: [u8; 32] = hash.finalize().into();
-    digest.iter().take(16).fold(String::with_capacity(32), |text, byte| format!("{text}{byte:02x}"))
+    format!("{:032x}", vwp_core::digest::digest(domain, parts))
 }
 
 pub(crate) fn encode(value: &impl Serialize) -> Result<Vec<u8>, Error> {

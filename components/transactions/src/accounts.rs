@@ -2,7 +2,7 @@
 
 use crate::amount::Amount;
 use crate::authority::require_owner;
-use crate::reference::{Owner, account_id, asset_id, asset_name};
+use crate::reference::{Owner, account_id, asset_id, asset_name, require_same_asset};
 use crate::{Error, ledger};
 use serde::Serialize;
 use vwp_core::caller::Caller;
@@ -76,11 +76,7 @@ pub(crate) async fn require_readable<S: Kv + Machines>(
 ) -> Result<(Owner, AssetName), Error> {
     let owner: Owner = owner.parse()?;
     let name = asset_name(asset)?;
-    if let Owner::Issuance(issued) = &owner
-        && *issued != name
-    {
-        return Err(Error::Invalid(format!("{owner} is not an account of {name}")));
-    }
+    require_same_asset(&owner, &name)?;
     require_owner(store, caller, &owner).await?;
     Ok((owner, name))
 }

@@ -112,8 +112,9 @@ pub async fn transfer_bulk<S: Kv + Machines>(
     require_own(store, caller, &wanted).await?;
     require_receivers(store, &wanted).await?;
     let mut answers = Vec::with_capacity(wanted.len());
-    for batch in batches(&wanted) {
-        answers.extend(submit(store, batch).await?);
+    for Batch { openings, transfers } in batches(&wanted)? {
+        let openings: Vec<Opening> = openings.into_values().collect();
+        answers.extend(ledger::create_transfers(store, &openings, &transfers).await?);
     }
     Ok(wanted
         .iter()
@@ -165,28 +166,24 @@ fn require_chains(orders: &[Order]) -> Result<(), Error> {
 
 /// Requires that the caller may debit what is debited, and follow what is followed.
 async fn require_own<S: Kv + Machines>(store: &S, caller: &Caller, wanted: &[Wanted]) -> Result<(), Error> {
-    let mut debited: BTreeSet<u128> = BTreeSet::new();
-    let mut credited: BTreeSet<u128> = BTreeSet::new();
+    let mut own: BTreeSet<(bool, u128)> = BTreeSet::new();
     for (number, wanted) in wanted.iter().enumerate() {
-        if debited.len() + credited.len() > BULK_OWN_ACCOUNTS_MAX {
-            return Err(Error::Invalid(format!(
-                "a bulk names at most {BULK_OWN_ACCOUNTS_MAX} accounts of the caller's"
-            )));
-        }
-        match &wanted.accounts {
-            Accounts::Named { from, .. } => {
-                if debited.insert(from.id) {
-                    require_owner(store, caller, &from.owner).await.map_err(|error| at(number, error))?;
-                }
+        let known = match &wanted.accounts {
+            Accounts::Named { from, .. } if own.insert((false, from.id)) => {
+                require_owner(store, caller, &from.owner).await
             }
             Accounts::Of { origin } => {
                 let view = transfers::moved(store, *origin).await?;
-                if credited.insert(view.credit) {
-                    transfers::require_credited(store, caller, &view)
-                        .await
-                        .map_err(|error| at(number, error))?;
-                }
+                let is_new = own.insert((true, view.credit));
+                if is_new { transfers::require_credited(store, caller, &view).await } else { Ok(()) }
             }
+            Accounts::Named { .. } => Ok(()),
+        };
+        known.map_err(|error| at(number, error))?;
+        if own.len() > BULK_OWN_ACCOUNTS_MAX {
+            return Err(Error::Invalid(format!(
+                "a bulk names at most {BULK_OWN_ACCOUNTS_MAX} accounts of the caller's"
+            )));
         }
     }
     Ok(())
@@ -234,56 +231,43 @@ fn unknown(owner: &Owner) -> Error {
     }
 }
 
-/// The transfers in pieces, each of which fits into a command with the accounts that it opens. A chain is
-/// in one piece.
-fn batches(wanted: &[Wanted]) -> Vec<&[Wanted]> {
-    let mut pieces = Vec::new();
-    let (mut start, mut items) = (0, 0);
-    let mut opened: BTreeSet<u128> = BTreeSet::new();
-    let mut at = 0;
-    while let Some(chain) = wanted.get(at..at + chain_length(wanted.get(at..).unwrap_or_default())) {
-        if chain.is_empty() {
-            break;
-        }
-        let mut needed = chain.len();
+/// What goes to the ledger in one command.
+#[derive(Default)]
+struct Batch {
+    openings: BTreeMap<u128, Opening>,
+    transfers: Vec<Transfer>,
+}
+
+impl Batch {
+    /// Whether a chain fits as well, if each of its transfers opens an account.
+    fn has_room(&self, chain: &[Wanted]) -> bool {
+        self.openings.len() + self.transfers.len() + 2 * chain.len() <= BATCH_ITEMS_MAX
+    }
+
+    fn add(&mut self, chain: &[Wanted]) -> Result<(), Error> {
         for wanted in chain {
+            self.transfers.push(wanted.transfer);
             if let Accounts::Named { to, .. } = &wanted.accounts
-                && opened.insert(to.id)
+                && !self.openings.contains_key(&to.id)
+                && let Some(opening) = to.opening()?
             {
-                needed += 1;
+                self.openings.insert(to.id, opening);
             }
         }
-        if items + needed > BATCH_ITEMS_MAX {
-            pieces.extend(wanted.get(start..at));
-            (start, items) = (at, 0);
-            opened.clear();
-            // The chain is counted anew, in the piece that begins with it.
-            continue;
-        }
-        items += needed;
-        at += chain.len();
+        Ok(())
     }
-    pieces.extend(wanted.get(start..).filter(|rest| !rest.is_empty()));
-    pieces
 }
 
-/// How many transfers are linked with the first one, itself included.
-fn chain_length(wanted: &[Wanted]) -> usize {
-    let is_last = |wanted: &Wanted| !wanted.transfer.flags.contains(Flags::LINKED);
-    wanted.iter().position(is_last).map_or(wanted.len(), |last| last + 1)
-}
-
-async fn submit(store: &impl Machines, wanted: &[Wanted]) -> Result<Vec<Answer>, Error> {
-    let mut openings: BTreeMap<u128, Opening> = BTreeMap::new();
-    for wanted in wanted {
-        if let Accounts::Named { to, .. } = &wanted.accounts
-            && !openings.contains_key(&to.id)
-            && let Some(opening) = to.opening()?
-        {
-            openings.insert(to.id, opening);
+/// The transfers in as few batches as hold them. A chain is in one.
+fn batches(wanted: &[Wanted]) -> Result<Vec<Batch>, Error> {
+    let mut batches = Vec::new();
+    let mut batch = Batch::default();
+    for chain in wanted.chunk_by(|one, _| one.transfer.flags.contains(Flags::LINKED)) {
+        if !batch.has_room(chain) {
+            batches.push(std::mem::take(&mut batch));
         }
+        batch.add(chain)?;
     }
-    let openings: Vec<Opening> = openings.into_values().collect();
-    let transfers: Vec<Transfer> = wanted.iter().map(|wanted| wanted.transfer).collect();
-    ledger::create_transfers(store, &openings, &transfers).await
+    batches.push(batch);
+    Ok(batches)
 }

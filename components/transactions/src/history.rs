@@ -2,11 +2,11 @@
 
 use crate::accounts;
 use crate::amount::Amount;
+use crate::ledger::Owners;
 use crate::orders::{self, Kind};
 use crate::reference::{account_id, id_text};
 use crate::{Error, ledger};
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 use vwp_core::Problem;
 use vwp_core::caller::Caller;
 use vwp_ledger::codec::{AccountFlags, BalanceView, EntryView, HistoryQuery, HistoryView, Moment, Order};
@@ -140,17 +140,39 @@ struct Looked {
     id: u128,
     owner: String,
     asset: String,
+    /// How many transfers it has.
+    entries: u32,
+    /// Whether it grows with what is debited, as an issuance account does.
+    is_debit_normal: bool,
 }
 
 impl Looked {
     async fn at<S: Kv + Machines>(
         store: &S,
         caller: &Caller,
-        owner: &str,
-        asset: &str,
+        (owner, asset): (&str, &str),
     ) -> Result<Self, Error> {
         let (owner, asset) = accounts::require_readable(store, caller, owner, asset).await?;
-        Ok(Self { id: account_id(&owner, &asset), owner: owner.to_string(), asset: asset.to_string() })
+        let id = account_id(&owner, &asset);
+        let view = ledger::account(store, id).await?;
+        Ok(Self {
+            id,
+            owner: owner.to_string(),
+            asset: asset.to_string(),
+            entries: view.map_or(0, |view| view.entries),
+            is_debit_normal: view.is_some_and(|view| view.flags.contains(AccountFlags::DEBIT_NORMAL)),
+        })
+    }
+
+    /// What it held with these sums. Only an overdrawn account is below zero, and how far it is the
+    /// account itself says.
+    fn net(&self, debits: u128, credits: u128) -> Amount {
+        let (less, more) = if self.is_debit_normal { (credits, debits) } else { (debits, credits) };
+        Amount(more.saturating_sub(less))
+    }
+
+    async fn balance(&self, store: &impl Machines, moment: Moment) -> Result<BalanceView, Error> {
+        Ok(ledger::balance(store, self.id, moment).await?.unwrap_or_default())
     }
 }
 
@@ -158,31 +180,27 @@ impl Looked {
 pub async fn transfers<S: Kv + Machines>(
     store: &S,
     caller: &Caller,
-    (owner, asset): (&str, &str),
+    of: (&str, &str),
     page: Page,
 ) -> Result<History, Error> {
-    let account = Looked::at(store, caller, owner, asset).await?;
-    let view = page_of(store, account.id, page).await?;
-    let Some(view) = view else { return Ok(History { transfers: Vec::new(), next: None }) };
-    Ok(History { transfers: entries(store, account.id, &view.entries).await?, next: view.next })
+    let account = Looked::at(store, caller, of).await?;
+    let HistoryView { entries, next } = page_of(store, account.id, page).await?;
+    Ok(History { transfers: self::entries(store, &account, &entries).await?, next })
 }
 
 /// What an account held at a moment. Only its owner may ask.
 pub async fn balance_at<S: Kv + Machines>(
     store: &S,
     caller: &Caller,
-    (owner, asset): (&str, &str),
+    of: (&str, &str),
     moment: Moment,
 ) -> Result<Balance, Error> {
-    let account = Looked::at(store, caller, owner, asset).await?;
-    let Looked { id, owner, asset } = account;
-    let is_issuance = is_issuance(store, id).await?;
-    let view = ledger::balance(store, id, moment).await?.unwrap_or_default();
-    let BalanceView { debits, credits } = view;
+    let account = Looked::at(store, caller, of).await?;
+    let BalanceView { debits, credits } = account.balance(store, moment).await?;
     Ok(Balance {
-        owner,
-        asset,
-        balance: Amount(net(is_issuance, debits, credits)),
+        balance: account.net(debits, credits),
+        owner: account.owner,
+        asset: account.asset,
         debits: Amount(debits),
         credits: Amount(credits),
     })
@@ -192,26 +210,25 @@ pub async fn balance_at<S: Kv + Machines>(
 pub async fn statement<S: Kv + Machines>(
     store: &S,
     caller: &Caller,
-    (owner, asset): (&str, &str),
+    of: (&str, &str),
     (from, until): (u64, u64),
     page: Page,
 ) -> Result<Statement, Error> {
     if from >= until {
         return Err(Error::Invalid("a statement's from comes before its until".to_owned()));
     }
-    let account = Looked::at(store, caller, owner, asset).await?;
-    let is_issuance = is_issuance(store, account.id).await?;
+    let account = Looked::at(store, caller, of).await?;
     let before = async |time: u64| match time.checked_sub(1) {
-        Some(time) => Ok(ledger::balance(store, account.id, Moment::Time(time)).await?.unwrap_or_default()),
-        None => Ok::<_, Error>(BalanceView::default()),
+        Some(time) => account.balance(store, Moment::Time(time)).await,
+        None => Ok(BalanceView::default()),
     };
     let (opening, closing) = (before(from).await?, before(until).await?);
     let start = match page.start {
         Some(start) => start,
-        None => first_since(store, account.id, from).await?,
+        None => first_since(store, &account, from).await?,
     };
     let page = Page { start: Some(start), order: Direction::OldestFirst, ..page };
-    let HistoryView { mut entries, mut next } = page_of(store, account.id, page).await?.unwrap_or_default();
+    let HistoryView { mut entries, mut next } = page_of(store, account.id, page).await?;
     if let Some(end) = entries.iter().position(|entry| entry.time >= until) {
         entries.truncate(end);
         next = None;
@@ -219,12 +236,12 @@ pub async fn statement<S: Kv + Machines>(
     Ok(Statement {
         from,
         until,
-        opening: Amount(net(is_issuance, opening.debits, opening.credits)),
-        closing: Amount(net(is_issuance, closing.debits, closing.credits)),
+        opening: account.net(opening.debits, opening.credits),
+        closing: account.net(closing.debits, closing.credits),
         // Sums never fall.
         debits: Amount(closing.debits.saturating_sub(opening.debits)),
         credits: Amount(closing.credits.saturating_sub(opening.credits)),
-        transfers: self::entries(store, account.id, &entries).await?,
+        transfers: self::entries(store, &account, &entries).await?,
         next,
         owner: account.owner,
         asset: account.asset,
@@ -233,15 +250,14 @@ pub async fn statement<S: Kv + Machines>(
 
 /// The number of an account's first transfer that was made at a time or later. Times never go back along
 /// a history, so it is searched for by halves.
-async fn first_since(store: &impl Machines, account: u128, time: u64) -> Result<u32, Error> {
-    let count = ledger::account(store, account).await?.map_or(0, |view| view.entries);
-    let (mut low, mut high) = (1, count.saturating_add(1));
+async fn first_since(store: &impl Machines, account: &Looked, time: u64) -> Result<u32, Error> {
+    let (mut low, mut high) = (1, account.entries.saturating_add(1));
     while low < high {
         let middle = low + (high - low) / 2;
         let query = HistoryQuery {
             start: Some(middle),
             order: Order::OldestFirst,
-            ..HistoryQuery::newest(account, 1)
+            ..HistoryQuery::newest(account.id, 1)
         };
         let view = ledger::history(store, query).await?.unwrap_or_default();
         if view.entries.first().is_some_and(|entry| entry.time < time) {
@@ -253,7 +269,7 @@ async fn first_since(store: &impl Machines, account: u128, time: u64) -> Result<
     Ok(low)
 }
 
-async fn page_of(store: &impl Machines, account: u128, page: Page) -> Result<Option<HistoryView>, Error> {
+async fn page_of(store: &impl Machines, account: u128, page: Page) -> Result<HistoryView, Error> {
     let limit = page.limit.unwrap_or(PAGE_TRANSFERS_DEFAULT);
     if !(1..=PAGE_TRANSFERS_MAX).contains(&limit) {
         return Err(Error::Invalid(format!("limit is 1 to {PAGE_TRANSFERS_MAX}")));
@@ -269,38 +285,22 @@ async fn page_of(store: &impl Machines, account: u128, page: Page) -> Result<Opt
         kind: page.kind.map(Kind::to_ledger),
         code: page.code,
     };
-    ledger::history(store, query).await
+    // One that nothing has reached is not there yet.
+    Ok(ledger::history(store, query).await?.unwrap_or_default())
 }
 
-async fn is_issuance(store: &impl Machines, account: u128) -> Result<bool, Error> {
-    let view = ledger::account(store, account).await?;
-    Ok(view.is_some_and(|view| view.flags.contains(AccountFlags::ISSUANCE)))
-}
-
-/// What an account holds, by the side that it grows on.
-fn net(is_issuance: bool, debits: u128, credits: u128) -> u128 {
-    // Only an overdrawn account is below zero, and how far it is the account itself says.
-    if is_issuance { debits.saturating_sub(credits) } else { credits.saturating_sub(debits) }
-}
-
-async fn entries(store: &impl Machines, account: u128, views: &[EntryView]) -> Result<Vec<Entry>, Error> {
-    let is_issuance = is_issuance(store, account).await?;
-    let mut owners: BTreeMap<u128, String> = BTreeMap::new();
+async fn entries(store: &impl Machines, account: &Looked, views: &[EntryView]) -> Result<Vec<Entry>, Error> {
+    let mut owners = Owners::default();
     let mut entries = Vec::with_capacity(views.len());
     for view in views {
-        let counterparty = match owners.get(&view.other) {
-            Some(owner) => owner.clone(),
-            None => ledger::owner_of(store, view.other).await?.unwrap_or_default(),
-        };
-        owners.insert(view.other, counterparty.clone());
         entries.push(Entry {
             number: view.number,
             transfer_id: id_text(view.transfer),
             kind: Kind::of_ledger(view.kind).ok_or_else(Problem::internal)?,
             side: if view.is_debit { Side::Debit } else { Side::Credit },
-            counterparty,
+            counterparty: owners.of(store, view.other).await?,
             amount: Amount(view.amount),
-            balance: Amount(net(is_issuance, view.debits, view.credits)),
+            balance: account.net(view.debits, view.credits),
             position: view.position,
             time: view.time,
             effective_date: orders::date_text(view.effective_day),

@@ -5,18 +5,15 @@ use crate::history::{self, Page};
 use crate::{Error, accounts, assets, bulk, compact, entries, log, orders, reconciliations, transfers};
 use ::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use percent_encoding::percent_decode_str;
-use serde::Deserialize;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use vwp_core::caller::{self, Caller};
 use vwp_core::{Environment, Problem, reply};
 use vwp_ledger::codec::Moment;
 use vwp_storage::{Kv, Machines};
 
-/// The longest body, in bytes.
+/// The longest body that is not a bulk, in bytes.
 pub const BODY_LENGTH_MAX: usize = 16_384;
-/// The longest body of a bulk, in bytes.
-pub const BULK_BODY_LENGTH_MAX: usize = 4_194_304;
 /// The header of draft-ietf-httpapi-idempotency-key-header.
 pub const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// How many entries of the log an answer has unless it is told.
@@ -54,7 +51,7 @@ async fn route<S: Kv + Machines>(
         }
         ["v1", "transfers", id] if is_get && *id != "bulk" => {
             let caller = known_caller(store, environment, request).await?;
-            Ok(private(reply::json(StatusCode::OK, &transfers::get_transfer(store, &caller, id).await?)))
+            Ok(about(&transfers::get_transfer(store, &caller, id).await?))
         }
         ["v1", "transfers", "bulk"] if is_post => transfer_bulk(store, environment, request).await,
         ["v1", "ledger", "accounts", owner, asset] if is_get => {
@@ -129,8 +126,8 @@ async fn transfer_bulk<S: Kv + Machines>(
     request: &Request<Vec<u8>>,
 ) -> Answer {
     let (headers, body) = (request.headers(), request.body());
-    if body.len() > BULK_BODY_LENGTH_MAX {
-        return Err(reply::too_large(BULK_BODY_LENGTH_MAX).into());
+    if body.len() > reply::BODY_LENGTH_MAX {
+        return Err(reply::too_large(reply::BODY_LENGTH_MAX).into());
     }
     let caller = match caller::authenticate_with_body(store, headers, environment, body).await? {
         Caller::Nobody => {
@@ -146,10 +143,10 @@ async fn transfer_bulk<S: Kv + Machines>(
         let answer = reply::with_type(StatusCode::OK, compact::MEDIA_TYPE, compact::write(&settled));
         return Ok(private(answer));
     }
-    let wanted: bulk::Bulk = reply::read_json(headers, body, BULK_BODY_LENGTH_MAX)?;
+    let wanted: bulk::Bulk = reply::read_json(headers, body, reply::BODY_LENGTH_MAX)?;
     let settled = bulk::transfer_bulk(store, &caller, &wanted.transfers).await?;
     let transfers = settled.into_iter().map(Into::into).collect();
-    Ok(private(reply::json(StatusCode::OK, &bulk::BulkResult { transfers })))
+    Ok(about(&bulk::BulkResult { transfers }))
 }
 
 /// An account as it is, or what it held at the moment that the query names.
@@ -160,11 +157,10 @@ async fn account<S: Kv + Machines>(
     of: (&str, &str),
 ) -> Answer {
     let caller = known_caller(store, environment, request).await?;
-    let answer = match read_query::<At>(request)?.moment()? {
-        Some(moment) => reply::json(StatusCode::OK, &history::balance_at(store, &caller, of, moment).await?),
-        None => reply::json(StatusCode::OK, &accounts::get_account(store, &caller, of.0, of.1).await?),
-    };
-    Ok(private(answer))
+    match reply::read_query::<At>(request.uri())?.moment()? {
+        Some(moment) => Ok(about(&history::balance_at(store, &caller, of, moment).await?)),
+        None => Ok(about(&accounts::get_account(store, &caller, of.0, of.1).await?)),
+    }
 }
 
 async fn account_transfers<S: Kv + Machines>(
@@ -174,8 +170,7 @@ async fn account_transfers<S: Kv + Machines>(
     of: (&str, &str),
 ) -> Answer {
     let caller = known_caller(store, environment, request).await?;
-    let history = history::transfers(store, &caller, of, read_query::<Page>(request)?).await?;
-    Ok(private(reply::json(StatusCode::OK, &history)))
+    Ok(about(&history::transfers(store, &caller, of, reply::read_query::<Page>(request.uri())?).await?))
 }
 
 async fn statement<S: Kv + Machines>(
@@ -185,10 +180,9 @@ async fn statement<S: Kv + Machines>(
     of: (&str, &str),
 ) -> Answer {
     let caller = known_caller(store, environment, request).await?;
-    let Period { from, until, start, limit } = read_query(request)?;
+    let Period { from, until, start, limit } = reply::read_query(request.uri())?;
     let page = Page { start, limit, ..Page::default() };
-    let statement = history::statement(store, &caller, of, (from, until), page).await?;
-    Ok(private(reply::json(StatusCode::OK, &statement)))
+    Ok(about(&history::statement(store, &caller, of, (from, until), page).await?))
 }
 
 /// The moment that an account is looked at.
@@ -222,11 +216,6 @@ struct Period {
     limit: Option<u32>,
 }
 
-fn read_query<T: DeserializeOwned>(request: &Request<Vec<u8>>) -> Result<T, Error> {
-    let query = request.uri().query().unwrap_or_default();
-    serde_urlencoded::from_str(query).map_err(|error| Error::Invalid(format!("the query: {error}")))
-}
-
 async fn entries<S: Kv + Machines>(
     store: &S,
     environment: &Environment<'_>,
@@ -234,8 +223,7 @@ async fn entries<S: Kv + Machines>(
 ) -> Answer {
     let caller = known_caller(store, environment, request).await?;
     let (from, limit) = numbers(request.uri().query(), ENTRIES_DEFAULT)?;
-    let entries = entries::entries(store, &caller, from, limit).await?;
-    Ok(private(reply::json(StatusCode::OK, &entries)))
+    Ok(about(&entries::entries(store, &caller, from, limit).await?))
 }
 
 /// From where on a query asks for entries, and for how many.
@@ -292,6 +280,11 @@ fn idempotency_key(headers: &HeaderMap) -> Result<&str, Error> {
 /// RFC 9110, section 15.3.2: 201 says that something new is there.
 fn status(repeated: bool) -> StatusCode {
     if repeated { StatusCode::OK } else { StatusCode::CREATED }
+}
+
+/// An answer about somebody.
+fn about(body: &impl Serialize) -> Response<Vec<u8>> {
+    private(reply::json(StatusCode::OK, body))
 }
 
 /// For answers about somebody (RFC 9111, section 5.2.2.5).

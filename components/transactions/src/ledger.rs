@@ -9,6 +9,7 @@
 //! says is in the log, at the place that the ledger names.
 
 use crate::Error;
+use std::collections::BTreeMap;
 use std::ops::Range;
 use vwp_core::Problem;
 use vwp_ledger::codec::{
@@ -103,17 +104,18 @@ pub fn read_transfer(bytes: &[u8]) -> Option<Transfer> {
     Transfer::decode(bytes.try_into().ok()?).ok()
 }
 
-/// The bytes of a command that make this transfer.
-pub fn place(command: &[u8], id: u128) -> Option<Range<u64>> {
+/// A transfer that a command makes, and which of its bytes do.
+pub fn place(command: &[u8], id: u128) -> Option<(Transfer, Range<u64>)> {
     let Ok(Command::CreateTransfers { transfers, .. }) = codec::decode_command(command) else {
         return None;
     };
-    let has_id = |bytes: &[u8; codec::ITEM_LENGTH]| Transfer::decode(bytes).is_ok_and(|made| made.id == id);
-    let number = transfers.iter().position(has_id)?;
+    let decoded = transfers.iter().map(|bytes| Transfer::decode(bytes).ok());
+    let (number, transfer) =
+        decoded.enumerate().find_map(|(number, made)| Some((number, made.filter(|made| made.id == id)?)))?;
     // The transfers are the last of a command.
     let after = transfers.len().checked_sub(number)?.checked_mul(codec::ITEM_LENGTH)?;
     let start = command.len().checked_sub(after)? as u64;
-    Some(start..start + codec::ITEM_LENGTH as u64)
+    Some((transfer, start..start + codec::ITEM_LENGTH as u64))
 }
 
 /// A transfer as it was sent, from the log.
@@ -150,6 +152,22 @@ pub async fn owner_of(store: &impl Machines, id: u128) -> Result<Option<String>,
             Ok(Some(opening.owner.as_str().to_owned()))
         }
         _ => Err(Problem::internal().into()),
+    }
+}
+
+/// Whose accounts are, each read from the log once.
+#[derive(Debug, Default)]
+pub(crate) struct Owners(BTreeMap<u128, String>);
+
+impl Owners {
+    /// Who owns an account; empty if nobody has said so yet.
+    pub(crate) async fn of(&mut self, store: &impl Machines, id: u128) -> Result<String, Error> {
+        if let Some(owner) = self.0.get(&id) {
+            return Ok(owner.clone());
+        }
+        let owner = owner_of(store, id).await?.unwrap_or_default();
+        self.0.insert(id, owner.clone());
+        Ok(owner)
     }
 }
 

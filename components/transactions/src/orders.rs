@@ -2,7 +2,7 @@
 
 use crate::Error;
 use crate::amount::Amount;
-use crate::reference::{Owner, account_id, asset_id, asset_name, parse_id};
+use crate::reference::{Owner, account_id, asset_id, asset_name, parse_id, require_same_asset};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -397,14 +397,4 @@ pub(crate) fn require_key(key: &str) -> Result<(), Error> {
         )));
     }
     Ok(())
-}
-
-/// An issuance account is of one asset only.
-fn require_same_asset(owner: &Owner, asset: &AssetName) -> Result<(), Error> {
-    match owner {
-        Owner::Issuance(other) if other != asset => {
-            Err(Error::Invalid(format!("{owner} is not an account of {asset}")))
-        }
-        _ => Ok(()),
-    }
 }

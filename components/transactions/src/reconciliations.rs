@@ -2,12 +2,12 @@
 //! account's, and what the account's entries are.
 
 use crate::authority::require_owner;
+use crate::ledger::Owners;
 use crate::orders::memo_of;
-use crate::reference::{Owner, account_id, asset_name, id_text};
+use crate::reference::{Owner, account_id, asset_name, id_text, require_same_asset};
 use crate::{Error, assets, ledger};
 use ::http::{Request, Response};
 use chrono::{DateTime, NaiveDate};
-use std::collections::BTreeMap;
 use vwp_core::caller::Caller;
 use vwp_core::{Environment, Problem};
 use vwp_ledger::codec::{EntryView, HistoryQuery, Order};
@@ -55,11 +55,7 @@ impl<S: Kv + Machines> Port for Ours<'_, S> {
     async fn require_access(&self, account: &Account) -> Result<(), Problem> {
         let owner: Owner = account.owner.parse().map_err(Problem::from)?;
         let asset = asset_name(&account.asset).map_err(Problem::from)?;
-        if let Owner::Issuance(issued) = &owner
-            && *issued != asset
-        {
-            return Err(Problem::bad_request(format!("{owner} is not an account of {asset}")));
-        }
+        require_same_asset(&owner, &asset)?;
         match self.caller {
             Caller::Administrator => Ok(()),
             Caller::Operator { .. } => Ok(require_owner(self.store, self.caller, &owner).await?),
@@ -88,19 +84,15 @@ impl<S: Kv + Machines> LedgerEntries for Ours<'_, S> {
         let mut page = LedgerPage { entries: Vec::new(), next: from, is_end: true };
         // An account that nothing has reached is not there yet.
         let Some(history) = ledger::history(self.store, query).await? else { return Ok(page) };
-        let mut owners = BTreeMap::new();
+        let mut owners = Owners::default();
         for entry in &history.entries {
             page.next = u64::from(entry.number).saturating_add(1);
             // What is held or released has not moved.
             if !entry.kind.moves() {
                 continue;
             }
-            let counterparty = match owners.get(&entry.other) {
-                Some(owner) => String::clone(owner),
-                None => ledger::owner_of(self.store, entry.other).await?.unwrap_or_default(),
-            };
-            owners.insert(entry.other, counterparty.clone());
-            page.entries.push(ledger_entry(entry, self.memo(entry).await?, counterparty));
+            let counterparty = owners.of(self.store, entry.other).await?;
+            page.entries.push(ledger_entry(entry, self.memo(entry).await?, counterparty)?);
         }
         page.is_end = history.next.is_none();
         Ok(page)
@@ -124,9 +116,14 @@ impl<S: Kv + Machines> Ours<'_, S> {
     }
 }
 
-fn ledger_entry(entry: &EntryView, memo: String, counterparty: String) -> LedgerEntry {
-    let size = i128::try_from(entry.amount).unwrap_or(i128::MAX);
-    LedgerEntry {
+fn ledger_entry(entry: &EntryView, memo: String, counterparty: String) -> Result<LedgerEntry, Problem> {
+    // What does not fit would be compared with another amount without a word.
+    let size = i128::try_from(entry.amount).map_err(|_| {
+        Problem::from(vwp_reconciliation::Error::TooMuch(
+            "an entry of the ledger moves 2^127 minor units or more",
+        ))
+    })?;
+    Ok(LedgerEntry {
         number: entry.number.into(),
         transfer: id_text(entry.transfer),
         position: entry.position,
@@ -138,7 +135,7 @@ fn ledger_entry(entry: &EntryView, memo: String, counterparty: String) -> Ledger
         amount: Money(if entry.is_debit { -size } else { size }),
         memo,
         counterparty,
-    }
+    })
 }
 
 /// The day, in UTC, of a time in milliseconds since the Unix epoch.

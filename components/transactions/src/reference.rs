@@ -2,15 +2,14 @@
 //!
 //! An account is the pair of an owner and an asset. The owner is written
 //! `traveller:<id>`, `world:<name>` or, for the account that an asset comes from,
-//! `issuance:<asset>`. Ids in the ledger are the first 128 bits of a SHA-256 over a
-//! domain and the parts, each preceded by its length, so that no two lists of parts
-//! have the same bytes and nobody outside chooses an id.
+//! `issuance:<asset>`. Ids in the ledger follow from names: see
+//! [`vwp_core::digest`].
 
 use crate::Error;
-use sha2::{Digest, Sha256};
 use std::fmt;
 use std::str::FromStr;
 use vwp_core::caller::Caller;
+use vwp_core::digest::digest;
 use vwp_core::name::{AssetName, WorldName};
 
 /// The longest traveller id.
@@ -100,14 +99,14 @@ pub fn parse_id(text: &str) -> Result<u128, Error> {
     u128::from_str_radix(text, 16).map_err(|_| Error::UnknownTransfer)
 }
 
-fn digest(domain: &str, parts: &[&str]) -> u128 {
-    let mut hash = Sha256::new();
-    for part in [&domain].into_iter().chain(parts) {
-        hash.update((part.len() as u64).to_be_bytes());
-        hash.update(part.as_bytes());
+/// Requires that an account is of the one asset that it may be of.
+pub(crate) fn require_same_asset(owner: &Owner, asset: &AssetName) -> Result<(), Error> {
+    match owner {
+        Owner::Issuance(issued) if issued != asset => {
+            Err(Error::Invalid(format!("{owner} is not an account of {asset}")))
+        }
+        _ => Ok(()),
     }
-    let digest: [u8; 32] = hash.finalize().into();
-    digest.first_chunk::<16>().map_or(0, |first| u128::from_be_bytes(*first))
 }
 
 #[cfg(test)]

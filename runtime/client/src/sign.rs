@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 use vwp_core::caller::{OPERATOR_TOKEN_LIFETIME_MAX_S, OPERATOR_TOKEN_TYPE, OperatorClaims, content_digest};
 use vwp_core::jose::Header;
+use vwp_core::reply::BODY_LENGTH_MAX;
 use vwp_verifier::verify::PROOF_TYPE;
 
 /// What `vwp sign` is given.
@@ -114,9 +115,6 @@ impl Statement {
         key.sign(&header, Value::Object(claims).to_string().as_bytes())
     }
 }
-
-/// The longest body that an assertion is made for, in bytes; a port takes no longer one.
-const BODY_LENGTH_MAX: usize = 4_194_304;
 
 /// An operator's assertion: who is calling, for some minutes (RFC 7523, section 3). With a body it is
 /// for that one, which a request takes that changes something.

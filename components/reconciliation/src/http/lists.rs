@@ -20,12 +20,12 @@ const LIMIT_DEFAULT: u32 = 50;
 /// The most items on a page.
 const LIMIT_MAX: u32 = 200;
 
-/// Which page. Numbers come as texts, as a query has them.
+/// Which page.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Page {
     pub(super) cursor: Option<String>,
-    pub(super) limit: Option<String>,
+    pub(super) limit: Option<u32>,
 }
 
 /// Which items.
@@ -33,7 +33,7 @@ pub(super) struct Page {
 #[serde(deny_unknown_fields)]
 pub(super) struct Wanted {
     cursor: Option<String>,
-    limit: Option<String>,
+    limit: Option<u32>,
     from: Option<NaiveDate>,
     to: Option<NaiveDate>,
     state: Option<State>,
@@ -67,9 +67,8 @@ struct List<T> {
 }
 
 /// Reads how many items are wanted.
-pub(super) fn limit(given: Option<String>) -> Result<u32, Error> {
-    let number = given.map_or(Ok(LIMIT_DEFAULT), |text| text.parse()).ok();
-    let number = number.filter(|number| (1..=LIMIT_MAX).contains(number));
+pub(super) fn limit(given: Option<u32>) -> Result<u32, Error> {
+    let number = Some(given.unwrap_or(LIMIT_DEFAULT)).filter(|number| (1..=LIMIT_MAX).contains(number));
     number.ok_or_else(|| Error::Invalid(format!("limit is 1 to {LIMIT_MAX}")))
 }
 
@@ -112,7 +111,7 @@ async fn plain<T: Serialize + serde::de::DeserializeOwned>(
     wanted: Wanted,
     is_wanted: impl Fn(&T, &Wanted) -> bool,
 ) -> Answer {
-    let page = kv.scan(&range(&all, &wanted)?, limit(wanted.limit.clone())?, Direction::Forward).await?;
+    let page = kv.scan(&range(&all, &wanted)?, limit(wanted.limit)?, Direction::Forward).await?;
     let next = page.items.last().filter(|_| page.next.is_some()).map(|item| store::id_of(&item.key));
     let mut items: Vec<T> = Vec::with_capacity(page.items.len());
     for item in page.items {
@@ -126,7 +125,7 @@ async fn plain<T: Serialize + serde::de::DeserializeOwned>(
 
 async fn sided(kv: &impl Kv, keys: Keys<'_>, side: Side, wanted: Wanted) -> Answer {
     let all = if wanted.state == Some(State::Open) { keys.opens(side) } else { keys.records(side) };
-    let page = kv.scan(&range(&all, &wanted)?, limit(wanted.limit.clone())?, Direction::Forward).await?;
+    let page = kv.scan(&range(&all, &wanted)?, limit(wanted.limit)?, Direction::Forward).await?;
     let ids: Vec<String> = page.items.iter().map(|item| store::id_of(&item.key)).collect();
     let next = ids.last().filter(|_| page.next.is_some()).cloned();
     let records: Vec<Vec<u8>> = ids.iter().map(|id| keys.record(side, id)).collect();

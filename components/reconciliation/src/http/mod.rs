@@ -11,7 +11,6 @@ use crate::source::{self, Account, Definition, Source};
 use crate::{Error, import, report, run};
 use ::http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use chrono::{DateTime, NaiveDate};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::future::Future;
 use vwp_core::{Environment, Problem, reply};
@@ -102,7 +101,7 @@ async fn route<K: Kv, P: Port>(
             Ok(reply::json(status, &Statements { statements, left_out: file.left_out }))
         }
         (["runs"], &Method::POST) => {
-            let Asked { as_of } = query(request)?;
+            let Asked { as_of } = reply::read_query(request.uri())?;
             let as_of = as_of.unwrap_or_else(|| today(environment));
             Ok(reply::json(StatusCode::OK, &run::run(kv, port, &source, actor, as_of).await?))
         }
@@ -124,7 +123,7 @@ async fn route<K: Kv, P: Port>(
         }
         (["report"], &Method::GET) => reported(kv, environment, &source, request).await,
         ([list @ ("statements" | "lines" | "entries" | "matches" | "breaks")], &Method::GET) => {
-            lists::answer(kv, &source, list, query(request)?).await
+            lists::answer(kv, &source, list, reply::read_query(request.uri())?).await
         }
         _ => Err(refused(rest)),
     }
@@ -149,7 +148,7 @@ fn require_method(method: &Method, allowed: &[Method], text: &'static str) -> Re
 
 /// The sources of which the caller may see the account.
 async fn sources<K: Kv, P: Port>(kv: &K, port: &P, request: &Request<Vec<u8>>) -> Answer {
-    let lists::Page { cursor, limit } = query(request)?;
+    let lists::Page { cursor, limit } = reply::read_query(request.uri())?;
     let (found, has_more) = source::list(kv, &cursor.unwrap_or_default(), lists::limit(limit)?).await?;
     let next = found.last().filter(|_| has_more).map(|source| source.name.clone());
     let mut sources = Vec::with_capacity(found.len());
@@ -219,7 +218,7 @@ async fn reported(
     source: &Source,
     request: &Request<Vec<u8>>,
 ) -> Answer {
-    let Wanted { from, to, as_of, format } = query(request)?;
+    let Wanted { from, to, as_of, format } = reply::read_query(request.uri())?;
     let as_of = as_of.unwrap_or_else(|| today(environment));
     let to = to.unwrap_or(as_of);
     let from = from.unwrap_or_else(|| report::days_before(to, REPORT_DAYS - 1));
@@ -228,18 +227,6 @@ async fn reported(
         return Ok(reply::with_type(StatusCode::OK, "text/csv; charset=utf-8", made.to_csv()?));
     }
     Ok(reply::json(StatusCode::OK, &made))
-}
-
-/// The parameters of a request, none of which is unknown or there twice.
-pub(crate) fn query<T: DeserializeOwned>(request: &Request<Vec<u8>>) -> Result<T, Error> {
-    let mut members = serde_json::Map::new();
-    for (name, value) in form_urlencoded::parse(request.uri().query().unwrap_or_default().as_bytes()) {
-        if members.insert(name.into_owned(), value.into_owned().into()).is_some() {
-            return Err(Error::Invalid("a parameter is there twice".to_owned()));
-        }
-    }
-    serde_json::from_value(members.into())
-        .map_err(|error| Error::Invalid(format!("the query is not as expected: {error}")))
 }
 
 fn today(environment: &Environment<'_>) -> NaiveDate {

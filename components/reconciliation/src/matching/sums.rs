@@ -34,8 +34,12 @@ pub(super) fn by_batch(board: &mut Board, rules: &Rules) {
         }
     }
     // One entry is not two batches.
+    let mut claims: BTreeMap<&[usize], usize> = BTreeMap::new();
     for choice in &choices {
-        if choices.iter().filter(|other| other.entries == choice.entries).count() == 1 {
+        *claims.entry(&choice.entries).or_default() += 1;
+    }
+    for choice in &choices {
+        if claims.get(choice.entries.as_slice()) == Some(&1) {
             let why = format!("the {} lines of the batch are the amount", choice.lines.len());
             board.take(Rule::Batch, choice, why);
         }

@@ -1,19 +1,16 @@
 //! From statements and a ledger to a report, with people in between.
-#![allow(missing_docs, dead_code, clippy::unwrap_used, unreachable_pub)]
 
-mod support;
-
+use crate::support::{BY, World, day, definition};
 use futures::executor::block_on;
 use serde_json::json;
-use support::{BY, World, day, definition};
 use vwp_reconciliation::breaks::{Break, Kind, Status};
 use vwp_reconciliation::import::Format;
 use vwp_reconciliation::matching::Rule;
 use vwp_reconciliation::money::Money;
 use vwp_reconciliation::{Error, actions, matches};
 
-const CAMT: &[u8] = include_bytes!("fixtures/statement.camt053.xml");
-const MT940: &[u8] = include_bytes!("fixtures/statement-windows1252.sta");
+const CAMT: &[u8] = include_bytes!("../fixtures/statement.camt053.xml");
+const MT940: &[u8] = include_bytes!("../fixtures/statement-windows1252.sta");
 
 /// A world where everything of November agrees.
 fn agreeing() -> World {
@@ -223,7 +220,7 @@ fn a_break_goes_from_open_to_resolved_and_takes_no_step_out_of_turn() {
     assert_eq!((&made["rule"], &made["why"]), (&json!("manual"), &json!("was not booked")));
     let steps: Vec<&str> = resolved.steps.iter().map(|step| step.step.as_str()).collect();
     assert_eq!(steps, ["open", "assign", "explain", "resolve"]);
-    assert!(resolved.steps.iter().all(|step| step.by == "administrator" && step.at == support::NOW));
+    assert!(resolved.steps.iter().all(|step| step.by == "administrator" && step.at == crate::support::NOW));
     refused(world.step(&resolved, json!({"step": "assign", "to": "eve"})), Status::Resolved, "assign");
 }
 

@@ -1,5 +1,4 @@
 //! Each format, with what banks put into it, and with what they do not.
-#![allow(missing_docs, clippy::unwrap_used)]
 
 use chrono::NaiveDate;
 use vwp_reconciliation::Error;
@@ -9,10 +8,10 @@ use vwp_reconciliation::money::Money;
 use vwp_reconciliation::statement::Statement;
 use vwp_reconciliation::text::Charset;
 
-const CAMT: &[u8] = include_bytes!("fixtures/statement.camt053.xml");
-const CAMT_OLD: &[u8] = include_bytes!("fixtures/statement-latin1.camt053.xml");
-const MT940: &[u8] = include_bytes!("fixtures/statement-windows1252.sta");
-const CSV: &[u8] = include_bytes!("fixtures/statement-windows1252.csv");
+const CAMT: &[u8] = include_bytes!("../fixtures/statement.camt053.xml");
+const CAMT_OLD: &[u8] = include_bytes!("../fixtures/statement-latin1.camt053.xml");
+const MT940: &[u8] = include_bytes!("../fixtures/statement-windows1252.sta");
+const CSV: &[u8] = include_bytes!("../fixtures/statement-windows1252.csv");
 
 const EUR: Wanted<'_> = Wanted { account: None, currency: "EUR", scale: 2 };
 

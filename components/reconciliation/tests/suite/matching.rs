@@ -1,5 +1,4 @@
 //! What belongs together, pass by pass, and what is true of every outcome.
-#![allow(missing_docs, clippy::unwrap_used)]
 
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};

@@ -8,7 +8,6 @@ use crate::reference::parse_id;
 use crate::transfers::{self, Receipt};
 use crate::{Error, checkpoints};
 use serde::{Deserialize, Serialize};
-use std::ops::Range;
 use vwp_core::caller::Caller;
 use vwp_core::{Environment, Problem};
 use vwp_ledger::codec::{Flags, Kind, Transfer};
@@ -60,8 +59,12 @@ pub async fn prove_transfer<S: Kv + Machines>(
     id: &str,
 ) -> Result<ProvenReceipt, Error> {
     let transfer = transfers::get_transfer(store, caller, id).await?;
-    let checkpoint = checkpoints::covering(store, environment, transfer.position).await?;
     let entry = store.entries(MACHINE, transfer.position, 1).await?.pop().ok_or_else(Problem::internal)?;
+    let (made, bytes) = ledger::place(&entry.command, parse_id(id)?).ok_or_else(Problem::internal)?;
+    if !is_provable(&made) {
+        return Err(Error::NotProvable);
+    }
+    let checkpoint = checkpoints::covering(store, environment, transfer.position).await?;
     let command = Blocks::new(entry.time, &entry.command);
     let index = transfer.position.checked_sub(1).ok_or_else(Problem::internal)?;
     let plan = Plan::inclusion(index, checkpoint.head.size).ok_or_else(Problem::internal)?;
@@ -72,17 +75,8 @@ pub async fn prove_transfer<S: Kv + Machines>(
     verify_inclusion(index, &leaf, head.size, &head.root, &path).map_err(|_| {
         Problem::unavailable("the log's tree is damaged, until who runs this port makes it anew")
     })?;
-    let bytes = ledger::place(&entry.command, parse_id(id)?).ok_or_else(Problem::internal)?;
-    if !shown(&entry.command, &bytes).is_some_and(|transfer| is_provable(&transfer)) {
-        return Err(Error::NotProvable);
-    }
     let proof = LogProof { index, path, checkpoint: checkpoint.note };
     let evidence = Evidence::new(&command, &bytes, &proof).ok_or_else(Problem::internal)?;
     let place = Place { offset: bytes.start, length: bytes.end - bytes.start };
     Ok(ProvenReceipt { format: FORMAT.to_owned(), transfer, place, evidence })
-}
-
-fn shown(command: &[u8], place: &Range<u64>) -> Option<Transfer> {
-    let (start, end) = (usize::try_from(place.start).ok()?, usize::try_from(place.end).ok()?);
-    ledger::read_transfer(command.get(start..end)?)
 }

@@ -1,7 +1,6 @@
 //! Verifying a receipt offline: with the log's key and nothing else.
 
-use super::is_provable;
-use super::{FORMAT, Place, ProvenReceipt};
+use super::{FORMAT, Place, ProvenReceipt, is_provable};
 use crate::ledger;
 use crate::orders::{self, Kind};
 use crate::reference::{Owner, account_id, asset_name, parse_id};
