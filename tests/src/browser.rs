@@ -4,13 +4,16 @@
 use crate::foreign::{Place, Server};
 use crate::tools;
 use serde_json::{Value, json};
-use std::net::{SocketAddr, TcpStream};
+use std::net::SocketAddr;
 use std::process::Command;
 use std::time::Duration;
-use ureq::Agent;
+use ureq::http::Response;
+use ureq::{Agent, Body};
 
 /// How long one command may take: a page's script waits for the port in some.
 const COMMAND_MAX: Duration = Duration::from_mins(1);
+/// How often the driver is asked for a session.
+const BEGINNINGS_MAX: u32 = 3;
 /// What names an element in an answer (WebDriver, section 12).
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
 /// The longest answer that is read, in bytes.
@@ -39,8 +42,8 @@ impl Browser {
         let port = place.address.port();
         let mut command = Command::new("chromedriver");
         command.arg(format!("--port={port}")).env("HOME", place.folder());
-        let driver = place.start(&mut command, |address| TcpStream::connect(address).is_ok());
         let agent = agent();
+        let driver = place.start(&mut command, |address| is_ready(&agent, address));
         let options = json!({ "args": [
             "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--no-first-run",
             format!("--user-data-dir={}", profile.display()),
@@ -51,7 +54,7 @@ impl Browser {
             "webauthn:virtualAuthenticators": true,
         } } });
         let root = format!("http://{}", driver.address());
-        let begun = command_of(&agent, "POST", &format!("{root}/session"), Some(&capabilities));
+        let begun = begin(&agent, &format!("{root}/session"), &capabilities);
         let id = begun["sessionId"].as_str().expect("the driver names its session");
         Some(Self { session: format!("{root}/session/{id}"), agent, _driver: driver })
     }
@@ -157,17 +160,43 @@ fn agent() -> Agent {
     config.proxy(None).build().new_agent()
 }
 
+/// Whether the driver says that it takes a new session (WebDriver, section 8.3).
+fn is_ready(agent: &Agent, address: SocketAddr) -> bool {
+    agent.get(format!("http://{address}/status")).call().is_ok_and(|answer| answer.status().is_success())
+}
+
+/// Begins a session. On a machine that is busy the driver may drop the connection before there is
+/// one, and then it is asked again.
+#[track_caller]
+fn begin(agent: &Agent, url: &str, capabilities: &Value) -> Value {
+    for _ in 1..BEGINNINGS_MAX {
+        match send(agent, "POST", url, Some(capabilities)) {
+            Ok(answer) => return value_of("POST", url, answer),
+            Err(error) => eprintln!("the driver is asked for a session once more: {error}"),
+        }
+    }
+    command_of(agent, "POST", url, Some(capabilities))
+}
+
 /// Sends a command to the driver, and gives out its value.
 #[track_caller]
 fn command_of(agent: &Agent, method: &str, url: &str, body: Option<&Value>) -> Value {
+    let answer = send(agent, method, url, body);
+    value_of(method, url, answer.unwrap_or_else(|error| panic!("{method} {url}: {error}")))
+}
+
+fn send(agent: &Agent, method: &str, url: &str, body: Option<&Value>) -> Result<Response<Body>, ureq::Error> {
     let request = ureq::http::Request::builder().method(method).uri(url);
-    let answer = match body {
+    match body {
         Some(body) => {
             agent.run(request.header("content-type", "application/json").body(body.to_string()).unwrap())
         }
         None => agent.run(request.body(()).unwrap()),
-    };
-    let mut answer = answer.unwrap_or_else(|error| panic!("{method} {url}: {error}"));
+    }
+}
+
+#[track_caller]
+fn value_of(method: &str, url: &str, mut answer: Response<Body>) -> Value {
     let text = answer.body_mut().with_config().limit(ANSWER_LENGTH_MAX).read_to_vec();
     let text = text.unwrap_or_else(|error| panic!("{method} {url}: {error}"));
     let mut json: Value = serde_json::from_slice(&text).unwrap_or_default();

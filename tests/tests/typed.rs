@@ -236,7 +236,8 @@ fn money_moves_once(application: &Handlers, arena: &Operator, ada: &str, token: 
 
     let pay = |key: &str, amount: &str| {
         let to = format!("world:{}", arena.world);
-        let order = json!({ "from": null, "to": to, "asset": asset, "amount": amount, "memo": "entrance" });
+        let order =
+            json!({ "kind": "Plain", "to": to, "asset": asset, "amount": amount, "memo": "entrance" });
         let credential = json!({ "Token": token });
         let keyed = json!({ "credential": credential, "idempotency_key": key, "order": order });
         application.typed("ledger/transfer", &json!([{ "Traveller": keyed }]))
