@@ -11,14 +11,14 @@ use std::process::{Command, Stdio};
 const TARGET: &str = "wasm32-wasip2";
 
 /// The components that handle requests.
-pub(crate) const HANDLERS: &[&str] = &["vwp-auth", "vwp-discovery", "vwp-transactions"];
+pub(crate) const HANDLERS: &[&str] = &[AUTH, "vwp-discovery-component", "vwp-transactions-component"];
 /// The component that decides, which handles requests too. It is built apart: Cedar asks serde_json
 /// to keep the order of members, which the other handlers do not pay for.
-pub(crate) const POLICY: &str = "vwp-policy";
+pub(crate) const POLICY: &str = "vwp-policy-component";
 /// What verifies passports elsewhere. Built apart, because it may import nothing.
 pub(crate) const VERIFIER: &str = "vwp-verifier-component";
 /// The package of the middleware.
-pub(crate) const MIDDLEWARE: &str = "vwp-gateway";
+pub(crate) const MIDDLEWARE: &str = "vwp-gateway-component";
 /// The example of middleware for integrators. Apart, because it asks the SDK for more than the
 /// handlers do. Hosts other than ours run it, and so it is built for them alone.
 pub(crate) const EXAMPLE: &str = "vwp-passport-check";
@@ -31,7 +31,7 @@ pub(crate) const MACHINE: &str = "vwp-ledger-component";
 /// The password hasher, which links no std either, and is composed into [`AUTH`].
 pub(crate) const HASHER: &str = "vwp-password-component";
 /// The handler that the hasher is composed into.
-pub(crate) const AUTH: &str = "vwp-auth";
+pub(crate) const AUTH: &str = "vwp-auth-component";
 
 /// What is compiled with wide arithmetic. LLVM 22 gets some of it wrong: where an instruction has two
 /// results, it may read the upper half before that is computed, as it does in `i64::checked_mul` in a loop

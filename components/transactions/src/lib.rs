@@ -38,6 +38,3 @@ pub mod tiles;
 pub mod transfers;
 
 pub use error::Error;
-
-#[cfg(target_family = "wasm")]
-mod component;
