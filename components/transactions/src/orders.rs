@@ -43,8 +43,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The kind as the ledger knows it.
-    pub(crate) fn of_ledger(kind: codec::Kind) -> Option<Self> {
+    /// The kind as callers know it; none for what is no transfer.
+    pub fn of_ledger(kind: codec::Kind) -> Option<Self> {
         Some(match kind {
             codec::Kind::Plain => Self::Plain,
             codec::Kind::Pending => Self::Pending,
@@ -66,6 +66,19 @@ impl Kind {
             Self::Reverse => codec::Kind::Reverse,
             Self::Refund => codec::Kind::Refund,
             Self::Chargeback => codec::Kind::Chargeback,
+        }
+    }
+
+    /// The kind as it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Pending => "pending",
+            Self::Post => "post",
+            Self::Void => "void",
+            Self::Reverse => "reverse",
+            Self::Refund => "refund",
+            Self::Chargeback => "chargeback",
         }
     }
 
@@ -280,7 +293,7 @@ fn follows(order: &Order) -> Result<Accounts, Error> {
 fn refuse(order: &Order, members: &[(&str, bool)]) -> Result<(), Error> {
     match members.iter().find(|(_, is_there)| *is_there) {
         Some((member, _)) => {
-            Err(Error::Invalid(format!("a transfer of kind {} has no {member}", name(order.kind))))
+            Err(Error::Invalid(format!("a transfer of kind {} has no {member}", order.kind.name())))
         }
         None => Ok(()),
     }
@@ -291,19 +304,7 @@ fn required<'a>(order: &Order, member: &str, value: Option<&'a str>) -> Result<&
 }
 
 fn missing(order: &Order, member: &str) -> Error {
-    Error::Invalid(format!("{member} is missing, which a transfer of kind {} has", name(order.kind)))
-}
-
-fn name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Plain => "plain",
-        Kind::Pending => "pending",
-        Kind::Post => "post",
-        Kind::Void => "void",
-        Kind::Reverse => "reverse",
-        Kind::Refund => "refund",
-        Kind::Chargeback => "chargeback",
-    }
+    Error::Invalid(format!("{member} is missing, which a transfer of kind {} has", order.kind.name()))
 }
 
 fn timeout(order: &Order) -> Result<u32, Error> {
@@ -336,8 +337,9 @@ pub(crate) fn day_of(text: &str) -> Result<u32, Error> {
     u32::try_from(day).ok().filter(|&day| day != 0).ok_or_else(invalid)
 }
 
-/// A day as a date.
-pub(crate) fn date_text(day: u32) -> Option<String> {
+/// A day of the ledger (days since the Unix epoch) as a date like `2026-11-28`; none for zero, which
+/// stands for the log's day.
+pub fn date_text(day: u32) -> Option<String> {
     let date = NaiveDate::default().checked_add_days(chrono::Days::new(day.into()))?;
     (day != 0).then(|| date.to_string())
 }
@@ -371,7 +373,7 @@ fn lock_bytes(text: &str) -> Result<[u8; LOCK_LENGTH], Error> {
 }
 
 /// What the caller of a transfer wanted to find with it again.
-pub(crate) fn memo_of(transfer: &Transfer) -> Option<String> {
+pub fn memo_of(transfer: &Transfer) -> Option<String> {
     let skipped = if transfer.flags.contains(Flags::LOCKED) { LOCK_LENGTH } else { 0 };
     let bytes = transfer.memo.0.get(skipped..)?;
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
