@@ -196,6 +196,9 @@ impl Parties {
             return Ok(Rc::clone(party));
         }
         let read: Owner = owner.parse()?;
+        if matches!(read, Owner::Escrow { .. }) {
+            return Err(Error::Forbidden("an escrow's money moves by the escrow's terms only".to_owned()));
+        }
         require_same_asset(&read, name)?;
         let id = account_id(&read, name);
         let party = Rc::new(Party { owner: read, asset: name.clone(), id });
@@ -364,7 +367,7 @@ fn memo(order: &Order) -> Result<Memo, Error> {
     Ok(Memo(bytes))
 }
 
-fn lock_bytes(text: &str) -> Result<[u8; LOCK_LENGTH], Error> {
+pub(crate) fn lock_bytes(text: &str) -> Result<[u8; LOCK_LENGTH], Error> {
     let mut bytes = [0; LOCK_LENGTH];
     match Base64UrlUnpadded::decode(text.as_bytes(), &mut bytes) {
         Ok(read) if read.len() == LOCK_LENGTH => Ok(bytes),
