@@ -3,6 +3,8 @@
 
 mod bulk;
 mod endpoints;
+mod escrow_races;
+mod escrows;
 mod history;
 mod holds;
 mod log;
