@@ -1,4 +1,5 @@
 //! Escrow over HTTP: between a traveller and a world, and between the operators of two worlds.
+#![allow(clippy::similar_names, reason = "payer and payee are what they are called")]
 
 use serde_json::{Value, json};
 use vwp_client::key::Key;

@@ -234,9 +234,15 @@ fn shifted(minor: u128, scale: u8) -> String {
     plain(&format!("{whole}.{part}"))
 }
 
-/// A decimal number without zeros at its end.
+/// A decimal number without zeros at its end. Python writes one that is very small as `8E-18`.
 fn plain(number: &str) -> String {
-    let number = number.replace(',', "");
+    let mut number = number.replace(',', "");
+    if let Some((digits, power)) = number.split_once("E-") {
+        let power: usize = power.parse().expect("a power of ten");
+        let (sign, digits) = digits.strip_prefix('-').map_or(("", digits), |digits| ("-", digits));
+        let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+        number = format!("{sign}0.{}{whole}{fraction}", "0".repeat(power - whole.len()));
+    }
     if number.contains('.') { number.trim_end_matches('0').trim_end_matches('.').to_owned() } else { number }
 }
 
@@ -304,7 +310,9 @@ fn hledger_imports_the_ledger_and_finds_every_balance_and_memo() {
     let printed: Value = serde_json::from_str(&printed).expect("JSON");
     let mut found = BTreeMap::new();
     for transaction in printed.as_array().unwrap().iter().filter(|one| one["tdescription"] != "balance") {
-        let tags: BTreeMap<String, String> = serde_json::from_value(transaction["ttags"].clone()).unwrap();
+        let listed: Vec<(String, String)> = serde_json::from_value(transaction["ttags"].clone()).unwrap();
+        let tags: BTreeMap<String, String> = listed.iter().cloned().collect();
+        assert_eq!(tags.len(), listed.len(), "each tag is there once: {listed:?}");
         let known = ["id", "position", "time", "code", "memo", "origin"];
         assert!(tags.keys().all(|tag| known.contains(&tag.as_str())), "{tags:?}");
         let id = tags["id"].clone();

@@ -81,7 +81,7 @@ impl Tracing {
         let context = Context::new().with_remote_span_context(span.clone());
         self.propagator.inject_context(&context, &mut HeaderInjector(headers));
         // The library writes the field even if there is nothing to say in it.
-        if headers.get(TRACESTATE).is_some_and(|state| state.is_empty()) {
+        if headers.get(TRACESTATE).is_some_and(http::HeaderValue::is_empty) {
             headers.remove(TRACESTATE);
         }
     }

@@ -27,7 +27,7 @@ fn request(port: &Port, id: &str, (actor, action, milestone): Step) -> Request<V
         None => json!({}),
     };
     let path = format!("/v1/escrows/{id}/{}", ACTIONS[action]);
-    port.request(&path, &token(port, ACTORS[actor], &body), &body)
+    Port::request(&path, &token(port, ACTORS[actor], &body), &body)
 }
 
 /// Answers requests together; which of them goes on next, the turns say.
@@ -71,7 +71,7 @@ proptest! {
         let mut terms = terms(&judges);
         terms["milestones"] = amounts.iter().map(ToString::to_string).collect::<Vec<_>>().into();
         // The same request twice, at the same time: one escrow.
-        let ask = || port.request("/v1/escrows", &token(&port, "ada", &terms), &terms);
+        let ask = || Port::request("/v1/escrows", &token(&port, "ada", &terms), &terms);
         let made = interleave(&port, vec![ask(), ask()], &turns);
         prop_assert!(made.iter().all(|(status, _)| status.is_success()), "{:?}", made);
         prop_assert_eq!(&made[0].1["escrow_id"], &made[1].1["escrow_id"]);

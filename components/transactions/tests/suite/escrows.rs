@@ -35,7 +35,7 @@ pub(crate) fn token(port: &Port, who: &str, body: &Value) -> String {
 }
 
 fn post(port: &Port, who: &str, path: &str, body: &Value) -> (StatusCode, Value) {
-    port.call(port.request(path, &token(port, who, body), body))
+    port.call(Port::request(path, &token(port, who, body), body))
 }
 
 /// Ada's escrow for the bazaar, of 300, 200 and 100.

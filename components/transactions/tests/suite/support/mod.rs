@@ -302,7 +302,7 @@ impl Port {
     }
 
     /// A request with this token, for whatever is below a path.
-    pub fn request(&self, path: &str, token: &str, body: &Value) -> Request<Vec<u8>> {
+    pub fn request(path: &str, token: &str, body: &Value) -> Request<Vec<u8>> {
         Request::post(path)
             .header("content-type", "application/json")
             .header("authorization", format!("Bearer {token}"))
