@@ -35,7 +35,6 @@ impl From<Error> for types::Error {
             Error::UnknownTraveller(id) => Self::UnknownTraveller(id),
             Error::UnknownAsset(asset) => Self::UnknownAsset(asset),
             Error::UnknownTransfer | Error::UnknownEscrow => Self::UnknownTransfer,
-            Error::EscrowSettled(text) => Self::NotPending(text.to_owned()),
             Error::AssetExists => Self::AssetExists,
             Error::IdempotencyKeyReused => Self::IdempotencyKeyReused,
             Error::InsufficientFunds => Self::InsufficientFunds,
@@ -43,7 +42,8 @@ impl From<Error> for types::Error {
             Error::Overflow => Self::Overflow,
             Error::ZeroAmount => Self::ZeroAmount,
             Error::SameAccount => Self::SameAccount,
-            Error::NotPending(text) => Self::NotPending(text.to_owned()),
+            // Nothing of these interfaces is about escrows.
+            Error::NotPending(text) | Error::EscrowSettled(text) => Self::NotPending(text.to_owned()),
             Error::NotReturnable(text) => Self::NotReturnable(text.to_owned()),
             Error::ExceedsOrigin => Self::ExceedsOrigin,
             Error::WrongPreimage => Self::WrongPreimage,
