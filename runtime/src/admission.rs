@@ -5,6 +5,7 @@
 //! readers and guests that go on working would hold instances that nobody counts.
 
 use crate::engine::INSTANCES_MAX;
+use crate::telemetry::metrics::{InFlight, Refused};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -32,6 +33,22 @@ pub struct Admissions {
 pub struct Admission {
     _component: OwnedSemaphorePermit,
     _host: OwnedSemaphorePermit,
+    _counted: Option<InFlight>,
+}
+
+impl Admission {
+    /// The same, counted as long as it lasts.
+    #[must_use]
+    pub fn counted(self, counted: Option<InFlight>) -> Self {
+        Self { _counted: counted, ..self }
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(_: Refused) -> Self {
+        // Which of the bounds it was is the operator's to know.
+        Self::unavailable("too many requests at once")
+    }
 }
 
 impl Admissions {
@@ -42,16 +59,15 @@ impl Admissions {
 
     /// Admits a request to a component with these turns, or refuses it after a while.
     /// Requests are admitted in the order in which they came.
-    pub async fn admit(&self, component: &Arc<Semaphore>) -> Result<Admission, Problem> {
+    pub async fn admit(&self, component: &Arc<Semaphore>) -> Result<Admission, Refused> {
         if let Ok(of_component) = component.clone().try_acquire_owned()
             && let Ok(of_host) = self.running.clone().try_acquire_owned()
         {
-            return Ok(Admission { _component: of_component, _host: of_host });
+            return Ok(Admission { _component: of_component, _host: of_host, _counted: None });
         }
-        let refused = || Problem::unavailable("too many requests at once");
         if self.waiting.fetch_add(1, Ordering::Relaxed) >= WAITING_MAX {
             self.waiting.fetch_sub(1, Ordering::Relaxed);
-            return Err(refused());
+            return Err(Refused::QueueFull);
         }
         // Leaves the count right even if the client goes away, and this is dropped.
         let _waiting = Waiting(&self.waiting);
@@ -59,10 +75,10 @@ impl Admissions {
         let deadline = Instant::now() + self.wait;
         // The component first: who waits for that holds nothing that others need.
         let of_component = timeout_at(deadline, component.clone().acquire_owned()).await;
-        let of_component = of_component.ok().and_then(Result::ok).ok_or_else(refused)?;
+        let of_component = of_component.ok().and_then(Result::ok).ok_or(Refused::ComponentBusy)?;
         let of_host = timeout_at(deadline, self.running.clone().acquire_owned()).await;
-        let of_host = of_host.ok().and_then(Result::ok).ok_or_else(refused)?;
-        Ok(Admission { _component: of_component, _host: of_host })
+        let of_host = of_host.ok().and_then(Result::ok).ok_or(Refused::HostBusy)?;
+        Ok(Admission { _component: of_component, _host: of_host, _counted: None })
     }
 }
 
@@ -135,6 +151,8 @@ mod tests {
         assert!(futures::poll!(&mut third).is_pending(), "it came after the second");
         let second = second.await.expect("admitted");
         let refusal = third.await.expect_err("refused");
+        assert_eq!(refusal, Refused::ComponentBusy);
+        let refusal = Problem::from(refusal);
         assert_eq!((refusal.status.as_u16(), refusal.retry_after_s), (503, Some(1)));
         drop(second);
         assert!(admissions.admit(&turns).await.is_ok());

@@ -12,6 +12,7 @@ use crate::hosts::AllowedHosts;
 use crate::http::Router;
 use crate::manifest::{App, Component, Pattern, Route};
 use crate::runtime_config::RuntimeConfig;
+use crate::telemetry::{Observed, Telemetry};
 use crate::timer::Timer;
 use crate::{databases, engine, files, machine, memory, variables};
 use anyhow::{Context, Result};
@@ -70,6 +71,7 @@ pub fn ready(
     values: &BTreeMap<String, String>,
     folders: &Folders,
     config: &RuntimeConfig,
+    telemetry: &Telemetry,
     progress: impl Fn(&str),
 ) -> Result<Application> {
     let engine = engine::engine()?;
@@ -78,15 +80,17 @@ pub fn ready(
     let code = compiled::Folder::open(&folders.cache)?;
     progress("opening the store");
     let cache_bytes = app.store_cache_bytes.unwrap_or_else(memory::store_cache_bytes);
-    let options = FjallOptions { cache_bytes, ..FjallOptions::default() };
-    let store: Arc<dyn StoreEngine> = Arc::new(FjallEngine::open(&folders.store, options)?);
+    let store = open(&folders.store, cache_bytes, telemetry)?;
     let machines = machines(app, &mut binaries, &*store, &code, &progress)?;
     let stopping = Arc::new(AtomicBool::new(false));
     let databases = databases::open(app, config, &folders.sqlite)?;
     let network = Arc::new(Network::new(config.blocked_networks.clone()));
+    let secrets = variables::secrets(app, values);
     let mut grants = BTreeMap::new();
     for (id, component) in &app.components {
         let mut grant = grant(component, values, &store, &network, &machines, &stopping)?;
+        grant.observed = telemetry.of(id);
+        grant.secrets = secrets.clone();
         databases.grant(component, &mut grant);
         grant.files = files::collect(&app.folder(), component, &folders.files)?;
         if let Some(bytes) = config.memory_bytes_max {
@@ -97,7 +101,7 @@ pub fn ready(
     let mut maker =
         Maker { app, engine: &engine, linker: &linker, binaries, code: &code, progress: &progress };
     let handlers = handlers(&mut maker, &grants)?;
-    let router = Arc::new(Router::new(handlers.routes, app.wait));
+    let router = Arc::new(Router::new(handlers.routes, app.wait, telemetry));
     let chain = Arc::new(Chain::new(handlers.components, router.clone()));
     network.attach(&chain);
     // What answers requests does the rest as well; what answers none is made for it.
@@ -113,6 +117,16 @@ pub fn ready(
     let (resolver, timers) = (resolver.transpose()?, timers.collect::<Result<_>>()?);
     let ticker = engine::EpochTicker::start(&engine)?;
     Ok(Application { router, chain, resolver, timers, machines, store, stopping, _ticker: ticker })
+}
+
+/// Opens the store, with what goes through it counted if anything is.
+fn open(folder: &Path, cache_bytes: u64, telemetry: &Telemetry) -> Result<Arc<dyn StoreEngine>> {
+    let mut options = FjallOptions { cache_bytes, ..FjallOptions::default() };
+    let Some(metrics) = &telemetry.metrics else {
+        return Ok(Arc::new(FjallEngine::open(folder, options)?));
+    };
+    options.log.observer = Some(metrics.log());
+    Ok(metrics.count(FjallEngine::open(folder, options)?))
 }
 
 /// Makes what runs out of binaries.
@@ -207,6 +221,8 @@ fn grant(
         limits: component.limits.clone(),
         turns: Arc::new(Semaphore::new(component.limits.requests_max)),
         stopping: stopping.clone(),
+        observed: Observed::default(),
+        secrets: Arc::default(),
     })
 }
 

@@ -4,7 +4,7 @@
 
 use crate::admission::REQUESTS_MAX;
 use crate::engine::INSTANCES_MAX;
-use crate::handler::Handler;
+use crate::handler::{Handler, Origin};
 use crate::http::{Router, refuse};
 use http::header::{HOST, HeaderValue};
 use http::uri::{Authority, PathAndQuery, Scheme};
@@ -59,13 +59,13 @@ impl Chain {
         }
     }
 
-    /// Sends a request that `hops` requests within the application led to, this one
-    /// included. A component that fails answers as it would over the network.
+    /// Sends a request, which counts among the hops of its origin. A component that fails answers
+    /// as it would over the network.
     pub async fn send(
         &self,
         target: &Target,
         request: Request<WasiBody>,
-        hops: u32,
+        origin: Origin,
     ) -> Result<Response<WasiBody>, Error> {
         let handler = match target {
             Target::Component(id) => self.components.get(id).ok_or(Error::DestinationNotFound)?,
@@ -79,7 +79,7 @@ impl Chain {
             return Ok(refuse(Problem::unavailable("too many requests at once")));
         };
         let request = self.arrived(target, request)?;
-        let response = handler.handle(request, hops, None).await.unwrap_or_else(refuse);
+        let response = handler.handle(request, origin, None).await.unwrap_or_else(refuse);
         // The instance is busy until the body has ended, so the permit goes with it.
         Ok(response.map(|body| body.map_frame(move |frame| held(frame, &permit)).boxed_unsync()))
     }

@@ -7,7 +7,10 @@
 use crate::admission::{Admission, Room};
 use crate::body::{self, CutOff};
 use crate::host::{Deadline, Grants, State, store};
+use crate::telemetry::metrics::{Class, Failure};
+use crate::telemetry::trace::{self, Span, SpanContext};
 use anyhow::{Context as _, Result};
+use opentelemetry::trace::SpanKind;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -69,20 +72,51 @@ impl Handler {
         &self.proxy.state().grants.component
     }
 
-    /// Answers a request that so many requests within the application led to. A guest that
-    /// fails is a problem document, without internals. The admission ends when the instance
-    /// is done with the request, not when it has answered.
+    /// Answers a request. A guest that fails is a problem document, without internals. The
+    /// admission ends when the instance is done with the request, not when it has answered.
     pub async fn handle(
         &self,
+        mut request: Request,
+        mut origin: Origin,
+        admission: Option<Admission>,
+    ) -> Result<Response, Problem> {
+        let mut span = self.begin(&mut origin, &mut request);
+        let answer = self.answer(request, origin, admission).await;
+        match &answer {
+            Ok(answer) => {
+                let status = answer.status();
+                trace::set(&mut span, "http.response.status_code", i64::from(status.as_u16()));
+            }
+            Err(problem) => trace::fail(&mut span, Class::of(problem.status).name()),
+        }
+        answer
+    }
+
+    /// Begins the span of the component's work, and tells the component of it.
+    fn begin(&self, origin: &mut Origin, request: &mut Request) -> Option<Span> {
+        let tracing = self.proxy.state().grants.observed.tracing.as_ref()?;
+        let above = origin.span.as_ref()?;
+        let mut span = tracing.child(above, SpanKind::Internal, format!("component {}", self.component()));
+        trace::set(&mut span, "vwp.component", self.component().to_owned());
+        if let Some(span) = &span {
+            origin.span = Some(span.context().clone());
+        }
+        // Also where nothing is sampled, so that whoever comes next samples nothing either.
+        tracing.inject(origin.span.as_ref()?, request.headers_mut());
+        span
+    }
+
+    async fn answer(
+        &self,
         request: Request,
-        hops: u32,
+        origin: Origin,
         admission: Option<Admission>,
     ) -> Result<Response, Problem> {
         let limits = &self.proxy.state().grants.limits;
         let (request, exceeded) = body::bound(request, limits.request_body_bytes_max)?;
         let deadline = Deadline::new();
         let cut_off = CutOff::default();
-        let ticket = Ticket { deadline: deadline.clone(), cut_off: cut_off.clone(), hops, admission };
+        let ticket = Ticket { deadline: deadline.clone(), cut_off: cut_off.clone(), origin, admission };
         let result = self.proxy.handle(ticket, request).await;
         if let Some(bytes_max) = limits.request_body_bytes_max.filter(|_| exceeded.is_so()) {
             return Err(body::too_long(bytes_max));
@@ -92,6 +126,7 @@ impl Handler {
             // It would not be the end of the answer (RFC 9110, section 15.2).
             let status = response.status().as_u16();
             tracing::error!(component = self.component(), "defect: the guest answered {status}");
+            self.count(Failure::Defect);
             return Err(Problem::internal());
         }
         deadline.extend(limits.response_ms_max);
@@ -102,15 +137,33 @@ impl Handler {
         let component = self.component();
         if error.is::<ExpirationError>() || deadline.has_passed() {
             tracing::warn!(component, "a request took too long and was given up");
+            self.count(Failure::Deadline);
             return Problem::unavailable("the request took too long; it may or may not have had an effect");
         }
         if error.is::<InstantiationError<Ticket>>() {
             tracing::warn!(component, "no instance could be made: {error:#}");
+            self.count(Failure::NoInstance);
             return Problem::unavailable("too many requests at once");
         }
         tracing::error!(component, "defect: the guest failed: {error:#}");
+        self.count(Failure::Defect);
         Problem::internal()
     }
+
+    fn count(&self, failure: Failure) {
+        if let Some(metrics) = &self.proxy.state().grants.observed.metrics {
+            metrics.failed(failure);
+        }
+    }
+}
+
+/// What led to a request.
+#[derive(Debug, Clone, Default)]
+pub struct Origin {
+    /// How many requests within the application.
+    pub hops: u32,
+    /// Under which span it is answered, if spans are made.
+    pub span: Option<SpanContext>,
 }
 
 /// What goes with a request to its instance.
@@ -120,8 +173,8 @@ struct Ticket {
     deadline: Deadline,
     /// Tells the answer's body that the instance ended before its time.
     cut_off: CutOff,
-    /// How many requests within the application led to this one.
-    hops: u32,
+    /// What led to the request.
+    origin: Origin,
     admission: Option<Admission>,
 }
 
@@ -154,8 +207,12 @@ impl HandlerState for Instances {
         let proxy = self.pre.instantiate_async(&mut store).await?;
         let given_up = Arc::new(AtomicBool::new(false));
         let busy = Arc::new(AtomicBool::new(false));
-        let current =
-            Arc::new(Mutex::new(Ticket { deadline, cut_off: CutOff::default(), hops: 0, admission: None }));
+        let current = Arc::new(Mutex::new(Ticket {
+            deadline,
+            cut_off: CutOff::default(),
+            origin: Origin::default(),
+            admission: None,
+        }));
         let expiration = Expiration {
             sleep: Box::pin(tokio::time::sleep(IDLE)),
             look: Box::pin(self.room.look().notified_owned()),
@@ -256,8 +313,7 @@ impl WorkerState for Worker {
     ) -> Pin<Box<dyn Future<Output = ()> + 'static + Send + Sync>> {
         let deadline = ticket.deadline.clone();
         deadline.extend(self.grants.request_ms_max);
-        store.data_mut().begin(deadline.clone());
-        store.data_mut().after_hops(ticket.hops);
+        store.data_mut().begin(deadline.clone(), ticket.origin.clone());
         *lock(&self.current) = ticket;
         self.busy.store(true, Ordering::Relaxed);
         let given_up = self.given_up.clone();

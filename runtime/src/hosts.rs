@@ -110,10 +110,25 @@ impl AllowedHosts {
     }
 
     fn permits_port(&self, scheme: &str, host: &str, port: Option<u16>) -> bool {
-        let Some(host) = parse_host(host) else { return false };
-        self.entries.iter().any(|entry| {
+        self.entry(scheme, host, port).is_some()
+    }
+
+    fn entry(&self, scheme: &str, host: &str, port: Option<u16>) -> Option<&Entry> {
+        let host = parse_host(host)?;
+        self.entries.iter().find(|entry| {
             entry.scheme.permits(scheme) && entry.host.permits(&host) && entry.ports.permits(port)
         })
+    }
+
+    /// The host, or the pattern of hosts, under which a URL may be reached: one of as many as
+    /// there are entries, whatever is asked for.
+    pub fn rule(&self, url: &Uri) -> Option<String> {
+        let (scheme, host) = (url.scheme_str()?, url.host()?);
+        if is_self(host) && self.permits_self() {
+            return Some("self".to_owned());
+        }
+        let port = url.port_u16().or_else(|| default_port(scheme));
+        self.entry(scheme, host, port).map(|entry| entry.host.to_string())
     }
 
     /// Whether a URL may be reached; without a port it is the scheme's own.
@@ -223,6 +238,18 @@ impl Scheme {
         match self {
             Self::Any => true,
             Self::Named(name) => name == scheme,
+        }
+    }
+}
+
+impl std::fmt::Display for HostRule {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Any => f.write_str("*"),
+            Self::Under(suffix) => write!(f, "*{suffix}"),
+            Self::Own => f.write_str("self"),
+            Self::Exactly(host) => host.fmt(f),
+            Self::Network(network) => network.fmt(f),
         }
     }
 }
@@ -364,6 +391,20 @@ mod tests {
             ("http://self", "http://127.0.0.1"),
         ] {
             assert!(!permits(entry, url), "{entry} should not permit {url}");
+        }
+    }
+
+    #[test]
+    fn what_may_be_reached_is_told_by_its_entry() {
+        let allowed = allowed(&["https://a.test", "https://*.b.test", "http://10.0.0.0/8", "http://self"]);
+        for (url, expected) in [
+            ("https://a.test/path?query", Some("a.test")),
+            ("https://anything.b.test", Some("*.b.test")),
+            ("http://10.1.2.3", Some("10.0.0.0/8")),
+            ("http://self/path", Some("self")),
+            ("https://other.test", None),
+        ] {
+            assert_eq!(allowed.rule(&url.parse().expect("a URL")).as_deref(), expected, "{url}");
         }
     }
 

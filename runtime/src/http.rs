@@ -1,9 +1,12 @@
 //! The HTTP trigger's requests: what arrives is checked, routed and admitted.
 
 use crate::admission::Admissions;
-use crate::handler::Handler;
+use crate::handler::{Handler, Origin};
 use crate::manifest::Pattern;
 use crate::settle::settle;
+use crate::telemetry::Telemetry;
+use crate::telemetry::request::{Told, Watched};
+use crate::telemetry::trace::SpanContext;
 use bytes::Bytes;
 use http::uri::{Authority, Scheme};
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
@@ -30,21 +33,40 @@ pub struct Arrival {
 
 /// What the routes lead to.
 pub struct Router {
-    routes: Vec<(Pattern, Handler)>,
+    routes: Vec<Route>,
+    no_route: Told,
     admissions: Admissions,
+}
+
+/// Which paths a handler answers.
+struct Route {
+    pattern: Pattern,
+    handler: Handler,
+    told: Told,
 }
 
 impl Router {
     /// A router over these routes. `wait` is how long a request waits for its turn.
-    pub fn new(routes: Vec<(Pattern, Handler)>, wait: Duration) -> Self {
-        Self { routes, admissions: Admissions::new(wait) }
+    pub fn new(routes: Vec<(Pattern, Handler)>, wait: Duration, telemetry: &Telemetry) -> Self {
+        let route = |(pattern, handler): (Pattern, Handler)| {
+            let told = Told::route(telemetry, handler.component(), &pattern.to_string());
+            Route { pattern, handler, told }
+        };
+        Self {
+            routes: routes.into_iter().map(route).collect(),
+            no_route: Told::no_route(telemetry),
+            admissions: Admissions::new(wait),
+        }
     }
 
     /// The handler of the most exact route that takes the path.
     pub fn route(&self, path: &str) -> Option<&Handler> {
-        let matching =
-            self.routes.iter().filter_map(|(pattern, handler)| Some((pattern.matches(path)?, handler)));
-        matching.max_by(|(left, _), (right, _)| left.cmp(right)).map(|(_, handler)| handler)
+        self.find(path).map(|route| &route.handler)
+    }
+
+    fn find(&self, path: &str) -> Option<&Route> {
+        let matching = self.routes.iter().filter_map(|route| Some((route.pattern.matches(path)?, route)));
+        matching.max_by(|(left, _), (right, _)| left.cmp(right)).map(|(_, route)| route)
     }
 
     /// Answers a request.
@@ -54,7 +76,13 @@ impl Router {
         // must not be used again. hyper drops Content-Length from such a request, so any
         // request in chunks may be one.
         let is_chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
-        let mut answer = self.try_answer(request, arrival).await.unwrap_or_else(refuse);
+        let route = self.find(request.uri().path());
+        let watched = route.map_or(&self.no_route, |route| &route.told).arrived(&request);
+        let span = watched.as_ref().and_then(Watched::span);
+        let mut answer = self.try_answer(route, request, arrival, span).await.unwrap_or_else(refuse);
+        if let Some(watched) = watched {
+            watched.answered(&answer);
+        }
         if is_chunked {
             answer.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
@@ -63,23 +91,26 @@ impl Router {
 
     async fn try_answer(
         &self,
+        route: Option<&Route>,
         request: Request<Incoming>,
         arrival: Arrival,
+        span: Option<SpanContext>,
     ) -> Result<Response<WasiBody>, Problem> {
         if request.method() == Method::CONNECT {
             let title = "The server is no proxy";
             return Err(Problem::new(StatusCode::NOT_IMPLEMENTED, "no-proxy", title, "CONNECT is not taken"));
         }
-        let Some(handler) = self.route(request.uri().path()) else {
+        let Some(Route { handler, told, .. }) = route else {
             return Err(Problem::not_found("no route has this path"));
         };
         let mut request = absolute(request, arrival.scheme)?;
         let peer = HeaderValue::try_from(arrival.peer.to_string()).map_err(|_| Problem::internal())?;
         request.headers_mut().insert(CLIENT_ADDRESS, peer);
-        let admission = self.admissions.admit(handler.turns()).await?;
+        let admitted = self.admissions.admit(handler.turns()).await;
+        let admission = admitted.inspect_err(|reason| told.refused(*reason))?.counted(told.admitted());
         let is_head = request.method() == Method::HEAD;
         let request = request.map(|body| body.map_err(WasiError::Hyper).boxed_unsync());
-        let answer = handler.handle(request, 0, Some(admission)).await?;
+        let answer = handler.handle(request, Origin { hops: 0, span }, Some(admission)).await?;
         if is_head {
             // The length of an answer to HEAD is that of the one to GET, which is not known here.
             return Ok(answer);

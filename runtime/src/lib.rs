@@ -4,7 +4,7 @@
 //! [`http`] routes it, [`admission`] says when it runs, and [`handler`] gives it to an
 //! instance of a component that [`compose`] put together and [`host`] serves. DNS
 //! messages go through [`dns`], and [`timer`] does work that nobody asks for. State lives in `vwp-store`; [`machine`] runs a
-//! component as one of its state machines. [`manifest`] is what a `spin.toml` says, and
+//! component as one of its state machines. [`telemetry`] is what is told of all this. [`manifest`] is what a `spin.toml` says, and
 //! [`application`] makes it ready to be served. [`up`], [`check`] and [`audit`] are the commands, and
 //! [`operate`] has what whoever runs a deployment needs besides.
 
@@ -34,6 +34,7 @@ pub mod runtime_config;
 pub mod secrets;
 pub mod server;
 pub mod settle;
+pub mod telemetry;
 pub mod timer;
 pub mod tls;
 pub mod up;

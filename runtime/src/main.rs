@@ -4,14 +4,13 @@
 use clap::{CommandFactory, Parser, Subcommand};
 use clap_complete::Shell;
 use mimalloc::MiMalloc;
-use std::io::IsTerminal;
 use std::process::ExitCode;
-use tracing_subscriber::EnvFilter;
 use vwp_runtime::audit::Audit;
 use vwp_runtime::check::Check;
 use vwp_runtime::operate::backup::Backup;
 use vwp_runtime::operate::doctor::Doctor;
 use vwp_runtime::operate::restore::Restore;
+use vwp_runtime::telemetry::log::{self, LogFormat};
 use vwp_runtime::up::Up;
 
 /// Requests are many small allocations on some threads at once, which the C library's allocators do
@@ -52,12 +51,13 @@ enum Command {
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    log(match &cli.command {
-        Command::Up(up) if up.quiet => "error",
+    let (format, default) = match &cli.command {
+        Command::Up(up) => (up.log_format(), if up.quiet { "error" } else { "info" }),
         // What the store says while it is opened is no news there.
-        Command::Backup(_) | Command::Restore(_) | Command::Doctor(_) => "warn",
-        _ => "info",
-    });
+        Command::Backup(_) | Command::Restore(_) | Command::Doctor(_) => (LogFormat::Text, "warn"),
+        _ => (LogFormat::Text, "info"),
+    };
+    log::start(format, default);
     let result = match cli.command {
         Command::Up(up) => up.run(),
         Command::Check(check) => check.run(),
@@ -74,18 +74,11 @@ fn main() -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            match format {
+                LogFormat::Text => eprintln!("error: {error:#}"),
+                LogFormat::Json => tracing::error!("{error:#}"),
+            }
             ExitCode::from(vwp_client::exit::code(&error))
         }
     }
-}
-
-/// Logs to standard error. `RUST_LOG` overrides what is logged.
-fn log(default: &str) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
-    tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal())
-        .init();
 }

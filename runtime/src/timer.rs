@@ -3,9 +3,10 @@
 
 use crate::host::{Grants, State, store};
 use crate::server::stopped;
+use crate::telemetry::metrics::Run;
 use anyhow::{Context, Result};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::sync::{Notify, watch};
 use tokio::time::timeout;
 use wasmtime::Engine;
@@ -49,6 +50,9 @@ impl Timer {
         let pre = bindings::TimerPre::new(pre.clone())
             .map_err(anyhow::Error::from)
             .with_context(|| format!("component `{}` exports no vwp:timer/scheduled", grants.component))?;
+        if let Some(metrics) = &grants.observed.metrics {
+            metrics.scheduled();
+        }
         Ok(Self { engine: engine.clone(), pre, grants: grants.clone() })
     }
 
@@ -68,6 +72,7 @@ impl Timer {
 
     /// With one instance, until it has done its share, or fails, or the host stops.
     async fn serve(&self, progress: &mut Progress) -> wasmtime::Result<()> {
+        let metrics = self.grants.observed.metrics.as_deref();
         let mut store = store(&self.engine, &self.grants)?;
         let deadline = store.data().deadline.clone();
         deadline.extend(self.grants.request_ms_max);
@@ -81,10 +86,21 @@ impl Timer {
                         break;
                     }
                     deadline.extend(self.grants.request_ms_max);
-                    let done = timeout(patience, scheduled.call_run(accessor)).await??;
-                    let pause = match done {
-                        Ok(wanted_ms) => progress.succeeded(wanted_ms),
+                    let start = Instant::now();
+                    let ran = |outcome| {
+                        if let Some(metrics) = metrics {
+                            metrics.ran(outcome, start.elapsed());
+                        }
+                    };
+                    let done = timeout(patience, scheduled.call_run(accessor)).await;
+                    let done = done.map_err(wasmtime::Error::from).flatten();
+                    let pause = match done.inspect_err(|_| ran(Run::Defect))? {
+                        Ok(wanted_ms) => {
+                            ran(Run::Succeeded);
+                            progress.succeeded(wanted_ms)
+                        }
                         Err(reason) => {
+                            ran(Run::Failed);
                             let component = &*self.grants.component;
                             tracing::warn!(component, "scheduled work failed: {reason}");
                             progress.failed()

@@ -5,10 +5,13 @@ use crate::dns::{Dns, Sockets};
 use crate::manifest::App;
 use crate::operate::activation::{self, Activation};
 use crate::operate::control::Control;
-use crate::operate::health::{self, Health};
+use crate::operate::health::Health;
+use crate::operate::probes;
 use crate::runtime_config::RuntimeConfig;
 use crate::server::{self, Server};
-use crate::{arguments, dns, manifest, tls, variables};
+use crate::telemetry::log::LogFormat;
+use crate::telemetry::{Telemetry, exposition};
+use crate::{arguments, dns, manifest, telemetry, tls, variables};
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use std::fs::DirBuilder;
@@ -48,6 +51,8 @@ pub struct Up {
     /// Where to say whether the host lives (/livez) and is ready (/readyz); port 0 takes a free one
     #[arg(long, env = "VWP_HEALTH_LISTEN", value_name = "ADDRESS:PORT", value_parser = arguments::address)]
     health_listen: Option<SocketAddr>,
+    #[command(flatten)]
+    telemetry: telemetry::arguments::Arguments,
     /// Where the store, secrets and compiled code are kept [default: data]
     #[arg(long, value_name = "DIR")]
     state_dir: Option<PathBuf>,
@@ -66,6 +71,15 @@ pub struct Up {
     /// Log errors only
     #[arg(long, short, aliases = ["sh", "shush"])]
     pub quiet: bool,
+}
+
+/// Where a host is reached.
+struct Listeners {
+    http: TcpListener,
+    /// If a component answers DNS messages.
+    dns: Option<Sockets>,
+    /// If metrics are to be fetched.
+    metrics: Option<TcpListener>,
 }
 
 impl Up {
@@ -92,7 +106,9 @@ impl Up {
         let given = config.supplement(&app, arguments::variables(&self.variables)?);
         let tls = self.tls(tls::HTTP)?;
         let health = Health::starting();
-        let (listener, sockets) = self.listen(&app, &health, passed).await?;
+        let Listeners { http: listener, dns: sockets, metrics } = self.listen(&app, &health, passed).await?;
+        let (telemetry, spans) = self.telemetry.start(metrics.is_some(), &health)?;
+        answer_scrapes(&telemetry, metrics)?;
         let address = listener.local_addr()?;
         let scheme = if tls.is_some() { "https" } else { "http" };
         let url = format!("{scheme}://{address}");
@@ -101,10 +117,11 @@ impl Up {
         let secrets = state.join("secrets");
         let values = variables::application(&app, &given, &url, &secrets)?;
         let progress = progress(app.routes.len());
-        let ready = application::ready(&app, &values, &Folders::below(&state), &config, |step| {
-            progress.set_message(step.to_owned());
-            progress.inc(1);
-        })?;
+        let ready =
+            application::ready(&app, &values, &Folders::below(&state), &config, &telemetry, |step| {
+                progress.set_message(step.to_owned());
+                progress.inc(1);
+            })?;
         ready.chain.serve_at(address);
         progress.finish_and_clear();
         let (stopper, stop) = watch::channel(false);
@@ -114,7 +131,8 @@ impl Up {
             serving.spawn(timer.run(ring.clone(), stop.clone()));
         }
         if let (Some(sockets), Some(resolver)) = (sockets, ready.resolver) {
-            let options = self.dns.options(app.dns, config.blocked_networks.clone(), &secrets)?;
+            let blocked = config.blocked_networks.clone();
+            let options = self.dns.options(app.dns, blocked, &secrets, &telemetry)?;
             sockets.announce()?;
             serving.spawn(Dns::new(resolver, &ready.store, options).serve(sockets, ring, stop.clone()));
         }
@@ -127,7 +145,7 @@ impl Up {
         signals.next().await;
         health.stopping();
         activation::tell_stopping();
-        eprintln!("stopping: requests in flight may end");
+        tracing::info!("stopping: requests in flight may end");
         stopper.send_replace(true);
         let drained = async {
             while let Some(ended) = serving.join_next().await {
@@ -140,17 +158,25 @@ impl Up {
             () = signals.next() => Err(anyhow::anyhow!("told twice to stop: requests in flight were cut off")),
         };
         ready.stopping.store(true, Ordering::Relaxed);
+        if let Some(spans) = spans {
+            spans.flush().await;
+        }
         result
     }
 
-    /// The sockets of HTTP and of DNS: passed on, or bound now. Probes are answered from now on.
-    async fn listen(
-        &self,
-        app: &App,
-        health: &Arc<Health>,
-        mut passed: Activation,
-    ) -> Result<(TcpListener, Option<Sockets>)> {
+    /// How the log is written.
+    pub fn log_format(&self) -> LogFormat {
+        self.telemetry.log_format
+    }
+
+    /// The sockets: passed on, or bound now. Probes are answered from now on.
+    async fn listen(&self, app: &App, health: &Arc<Health>, mut passed: Activation) -> Result<Listeners> {
         self.answer_probes(health, &mut passed).await?;
+        let metrics = match (passed.tcp("metrics")?, self.telemetry.metrics_listen) {
+            (Some(listener), _) => Some(listener),
+            (None, Some(address)) => Some(probes::bind(address, "metrics").await?),
+            (None, None) => None,
+        };
         let http = match passed.tcp("http")? {
             Some(listener) => listener,
             None => server::bind(self.listen).await?,
@@ -160,14 +186,14 @@ impl Up {
             None => None,
         };
         passed.finish()?;
-        Ok((http, dns))
+        Ok(Listeners { http, dns, metrics })
     }
 
     /// Answers probes, from now on and until the process ends, if there is where to.
     async fn answer_probes(&self, health: &Arc<Health>, passed: &mut Activation) -> Result<()> {
         let listener = match (passed.tcp("health")?, self.health_listen) {
             (Some(listener), _) => listener,
-            (None, Some(address)) => health::bind(address).await?,
+            (None, Some(address)) => probes::bind(address, "health").await?,
             (None, None) => return Ok(()),
         };
         println!("Health on http://{}", listener.local_addr()?);
@@ -194,6 +220,15 @@ impl Up {
             _ => bail!("--tls-cert and --tls-key go together"),
         }
     }
+}
+
+/// Lets the metrics be fetched, from now on and until the process ends, if there is where to.
+fn answer_scrapes(telemetry: &Telemetry, listener: Option<TcpListener>) -> Result<()> {
+    if let (Some(metrics), Some(listener)) = (&telemetry.metrics, listener) {
+        println!("Metrics on http://{}/metrics", listener.local_addr()?);
+        tokio::spawn(exposition::serve(metrics.clone(), listener));
+    }
+    Ok(())
 }
 
 /// Makes the folder, if need be; its path is absolute, as Wasmtime wants it for its cache.

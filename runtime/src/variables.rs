@@ -6,9 +6,13 @@ use crate::secrets;
 use anyhow::{Context, Result, bail};
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 /// What environment variables that set application variables start with, as in Spin.
 const ENVIRONMENT_PREFIX: &str = "SPIN_VARIABLE_";
+
+/// The shortest value that is taken for a secret, in bytes.
+const SECRET_LENGTH_MIN: usize = 8;
 
 /// The values of all application variables. The first of these that has one wins: the
 /// command line, the environment, `.env` in the current folder, the URL served, the host's
@@ -38,6 +42,15 @@ pub fn application(
         values.insert(name.clone(), value);
     }
     Ok(values)
+}
+
+/// The values of the variables that must not be shown. One that is too short to be a secret would
+/// hide what it happens to be in.
+pub fn secrets(app: &App, values: &BTreeMap<String, String>) -> Arc<[String]> {
+    let secret = app.variables.iter().filter(|(_, variable)| variable.secret);
+    let values =
+        secret.filter_map(|(name, _)| values.get(name)).filter(|value| value.len() >= SECRET_LENGTH_MIN);
+    values.cloned().collect()
 }
 
 fn environment_name(variable: &str) -> String {

@@ -3,6 +3,7 @@
 use crate::build_folder;
 use crate::host::Host;
 use crate::http::Http;
+use crate::secrets;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -61,6 +62,9 @@ impl Drop for Application {
         } else {
             let is_sound = !log.contains("defect") && !log.contains("panicked at");
             assert!(is_sound, "the host logged defects: {log}");
+            secrets::note_state(&self.folder.path().join("state"));
+            let leaks = secrets::leaks(log.lines());
+            assert!(leaks.is_empty(), "the host logged secrets: {leaks:#?}");
         }
     }
 }

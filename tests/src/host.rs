@@ -2,6 +2,7 @@
 
 use crate::http::{Call, Http};
 use crate::kind::Kind;
+use crate::secrets;
 use crate::tools;
 use crate::{build_folder, project};
 use std::io::{BufRead, BufReader, Read};
@@ -36,6 +37,8 @@ pub struct Host {
     pub dns: Option<SocketAddr>,
     /// Where it answers DNS over TLS, if known.
     pub dns_tls: Option<SocketAddr>,
+    /// Where its metrics are fetched, if it was asked to serve them.
+    pub metrics: Option<SocketAddr>,
     /// Its administrator's token, if known.
     pub admin_token: Option<String>,
     process: Option<Process>,
@@ -56,6 +59,7 @@ struct Served {
     url: String,
     dns: Option<SocketAddr>,
     dns_tls: Option<SocketAddr>,
+    metrics: Option<SocketAddr>,
 }
 
 static SHARED: Mutex<Weak<Host>> = Mutex::new(Weak::new());
@@ -79,7 +83,7 @@ impl Host {
             Some(url) => {
                 let dns =
                     variable("VWP_DNS").map(|address| address.parse().expect("VWP_DNS is ADDRESS:PORT"));
-                let served = Served { url, dns, dns_tls: None };
+                let served = Served { url, dns, ..Served::default() };
                 Self::describe(served, variable("VWP_ADMIN_TOKEN"), None)
             }
             None => Self::start_own(),
@@ -144,7 +148,7 @@ impl Host {
     }
 
     fn describe(served: Served, admin_token: Option<String>, process: Option<Process>) -> Self {
-        let Served { url, dns, dns_tls } = served;
+        let Served { url, dns, dns_tls, metrics } = served;
         let certificate = process.as_ref().and_then(Process::certificate);
         let http = certificate.map_or_else(|| Http::new(&url), |file| Http::trusting(&url, file));
         let mut host = Self {
@@ -154,6 +158,7 @@ impl Host {
             zone: String::new(),
             dns,
             dns_tls,
+            metrics,
             admin_token,
             process,
         };
@@ -248,6 +253,9 @@ impl Process {
             if let Some(text) = line.strip_prefix("DNS over TLS on ") {
                 served.dns_tls = address(text);
             }
+            if let Some(text) = line.strip_prefix("Metrics on http://") {
+                served.metrics = address(text.trim_end_matches("/metrics"));
+            }
             if let Some(url) = line.strip_prefix("Serving ") {
                 url.trim().clone_into(&mut served.url);
                 return served;
@@ -281,12 +289,15 @@ impl Process {
     }
 
     /// Nothing that a test sends may be the host's undoing: a trap or a panic is logged
-    /// as a defect, and so fails the test.
+    /// as a defect, and so fails the test. Nor may the log have a secret in it.
     fn require_sound(&self) {
         let is_defect = |line: &&String| line.contains("defect") || line.contains("panicked at");
         let lines = self.lines();
         let defects: Vec<&String> = lines.iter().filter(is_defect).collect();
         assert!(defects.is_empty(), "the host logged defects: {defects:#?}");
+        secrets::note_state(self.state.path());
+        let leaks = secrets::leaks(lines.iter().map(String::as_str));
+        assert!(leaks.is_empty(), "the host logged secrets: {leaks:#?}");
     }
 
     fn tail(&self) -> String {

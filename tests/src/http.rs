@@ -1,6 +1,7 @@
 //! Requests as the suites need them: no redirect is followed, no status is an error, and
 //! nothing is added but what a test asks for.
 
+use crate::secrets;
 use serde_json::Value;
 use std::path::Path;
 use std::time::Duration;
@@ -146,6 +147,10 @@ impl Http {
 
     /// Sends a request; an error means that no answer came.
     pub fn try_send(&self, call: &Call) -> Result<Reply, ureq::Error> {
+        for (name, value) in &call.headers {
+            secrets::note_header(name, value);
+        }
+        secrets::note_body(&call.body);
         let mut request =
             Request::builder().method(call.method.as_str()).uri(format!("{}{}", self.url, call.path));
         for (name, value) in &call.headers {
@@ -161,6 +166,7 @@ impl Http {
         };
         let body = answer.body_mut().with_config().limit(ANSWER_LENGTH_MAX).read_to_vec()?;
         let (head, _) = answer.into_parts();
+        secrets::note_answer(&head.headers, &body);
         Ok(Reply { status: head.status.as_u16(), headers: head.headers, body })
     }
 

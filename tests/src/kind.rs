@@ -9,6 +9,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use vwp_core::jose;
 
+/// What our runtime logs in tests.
+const LOGGED: &str = "info,vwp_runtime=debug,vwp_store=debug,request=debug";
+
 /// A host of the application.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
@@ -39,15 +42,17 @@ impl Kind {
 
     /// The command that serves the application, with its state in a folder.
     pub fn serve(&self, state: &Path, listen: &str, dns_listen: &str) -> Command {
+        // More than is logged by default, so that more is looked through for secrets.
+        let logged = std::env::var("RUST_LOG").unwrap_or_else(|_| LOGGED.to_owned());
         let mut command = match self {
             Self::Vwp => {
                 let mut command = Command::new(Host::program());
-                command.args(["up", "--dns-listen", dns_listen]);
+                command.args(["up", "--dns-listen", dns_listen]).env("RUST_LOG", logged);
                 command
             }
             Self::Portable => {
                 let mut command = Command::new(Host::program());
-                command.args(["up", "--portable"]);
+                command.args(["up", "--portable"]).env("RUST_LOG", logged);
                 command
             }
             Self::Spin(program) => {

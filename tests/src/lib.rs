@@ -16,12 +16,15 @@
 //! - [`certificate`]: a certificate for this machine.
 //! - [`libraries`]: clients made of libraries that this project did not write.
 //! - [`browser`]: a real browser, with authenticators that hold passkeys.
+//! - [`secrets`]: the secrets that a suite used, which no log may have.
+//! - [`collector`]: a collector of traces; [`metrics`], what Prometheus would see.
 //! - [`tools`]: programs that the tests need and this project does not ship.
 //! - [`foreign`]: servers that others wrote: [`secondaries`], which copy zones, and [`resolvers`].
 
 pub mod application;
 pub mod browser;
 pub mod certificate;
+pub mod collector;
 pub mod dns;
 pub mod foreign;
 pub mod guests;
@@ -29,9 +32,11 @@ pub mod host;
 pub mod http;
 pub mod kind;
 pub mod libraries;
+pub mod metrics;
 pub mod people;
 pub mod resolvers;
 pub mod secondaries;
+pub mod secrets;
 pub mod signed;
 pub mod tools;
 

@@ -16,16 +16,14 @@ fn host() -> Host {
 }
 
 #[test]
-fn the_documents_are_openapi_to_a_validator_that_others_wrote() {
+fn the_document_is_openapi_to_a_validator_that_others_wrote() {
     let Some((python, folder)) = libraries::openapi(&["validate.py"]) else { return };
-    let names = ["vwp", "discovery", "auth", "transactions", "policy"];
-    let documents: Vec<_> =
-        names.iter().map(|name| project().join("openapi").join(name).with_extension("json")).collect();
+    let documents = [project().join("openapi/vwp.json")];
     let mut client = Command::new(python);
     let found =
         libraries::answer(client.arg("validate.py").current_dir(folder), &json!({ "documents": documents }));
     let found = found.as_object().expect("faults by document");
-    assert_eq!(found.len(), names.len());
+    assert_eq!(found.len(), documents.len());
     for (document, faults) in found {
         assert_eq!(*faults, json!([]), "{document}");
     }

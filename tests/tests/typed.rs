@@ -53,18 +53,18 @@ variables = { VARIABLES }
 write_spaces = ["discovery", "directory", "auth"]
 machines = ["ledger"]
 [component.granted.dependencies]
-"vwp:discovery/registry" = { path = "BUILT/vwp_discovery.wasm", inherit_configuration = true }
+"vwp:discovery/registry" = { path = "BUILT/vwp_discovery_component.wasm", inherit_configuration = true }
 "vwp:auth/accounts" = { path = "COMPOSED/auth.wasm", inherit_configuration = true }
 "vwp:auth/verifier" = { path = "COMPOSED/auth.wasm", inherit_configuration = true }
-"vwp:transactions/ledger" = { path = "BUILT/vwp_transactions.wasm", inherit_configuration = true }
+"vwp:transactions/ledger" = { path = "BUILT/vwp_transactions_component.wasm", inherit_configuration = true }
 [component.ungranted]
 source = "GUESTS/vwp_typed_guest.wasm"
 dependencies_inherit_configuration = true
 [component.ungranted.dependencies]
-"vwp:discovery/registry@0.1.0" = { path = "BUILT/vwp_discovery.wasm" }
+"vwp:discovery/registry@0.1.0" = { path = "BUILT/vwp_discovery_component.wasm" }
 "vwp:auth/accounts@0.1.0" = { path = "COMPOSED/auth.wasm" }
 "vwp:auth/verifier@0.1.0" = { path = "COMPOSED/auth.wasm" }
-"vwp:transactions/ledger@0.1.0" = { path = "BUILT/vwp_transactions.wasm" }
+"vwp:transactions/ledger@0.1.0" = { path = "BUILT/vwp_transactions_component.wasm" }
 [component.auth]
 source = "COMPOSED/auth.wasm"
 variables = { VARIABLES }
@@ -269,18 +269,18 @@ fn refused(text: &str) -> String {
 #[test]
 fn a_dependency_that_needs_what_it_does_not_inherit_is_refused_by_name() {
     let whole = format!("{APPLICATION}{COMPONENTS}");
-    let all = r#"vwp_discovery.wasm", inherit_configuration = true"#;
+    let all = r#"vwp_discovery_component.wasm", inherit_configuration = true"#;
     assert!(whole.contains(all), "the manifest says what the dependency inherits");
     for (inherit, import, kind) in [
         ("", "wasi:http/client@0.3.0", "allowed_outbound_hosts"),
         (r#""allowed_outbound_hosts", "variables""#, "vwp:storage/kv@0.1.0", "key_value_stores"),
         (r#""allowed_outbound_hosts", "key_value_stores""#, "spin:variables/variables@3.0.0", "variables"),
     ] {
-        let inherited = format!(r#"vwp_discovery.wasm", inherit_configuration = [{inherit}]"#);
+        let inherited = format!(r#"vwp_discovery_component.wasm", inherit_configuration = [{inherit}]"#);
         let shown = refused(&whole.replace(all, &inherited));
         let says = |text: &str| assert!(shown.contains(text), "{inherit} says no {text}: {shown}");
         says("component `granted`");
-        says("vwp_discovery.wasm");
+        says("vwp_discovery_component.wasm");
         says(&format!("`{import}`"));
         says(&format!("`{kind}`"));
     }

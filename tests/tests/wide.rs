@@ -65,10 +65,9 @@ fn stale_reads(path: &Path) -> (Vec<u64>, usize) {
 #[test]
 fn no_upper_half_is_read_before_it_is_there() {
     let folder = project().join("target/wide/wasm32-wasip2/release");
-    let handlers = ["vwp_auth", "vwp_discovery", "vwp_transactions", "vwp_gateway"];
     let mut found = 0;
-    for name in [&handlers[..], &["vwp_ledger_component", "vwp_verifier_component"]].concat() {
-        let (stale, wide) = stale_reads(&folder.join(name).with_extension("wasm"));
+    for name in ["auth", "discovery", "gateway", "ledger", "password", "transactions", "verifier"] {
+        let (stale, wide) = stale_reads(&folder.join(format!("vwp_{name}_component.wasm")));
         assert!(stale.is_empty(), "{name} at {stale:x?}, of {wide} instructions of wide arithmetic");
         found += wide;
     }

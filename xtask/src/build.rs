@@ -11,17 +11,17 @@ use std::process::{Command, Stdio};
 const TARGET: &str = "wasm32-wasip2";
 
 /// The components that handle requests.
-pub(crate) const HANDLERS: &[&str] = &["vwp-auth", "vwp-discovery", "vwp-transactions"];
+pub(crate) const HANDLERS: &[&str] = &[AUTH, "vwp-discovery-component", "vwp-transactions-component"];
 /// The component that decides, which handles requests too. It is built apart: Cedar asks serde_json
 /// to keep the order of members, which the other handlers do not pay for.
-pub(crate) const POLICY: &str = "vwp-policy";
+pub(crate) const POLICY: &str = "vwp-policy-component";
 /// What serves the description of the HTTP API. Built apart as the gateway is, and for every host: it
 /// computes nothing.
 pub(crate) const OPENAPI: &str = "vwp-openapi-component";
 /// What verifies passports elsewhere. Built apart, because it may import nothing.
 pub(crate) const VERIFIER: &str = "vwp-verifier-component";
 /// The package of the middleware.
-pub(crate) const MIDDLEWARE: &str = "vwp-gateway";
+pub(crate) const MIDDLEWARE: &str = "vwp-gateway-component";
 /// The example of middleware for integrators. Apart, because it asks the SDK for more than the
 /// handlers do. Hosts other than ours run it, and so it is built for them alone.
 pub(crate) const EXAMPLE: &str = "vwp-passport-check";
@@ -34,11 +34,12 @@ pub(crate) const MACHINE: &str = "vwp-ledger-component";
 /// The password hasher, which links no std either, and is composed into [`AUTH`].
 pub(crate) const HASHER: &str = "vwp-password-component";
 /// The handler that the hasher is composed into.
-pub(crate) const AUTH: &str = "vwp-auth";
+pub(crate) const AUTH: &str = "vwp-auth-component";
 
 /// What is compiled with wide arithmetic. LLVM 22 gets some of it wrong: where an instruction has two
 /// results, it may read the upper half before that is computed, as it does in `i64::checked_mul` in a loop
-/// and in `u128::saturating_sub`. These packages have no such place, which `tests/tests/wide.rs` sees to.
+/// and in `u128::saturating_sub`. These packages have no such place, which `tests/tests/wide.rs` sees to;
+/// [`AUTH`] has some if it is optimised as one program, and so it is not.
 const SOUND: &[&str] = &[AUTH, VERIFIER, MIDDLEWARE];
 
 /// How components are compiled.
@@ -51,7 +52,7 @@ pub(crate) struct Profile {
     flags: &'static str,
     /// What is added as well for the packages in [`SOUND`].
     arithmetic: &'static str,
-    /// Whether a component is optimised as one program, with all that it links.
+    /// Whether a component other than [`AUTH`] is optimised as one program, with all that it links.
     is_linked_whole: bool,
 }
 
@@ -105,7 +106,7 @@ impl Profile {
             command.args(["-p", package]);
         }
         command.env("CARGO_TARGET_DIR", self.target_dir(project));
-        if self.is_linked_whole {
+        if self.is_linked_whole && packages != [AUTH] {
             command.env("CARGO_PROFILE_RELEASE_LTO", "fat");
         }
         let arithmetic =

@@ -11,21 +11,26 @@ use crate::steps::{elapsed, readable};
 use crate::summary::{Counts, Outcome, Row, Summary};
 use crate::{tidy, wit};
 use anyhow::{Context, Result, bail};
+use std::fs::DirEntry;
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
 /// The runtime, and every crate that goes with it. Cargo unifies the features of all that one
 /// invocation builds: with the crates that are left out, Wasmtime and Cedar would be compiled once
-/// more than the build compiles them. One profile for everything serves the same end.
+/// more than the build compiles them, and so would most of ours with less than these. One profile for
+/// everything serves the same end.
 const MOST: &str = "--release --workspace --exclude vwp-auth --exclude vwp-dns";
 
 /// The crates that ask the same libraries for more than the runtime does.
 const OTHERS: &str = "--release -p vwp-auth -p vwp-dns";
 
+/// Where the black-box suites are, each a file or a folder. No other package has suites of these names.
+const SUITES: &str = "tests/tests";
+
 /// The suites that any host of the application must pass; the others are about ours.
-const BLACK_BOX: [&str; 8] =
-    ["bad_input", "callers", "cli", "conformance", "journey", "kill_loop", "openapi", "readme"];
+const PORTABLE: [&str; 8] =
+    ["bad_input", "callers", "cli", "clients", "journey", "kill_loop", "openapi", "readme"];
 
 /// Runs the steps. A step that fails does not keep the others from running, except those
 /// that need what it was to build. Fails if any did.
@@ -50,8 +55,8 @@ pub(crate) fn run(project: &Project, quick: bool) -> Result<ExitCode> {
     if quick {
         suite.skip("black-box tests", "left out by --quick");
     } else if built {
-        suite.tests("black-box tests", project.cargo("test --release -p vwp-tests --no-fail-fast"));
-        suite.tests("black-box tests, as Spin would run it", black_box(project, "portable"));
+        suite.measure("black-box tests", || run_tests(black_box(project, "vwp", &suites(project)?)));
+        suite.tests("black-box tests, as Spin would run it", black_box(project, "portable", &PORTABLE));
     } else {
         suite.skip("black-box tests", "there is nothing to test, because the build failed");
     }
@@ -66,7 +71,7 @@ pub(crate) fn run_on_spin(project: &Project) -> Result<ExitCode> {
     build::ensure_target()?;
     let mut suite = Suite { summary: Summary::default(), started: Instant::now() };
     if suite.step("build", || build::run(project, &Profile::ALL)) {
-        let mut tests = black_box(project, "spin");
+        let mut tests = black_box(project, "spin", &PORTABLE);
         // The storage adapters by themselves as well, against their contract's suite.
         tests.args(["--test", "portable"]).env(spin::VARIABLE, spin);
         suite.tests("black-box tests on Spin", tests);
@@ -75,10 +80,26 @@ pub(crate) fn run_on_spin(project: &Project) -> Result<ExitCode> {
     Ok(if suite.summary.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// The suites that know a deployment only from outside, with the deployment on this host.
-fn black_box(project: &Project, host: &str) -> Command {
-    let suites = BLACK_BOX.map(|suite| format!("--test {suite}")).join(" ");
-    let mut command = project.cargo(&format!("test --release -p vwp-tests --no-fail-fast {suites}"));
+/// The names of all black-box suites.
+fn suites(project: &Project) -> Result<Vec<String>> {
+    let folder = project.root.join(SUITES);
+    let entries =
+        std::fs::read_dir(&folder).with_context(|| format!("{} is unreadable", folder.display()))?;
+    let name = |entry: std::io::Result<DirEntry>| {
+        Ok(entry?.path().file_stem().unwrap_or_default().to_string_lossy().into_owned())
+    };
+    let mut names = entries.map(name).collect::<Result<Vec<_>>>()?;
+    names.sort();
+    Ok(names)
+}
+
+/// Suites that know a deployment only from outside, with the deployment on this host. They are chosen
+/// by name and not by package, so that what they link is what the other tests have linked.
+fn black_box(project: &Project, host: &str, suites: &[impl AsRef<str>]) -> Command {
+    let mut command = project.cargo(&format!("test {MOST} --no-fail-fast"));
+    for suite in suites {
+        command.args(["--test", suite.as_ref()]);
+    }
     command.env("VWP_HOST", host);
     command
 }
@@ -124,11 +145,10 @@ impl Suite {
     }
 }
 
+/// Whether a lint applies does not depend on the features of libraries, so everything is looked at in
+/// one go here, and nearly everything for WebAssembly.
 fn clippy_native(project: &Project) -> Result<()> {
-    for packages in [MOST, OTHERS] {
-        run_command(project.cargo(&format!("clippy {packages} --all-targets -- -D warnings")))?;
-    }
-    Ok(())
+    run_command(project.cargo("clippy --release --workspace --all-targets -- -D warnings"))
 }
 
 fn clippy_wasm(project: &Project) -> Result<()> {
@@ -140,12 +160,9 @@ fn clippy_wasm(project: &Project) -> Result<()> {
         command.args(["--", "-D", "warnings"]);
         run_command(command)
     };
-    clippy(&[HANDLERS, &[MIDDLEWARE, "vwp-guest"]].concat())?;
-    clippy(&[POLICY])?;
-    clippy(&[OPENAPI])?;
-    clippy(&[ADAPTERS, &["vwp-storage-adapter"]].concat())?;
-    clippy(&[VERIFIER])?;
-    clippy(&[EXAMPLE])?;
+    let one_by_one = [MIDDLEWARE, POLICY, OPENAPI, VERIFIER, EXAMPLE, "vwp-guest", "vwp-storage-adapter"];
+    clippy(&[HANDLERS, ADAPTERS, &one_by_one].concat())?;
+    // Without std, which the others' features would bring in.
     clippy(&[MACHINE, HASHER])
 }
 

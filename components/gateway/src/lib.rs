@@ -1,45 +1,7 @@
 //! HTTP middleware in front of every handler: request ids, a bound on bodies, CORS,
 //! security headers, and problem documents for refusals that have none.
 //!
-//! What it decides is in [`policy`], natively tested; [`relay`] passes requests and
-//! answers on, and this file connects it to `wasi:http/handler`. It imports nothing but
-//! HTTP and randomness.
+//! What it decides is in [`policy`], natively tested; the component beside this crate passes requests
+//! and answers on.
 
 pub mod policy;
-#[cfg(target_family = "wasm")]
-mod relay;
-
-#[cfg(target_family = "wasm")]
-mod bindings {
-    #![allow(missing_docs, unsafe_code, unreachable_pub, clippy::pedantic, reason = "generated")]
-    wit_bindgen::generate!({
-        path: [
-            "../../wit/deps/wasi-clocks@0.3.0",
-            "../../wit/deps/wasi-random@0.3.0",
-            "../../wit/deps/wasi-filesystem@0.3.0",
-            "../../wit/deps/wasi-sockets@0.3.0",
-            "../../wit/deps/wasi-cli@0.3.0",
-            "../../wit/deps/wasi-http@0.3.0",
-        ],
-        inline: "
-            package vwp:gateway@0.1.0;
-            world gateway {
-                import wasi:http/handler@0.3.0;
-                export wasi:http/handler@0.3.0;
-            }
-        ",
-        world: "vwp:gateway/gateway",
-        generate_all,
-    });
-
-    struct Gateway;
-    export!(Gateway);
-
-    impl exports::wasi::http::handler::Guest for Gateway {
-        async fn handle(
-            request: wasi::http::types::Request,
-        ) -> Result<wasi::http::types::Response, wasi::http::types::ErrorCode> {
-            crate::relay::handle(request).await
-        }
-    }
-}

@@ -3,7 +3,8 @@
 //! - [`operation`]: one operation, and how it is written down.
 //! - [`schema`]: what JSON looks like (JSON Schema 2020-12, which is what OpenAPI 3.1 takes).
 //! - [`refusals`]: the problems that several operations share.
-//! - [`transactions`], [`reconciliations`], [`discovery`], [`zone`], [`auth`], [`policy`], [`port`]: the tables.
+//! - [`transactions`], [`escrows`], [`reconciliations`], [`discovery`], [`zone`], [`auth`], [`policy`], [`port`]: the
+//!   tables.
 //! - [`document`]: a table as an OpenAPI document.
 //! - [`page`]: the same for people.
 //! - [`check`]: whether an answer is one of those that the table has.
@@ -19,6 +20,7 @@ pub mod auth;
 pub mod check;
 pub mod discovery;
 pub mod document;
+pub mod escrows;
 pub mod operation;
 pub mod page;
 pub mod policy;

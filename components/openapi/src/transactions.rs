@@ -5,15 +5,15 @@ use crate::Api;
 use crate::document::key_schemas;
 use crate::operation::Caller::{Administrator, Operator, Traveller};
 use crate::operation::{Operation, Refusal, get, post, tagged};
-use crate::reconciliations;
 use crate::refusals::MISSING;
 use crate::schema::{
     Member, Schema, count, day, either, flag, list, member, milliseconds, number, object, optional, refer,
     text, word,
 };
+use crate::{escrows, reconciliations};
 
 /// The longest body that is not a bulk, in bytes.
-const BODY: u64 = 16_384;
+pub(crate) const BODY: u64 = 16_384;
 /// The longest bulk, in bytes.
 const BULK: u64 = 4_194_304;
 const BYTES: &str = "application/octet-stream";
@@ -22,7 +22,7 @@ const TEXT: &str = "text/plain; charset=utf-8";
 const KINDS: &[&str] = &["plain", "pending", "post", "void", "reverse", "refund", "chargeback"];
 
 /// What a body that an operator signed is refused for.
-const SIGNED: &[Refusal] = &[(400, "clock-skew"), (400, "wrong-audience"), (403, "forbidden")];
+pub(crate) const SIGNED: &[Refusal] = &[(400, "clock-skew"), (400, "wrong-audience"), (403, "forbidden")];
 
 /// What a transfer is refused for, by the ledger or before it is asked.
 const TRANSFER: &[Refusal] = &[
@@ -53,10 +53,12 @@ pub fn api() -> Api {
     operations.extend(tagged("Money", accounts()));
     operations.extend(tagged("The ledger's log", log()));
     operations.extend(tagged("The ledger's log", keys()));
+    operations.extend(tagged("Escrow", escrows::operations()));
     operations.extend(tagged("Reconciliation", reconciliations::operations()));
     let mut all = schemas();
     all.extend(receipt_schemas());
     all.extend(entry_schemas());
+    all.extend(escrows::schemas());
     all.extend(reconciliations::schemas());
     all.extend(key_schemas());
     let about = "Assets, accounts and transfers over the ledger; the ledger's log and its proofs; and what banks \
@@ -240,18 +242,18 @@ fn keys() -> Vec<Operation> {
 }
 
 /// What an operator signs, beside what it is about.
-fn signed_members(members: impl IntoIterator<Item = Member>) -> Vec<Member> {
+pub(crate) fn signed_members(members: impl IntoIterator<Item = Member>) -> Vec<Member> {
     let mut members: Vec<Member> = members.into_iter().collect();
     members.push(member("iat", count().about("When it was signed, in seconds; at most five minutes ago.")));
     members.push(member("aud", text().about("The port's URL.")));
     members
 }
 
-fn id() -> Schema {
+pub(crate) fn id() -> Schema {
     text().pattern("^[0-9a-fA-F]{32}$").length(32, 32).example("422cf919d3f140aa5c96f9e0ae983cd4")
 }
 
-fn asset() -> Schema {
+pub(crate) fn asset() -> Schema {
     text()
         .about("`code@world`.")
         .pattern(r"^[a-z0-9-]{1,16}@[a-z0-9.-]{1,63}$")
@@ -267,12 +269,25 @@ fn owner() -> Schema {
         .example("world:arena")
 }
 
-fn amount() -> Schema {
+/// Whose account an answer names: an escrow's as well, which nobody asks for by name.
+fn holder() -> Schema {
+    let escrow = text()
+        .about("Where an escrow's money waits: `escrow:<id>`, and in a dispute `escrow:<id>:disputed`.")
+        .pattern("^escrow:[0-9a-f]{32}(:disputed)?$");
+    either([owner(), escrow])
+}
+
+pub(crate) fn amount() -> Schema {
     text()
         .about("Minor units, as a decimal string below 2^128.")
         .pattern("^(0|[1-9][0-9]{0,38})$")
         .length(1, 39)
         .example("250")
+}
+
+/// 32 bytes, base64url.
+pub(crate) fn digest() -> Schema {
+    text().length(43, 43).pattern("^[A-Za-z0-9_-]{43}$")
 }
 
 fn code() -> Schema {
@@ -289,7 +304,6 @@ fn definition() -> [Member; 4] {
 }
 
 fn order() -> Vec<Member> {
-    let digest = || text().length(43, 43).pattern("^[A-Za-z0-9_-]{43}$");
     vec![
         optional(
             "idempotency_key",
@@ -391,7 +405,7 @@ fn movement_members() -> Vec<Member> {
         member("transfer_id", id()),
         member("kind", word(KINDS)),
         member("side", word(&["debit", "credit"])),
-        member("counterparty", owner()),
+        member("counterparty", holder()),
         member("amount", amount()),
         member("balance", amount().about("What the account held after it.")),
         member("position", count().about("Its command's position in the log.")),
@@ -426,8 +440,8 @@ fn receipt_schemas() -> Vec<(&'static str, Schema)> {
         member("time", milliseconds()),
         optional("kind", word(KINDS)),
         optional("origin", id().about("The transfer that it follows.")),
-        member("from", owner()),
-        member("to", owner()),
+        member("from", holder()),
+        member("to", holder()),
         member("asset", asset()),
         member("amount", amount()),
         optional("memo", text()),

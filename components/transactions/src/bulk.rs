@@ -167,6 +167,7 @@ fn require_chains(orders: &[Order]) -> Result<(), Error> {
 /// Requires that the caller may debit what is debited, and follow what is followed.
 async fn require_own<S: Kv + Machines>(store: &S, caller: &Caller, wanted: &[Wanted]) -> Result<(), Error> {
     let mut own: BTreeSet<(bool, u128)> = BTreeSet::new();
+    let mut payers: BTreeSet<u128> = BTreeSet::new();
     for (number, wanted) in wanted.iter().enumerate() {
         let known = match &wanted.accounts {
             Accounts::Named { from, .. } if own.insert((false, from.id)) => {
@@ -174,8 +175,13 @@ async fn require_own<S: Kv + Machines>(store: &S, caller: &Caller, wanted: &[Wan
             }
             Accounts::Of { origin } => {
                 let view = transfers::moved(store, *origin).await?;
-                let is_new = own.insert((true, view.credit));
-                if is_new { transfers::require_credited(store, caller, &view).await } else { Ok(()) }
+                if own.insert((true, view.credit)) {
+                    transfers::require_credited(store, caller, &view)
+                        .await
+                        .map_err(|error| at(number, error))?;
+                }
+                let is_new = payers.insert(view.debit);
+                if is_new { transfers::require_no_escrow(store, &view).await } else { Ok(()) }
             }
             Accounts::Named { .. } => Ok(()),
         };
@@ -219,7 +225,7 @@ fn directory_key(owner: &Owner) -> Option<Vec<u8>> {
     match owner {
         Owner::Traveller(id) => Some(directory::traveller_key(id)),
         Owner::World(world) => Some(directory::world_key(world)),
-        Owner::Issuance(_) => None,
+        Owner::Issuance(_) | Owner::Escrow { .. } => None,
     }
 }
 
@@ -228,6 +234,7 @@ fn unknown(owner: &Owner) -> Error {
         Owner::Traveller(id) => Error::UnknownTraveller(id.clone()),
         Owner::World(world) => Error::UnknownWorld(world.to_string()),
         Owner::Issuance(asset) => Error::UnknownAsset(asset.to_string()),
+        Owner::Escrow { .. } => Error::UnknownEscrow,
     }
 }
 

@@ -37,6 +37,12 @@ pub enum Error {
     /// No transfer has this id.
     #[error("no transfer has this id")]
     UnknownTransfer,
+    /// No escrow has this id.
+    #[error("no escrow has this id")]
+    UnknownEscrow,
+    /// Something else was decided about what an escrow holds; the text says what.
+    #[error("{0}")]
+    EscrowSettled(&'static str),
     /// The asset exists with another definition.
     #[error("the asset exists with another scale, cap, title or issuer; these never change")]
     AssetExists,
@@ -118,7 +124,12 @@ impl Error {
                 (StatusCode::NOT_FOUND, "unknown-traveller", "There is no such traveller")
             }
             Self::UnknownAsset(_) => (StatusCode::NOT_FOUND, "unknown-asset", "There is no such asset"),
-            Self::UnknownTransfer => (StatusCode::NOT_FOUND, "not-found", "There is no such thing"),
+            Self::UnknownTransfer | Self::UnknownEscrow => {
+                (StatusCode::NOT_FOUND, "not-found", "There is no such thing")
+            }
+            Self::EscrowSettled(_) => {
+                (StatusCode::CONFLICT, "escrow-settled", "The escrow is settled otherwise")
+            }
             Self::AssetExists => (StatusCode::CONFLICT, "asset-exists", "The asset exists already"),
             Self::InsufficientFunds => (refused, "insufficient-funds", "The funds do not suffice"),
             Self::ExceedsCap => (refused, "exceeds-cap", "The asset's cap would be exceeded"),

@@ -2,7 +2,9 @@
 //! function, and writes its answer; what it refuses becomes a problem in one place.
 
 use crate::history::{self, Page};
-use crate::{Error, accounts, assets, bulk, compact, entries, log, orders, reconciliations, transfers};
+use crate::{
+    Error, accounts, assets, bulk, compact, entries, escrows, log, orders, reconciliations, transfers,
+};
 use ::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use percent_encoding::percent_decode_str;
 use serde::{Deserialize, Serialize};
@@ -64,6 +66,7 @@ async fn route<S: Kv + Machines>(
             statement(store, environment, request, (owner, asset)).await
         }
         ["v1", "ledger", "entries"] if is_get => entries(store, environment, request).await,
+        ["v1", "escrows", path @ ..] => escrows::http::handle(store, environment, request, path).await,
         ["v1", "reconciliations", path @ ..] => {
             let caller = known_caller(store, environment, request).await?;
             reconciliations::handle(store, environment, &caller, request, path).await
@@ -255,7 +258,7 @@ pub(crate) async fn known_caller(
 }
 
 /// A body of `application/jose` (RFC 7515, section 9.2.1).
-fn jose_body(request: &Request<Vec<u8>>) -> Result<&str, Error> {
+pub(crate) fn jose_body(request: &Request<Vec<u8>>) -> Result<&str, Error> {
     reply::require_media_type(request.headers(), "application/jose")?;
     if request.body().len() > BODY_LENGTH_MAX {
         return Err(reply::too_large(BODY_LENGTH_MAX).into());
@@ -278,12 +281,12 @@ fn idempotency_key(headers: &HeaderMap) -> Result<&str, Error> {
 }
 
 /// RFC 9110, section 15.3.2: 201 says that something new is there.
-fn status(repeated: bool) -> StatusCode {
+pub(crate) fn status(repeated: bool) -> StatusCode {
     if repeated { StatusCode::OK } else { StatusCode::CREATED }
 }
 
 /// An answer about somebody.
-fn about(body: &impl Serialize) -> Response<Vec<u8>> {
+pub(crate) fn about(body: &impl Serialize) -> Response<Vec<u8>> {
     private(reply::json(StatusCode::OK, body))
 }
 

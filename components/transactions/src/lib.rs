@@ -3,6 +3,7 @@
 //! - [`http`]: the functions as HTTP resources.
 //! - [`assets`], [`transfers`], [`bulk`], [`compact`], [`accounts`], [`history`], [`entries`]: the functions themselves.
 //! - [`orders`]: what callers ask for, and the ledger's item that it becomes.
+//! - [`escrows`]: money that waits until it is decided whose it is.
 //! - [`receipts`], [`checkpoints`], [`tiles`], [`log_keys`]: the ledger's log as a tree, what is
 //!   signed of it and proved with it; [`log`]: as HTTP resources.
 //! - [`audit`]: what an auditor asks the ledger.
@@ -24,6 +25,7 @@ pub mod checkpoints;
 pub mod compact;
 pub mod entries;
 pub mod error;
+pub mod escrows;
 pub mod history;
 pub mod http;
 pub mod ledger;
@@ -38,6 +40,3 @@ pub mod tiles;
 pub mod transfers;
 
 pub use error::Error;
-
-#[cfg(target_family = "wasm")]
-mod component;

@@ -43,8 +43,8 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// The kind as the ledger knows it.
-    pub(crate) fn of_ledger(kind: codec::Kind) -> Option<Self> {
+    /// The kind as callers know it; none for what is no transfer.
+    pub fn of_ledger(kind: codec::Kind) -> Option<Self> {
         Some(match kind {
             codec::Kind::Plain => Self::Plain,
             codec::Kind::Pending => Self::Pending,
@@ -66,6 +66,19 @@ impl Kind {
             Self::Reverse => codec::Kind::Reverse,
             Self::Refund => codec::Kind::Refund,
             Self::Chargeback => codec::Kind::Chargeback,
+        }
+    }
+
+    /// The kind as it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Plain => "plain",
+            Self::Pending => "pending",
+            Self::Post => "post",
+            Self::Void => "void",
+            Self::Reverse => "reverse",
+            Self::Refund => "refund",
+            Self::Chargeback => "chargeback",
         }
     }
 
@@ -183,6 +196,9 @@ impl Parties {
             return Ok(Rc::clone(party));
         }
         let read: Owner = owner.parse()?;
+        if matches!(read, Owner::Escrow { .. }) {
+            return Err(Error::Forbidden("an escrow's money moves by the escrow's terms only".to_owned()));
+        }
         require_same_asset(&read, name)?;
         let id = account_id(&read, name);
         let party = Rc::new(Party { owner: read, asset: name.clone(), id });
@@ -280,7 +296,7 @@ fn follows(order: &Order) -> Result<Accounts, Error> {
 fn refuse(order: &Order, members: &[(&str, bool)]) -> Result<(), Error> {
     match members.iter().find(|(_, is_there)| *is_there) {
         Some((member, _)) => {
-            Err(Error::Invalid(format!("a transfer of kind {} has no {member}", name(order.kind))))
+            Err(Error::Invalid(format!("a transfer of kind {} has no {member}", order.kind.name())))
         }
         None => Ok(()),
     }
@@ -291,19 +307,7 @@ fn required<'a>(order: &Order, member: &str, value: Option<&'a str>) -> Result<&
 }
 
 fn missing(order: &Order, member: &str) -> Error {
-    Error::Invalid(format!("{member} is missing, which a transfer of kind {} has", name(order.kind)))
-}
-
-fn name(kind: Kind) -> &'static str {
-    match kind {
-        Kind::Plain => "plain",
-        Kind::Pending => "pending",
-        Kind::Post => "post",
-        Kind::Void => "void",
-        Kind::Reverse => "reverse",
-        Kind::Refund => "refund",
-        Kind::Chargeback => "chargeback",
-    }
+    Error::Invalid(format!("{member} is missing, which a transfer of kind {} has", order.kind.name()))
 }
 
 fn timeout(order: &Order) -> Result<u32, Error> {
@@ -336,8 +340,9 @@ pub(crate) fn day_of(text: &str) -> Result<u32, Error> {
     u32::try_from(day).ok().filter(|&day| day != 0).ok_or_else(invalid)
 }
 
-/// A day as a date.
-pub(crate) fn date_text(day: u32) -> Option<String> {
+/// A day of the ledger (days since the Unix epoch) as a date like `2026-11-28`; none for zero, which
+/// stands for the log's day.
+pub fn date_text(day: u32) -> Option<String> {
     let date = NaiveDate::default().checked_add_days(chrono::Days::new(day.into()))?;
     (day != 0).then(|| date.to_string())
 }
@@ -362,7 +367,7 @@ fn memo(order: &Order) -> Result<Memo, Error> {
     Ok(Memo(bytes))
 }
 
-fn lock_bytes(text: &str) -> Result<[u8; LOCK_LENGTH], Error> {
+pub(crate) fn lock_bytes(text: &str) -> Result<[u8; LOCK_LENGTH], Error> {
     let mut bytes = [0; LOCK_LENGTH];
     match Base64UrlUnpadded::decode(text.as_bytes(), &mut bytes) {
         Ok(read) if read.len() == LOCK_LENGTH => Ok(bytes),
@@ -371,7 +376,7 @@ fn lock_bytes(text: &str) -> Result<[u8; LOCK_LENGTH], Error> {
 }
 
 /// What the caller of a transfer wanted to find with it again.
-pub(crate) fn memo_of(transfer: &Transfer) -> Option<String> {
+pub fn memo_of(transfer: &Transfer) -> Option<String> {
     let skipped = if transfer.flags.contains(Flags::LOCKED) { LOCK_LENGTH } else { 0 };
     let bytes = transfer.memo.0.get(skipped..)?;
     let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());

@@ -2,7 +2,7 @@
 //!
 //! An account is the pair of an owner and an asset. The owner is written
 //! `traveller:<id>`, `world:<name>` or, for the account that an asset comes from,
-//! `issuance:<asset>`. Ids in the ledger follow from names: see
+//! `issuance:<asset>`; an escrow has the accounts `escrow:<id>` and `escrow:<id>:disputed`. Ids in the ledger follow from names: see
 //! [`vwp_core::digest`].
 
 use crate::Error;
@@ -15,6 +15,9 @@ use vwp_core::name::{AssetName, WorldName};
 /// The longest traveller id.
 pub const TRAVELLER_ID_LENGTH_MAX: usize = 64;
 
+/// The end of the account on which an escrow keeps what is disputed.
+const DISPUTED: &str = ":disputed";
+
 /// Whose account it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Owner {
@@ -24,6 +27,13 @@ pub enum Owner {
     World(WorldName),
     /// Nobody: what exists of an asset was debited here.
     Issuance(AssetName),
+    /// Nobody: here an escrow's money waits until it is decided whose it is.
+    Escrow {
+        /// The escrow's id.
+        id: u128,
+        /// Whether it is disputed whose it is.
+        is_disputed: bool,
+    },
 }
 
 impl FromStr for Owner {
@@ -37,6 +47,11 @@ impl FromStr for Owner {
             Some(("traveller", id)) if is_traveller_id(id) => Ok(Self::Traveller(id.to_owned())),
             Some(("world", name)) => Ok(Self::World(name.parse().map_err(|_| invalid())?)),
             Some(("issuance", asset)) => Ok(Self::Issuance(asset.parse().map_err(|_| invalid())?)),
+            Some(("escrow", rest)) => {
+                let id = rest.strip_suffix(DISPUTED);
+                let read = parse_id(id.unwrap_or(rest)).map_err(|_| invalid())?;
+                Ok(Self::Escrow { id: read, is_disputed: id.is_some() })
+            }
             _ => Err(invalid()),
         }
     }
@@ -48,6 +63,10 @@ impl fmt::Display for Owner {
             Self::Traveller(id) => write!(formatter, "traveller:{id}"),
             Self::World(name) => write!(formatter, "world:{name}"),
             Self::Issuance(asset) => write!(formatter, "issuance:{asset}"),
+            Self::Escrow { id, is_disputed } => {
+                let disputed = if *is_disputed { DISPUTED } else { "" };
+                write!(formatter, "escrow:{}{disputed}", id_text(*id))
+            }
         }
     }
 }
@@ -75,6 +94,15 @@ pub fn account_id(owner: &Owner, asset: &AssetName) -> u128 {
 /// The id of the transfer that a caller asks for under an idempotency key: another
 /// caller's same key is another transfer.
 pub fn transfer_id(caller: &Caller, idempotency_key: &str) -> Result<u128, Error> {
+    keyed_id("vwp-transfer-v1", caller, idempotency_key)
+}
+
+/// The id of the escrow that a caller asks for under an idempotency key.
+pub fn escrow_id(caller: &Caller, idempotency_key: &str) -> Result<u128, Error> {
+    keyed_id("vwp-escrow-v1", caller, idempotency_key)
+}
+
+fn keyed_id(domain: &str, caller: &Caller, idempotency_key: &str) -> Result<u128, Error> {
     let (kind, id) = match caller {
         Caller::Traveller { id, .. } => ("traveller", id),
         Caller::Operator { id } => ("operator", id),
@@ -82,7 +110,7 @@ pub fn transfer_id(caller: &Caller, idempotency_key: &str) -> Result<u128, Error
             return Err(Error::Forbidden("only travellers and operators have transfers".to_owned()));
         }
     };
-    Ok(digest("vwp-transfer-v1", &[kind, id, idempotency_key]))
+    Ok(digest(domain, &[kind, id, idempotency_key]))
 }
 
 /// An id as callers see it: 32 hexadecimal digits.
@@ -115,13 +143,23 @@ mod tests {
 
     #[test]
     fn an_owner_reads_back_as_it_was_written_and_nothing_else_is_one() {
-        for text in ["traveller:aZ_-9", "world:arena", "issuance:gold@arena"] {
+        let id = "0123456789abcdef0123456789abcdef";
+        let (escrow, disputed) = (format!("escrow:{id}"), format!("escrow:{id}:disputed"));
+        for text in ["traveller:aZ_-9", "world:arena", "issuance:gold@arena", &escrow, &disputed] {
             assert_eq!(text.parse::<Owner>().map(|owner| owner.to_string()).as_deref(), Ok(text));
         }
         let long = format!("traveller:{}", "a".repeat(65));
-        for text in
-            ["", "arena", "traveller:", "traveller:a b", "World:arena", "world:-a", "issuance:gold", &long]
-        {
+        for text in [
+            "",
+            "arena",
+            "traveller:",
+            "traveller:a b",
+            "World:arena",
+            "world:-a",
+            "issuance:gold",
+            "escrow:7",
+            &long,
+        ] {
             assert!(text.parse::<Owner>().is_err(), "{text}");
         }
     }

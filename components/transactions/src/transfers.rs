@@ -262,6 +262,7 @@ async fn make<S: Kv + Machines>(
         Accounts::Of { origin } => {
             let origin = moved(store, *origin).await?;
             require_credited(store, caller, &origin).await?;
+            require_no_escrow(store, &origin).await?;
             let moves_back = matches!(order.kind, Kind::Reverse | Kind::Refund);
             let (debit, credit) =
                 if moves_back { (origin.credit, origin.debit) } else { (origin.debit, origin.credit) };
@@ -310,14 +311,25 @@ pub(crate) async fn require_credited<S: Kv + Machines>(
     }
 }
 
+/// Requires that what would be followed did not come from an escrow: moved back there, nobody could take it.
+pub(crate) async fn require_no_escrow(store: &impl Machines, origin: &TransferView) -> Result<(), Error> {
+    let owner = ledger::owner_of(store, origin.debit).await?.unwrap_or_default();
+    match owner.parse() {
+        Ok(Owner::Escrow { .. }) => {
+            Err(Error::Forbidden("what an escrow paid is given back with another transfer".to_owned()))
+        }
+        _ => Ok(()),
+    }
+}
+
 /// Money that is credited to nobody is lost, so the receiver must exist.
-async fn require_known_receiver(store: &impl Kv, to: &Owner) -> Result<(), Error> {
+pub(crate) async fn require_known_receiver(store: &impl Kv, to: &Owner) -> Result<(), Error> {
     match to {
         Owner::World(world) => operator_of(store, world).await.map(|_| ()),
         Owner::Traveller(id) => match store.get(&directory::traveller_key(id)).await? {
             Some(_) => Ok(()),
             None => Err(Error::UnknownTraveller(id.clone())),
         },
-        Owner::Issuance(_) => Ok(()),
+        Owner::Issuance(_) | Owner::Escrow { .. } => Ok(()),
     }
 }

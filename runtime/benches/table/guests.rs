@@ -12,6 +12,7 @@ use vwp_runtime::host::outbound::Network;
 use vwp_runtime::hosts::AllowedHosts;
 use vwp_runtime::manifest::Limits;
 use vwp_runtime::networks::BlockedNetworks;
+use vwp_runtime::telemetry::Observed;
 use vwp_store::{FjallEngine, FjallOptions};
 
 /// Whether a guest may use instructions that not every host has.
@@ -76,5 +77,7 @@ pub(crate) fn grants(component: &str, scratch: &Path) -> Result<Arc<Grants>> {
         limits: Limits::default(),
         turns: Arc::new(Semaphore::new(Limits::default().requests_max)),
         stopping: Arc::default(),
+        observed: Observed::default(),
+        secrets: Arc::default(),
     }))
 }

@@ -24,6 +24,7 @@ use vwp_runtime::admission::Room;
 use vwp_runtime::handler::Handler;
 use vwp_runtime::manifest::Pattern;
 use vwp_runtime::server::{self, Server};
+use vwp_runtime::telemetry::Telemetry;
 use vwp_runtime::{engine, host, http as trigger};
 use wasmtime::component::Component;
 
@@ -69,7 +70,7 @@ pub(crate) fn rows(bench: &Bench) -> Result<Vec<Row>> {
 }
 
 /// hyper with nothing around it.
-async fn bare() -> Result<SocketAddr> {
+pub(crate) async fn bare() -> Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0").await?;
     let address = listener.local_addr()?;
     tokio::spawn(async move {
@@ -105,7 +106,7 @@ impl Hello {
         let hello = linker.instantiate_pre(&Component::new(&engine, &bytes)?)?;
         let handler = Handler::new(&engine, hello, &guests::grants("hello", scratch)?, &room)?;
         let pattern = Pattern::parse("/...").ok().context("the route is malformed")?;
-        let router = Arc::new(trigger::Router::new(vec![(pattern, handler)], wait));
+        let router = Arc::new(trigger::Router::new(vec![(pattern, handler)], wait, &Telemetry::default()));
         let listener = server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
         let address = listener.local_addr()?;
         let (stopper, stop) = watch::channel(false);

@@ -2,7 +2,7 @@
 //! measured in the same run, in turns.
 //!
 //! `cargo bench -p vwp-runtime [-- [--quick] [--networks FILE] [--worlds N] [GROUP]...]`. The groups
-//! are http, peers, kv, machine, dns, curve, sign-in, search and start; all are measured unless some
+//! are http, telemetry, peers, kv, machine, dns, curve, sign-in, search and start; all are measured unless some
 //! are named. `SPIN` and `WASMTIME` in the environment name programs that `peers` measures beside
 //! ours. A list of networks gives the worlds that are looked up; otherwise they are made up. The
 //! components have to be built before: `cargo xtask bench` does that too.
@@ -26,6 +26,7 @@ mod report;
 mod search;
 mod sign_in;
 mod start;
+mod telemetry;
 mod tools;
 mod worlds;
 
@@ -41,8 +42,9 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 /// What can be measured, in the table's order.
-const GROUPS: [(&str, Measure); 9] = [
+const GROUPS: [(&str, Measure); 10] = [
     ("http", http::rows),
+    ("telemetry", telemetry::rows),
     ("peers", peers::rows),
     ("kv", kv::rows),
     ("machine", machine::rows),

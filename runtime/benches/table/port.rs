@@ -40,6 +40,12 @@ impl Port {
         Self::start_with(manifest, state, &[])
     }
 
+    /// Starts it with more options than usual.
+    pub(crate) fn start_told(state: &Path, options: &[String]) -> Result<Self> {
+        let options: Vec<&str> = options.iter().map(String::as_str).collect();
+        Self::start_with(guests::project(), state, &options)
+    }
+
     fn start_with(manifest: &Path, state: &Path, more: &[&str]) -> Result<Self> {
         std::fs::create_dir_all(state)?;
         let log = std::fs::File::create(state.with_extension("log"))?;

@@ -14,6 +14,7 @@
 //! - [`zone`]: the DNS zone, for who runs the port: its keys, its secondaries, its contents.
 //! - [`receipt`]: receipts of transfers, verified offline.
 //! - [`reconcile`]: statements of banks and processors, compared with the ledger.
+//! - [`ledger`]: the whole ledger, for accounting programs.
 //! - [`keyring`]: the port's own signing keys, listed and rotated by an administrator.
 //! - `policy`, with the feature of this name: policies, checked and tried on requests.
 //! - [`exit`]: what a command's exit status says.
@@ -24,6 +25,7 @@ pub mod exit;
 pub mod input;
 pub mod key;
 pub mod keyring;
+pub mod ledger;
 pub mod nsupdate;
 pub mod operator;
 pub mod output;
@@ -68,6 +70,9 @@ pub enum Command {
     /// Compare what banks and payment processors say with what the ledger says
     #[command(subcommand)]
     Reconcile(reconcile::Command),
+    /// Hand the ledger on to accounting programs
+    #[command(subcommand)]
+    Ledger(ledger::Command),
     /// List or rotate the keys that the port itself signs with
     #[command(subcommand)]
     Keys(keyring::Command),
@@ -94,6 +99,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::Operator(command) => operator::run(&command),
         Command::Zone(command) => zone::run(&command),
         Command::Reconcile(command) => reconcile::run(&command),
+        Command::Ledger(command) => ledger::run(&command),
         Command::Keys(command) => keyring::run(&command),
         Command::Receipt(command) => receipt::run(&command),
         #[cfg(feature = "policy")]

@@ -5,7 +5,8 @@ use anyhow::{Context, Result, bail};
 use http::Method;
 use std::ops::Range;
 use std::path::Path;
-use vwp_client::port::{Body, Port};
+use vwp_client::ledger::source::Source as Ledger;
+use vwp_client::port::Port;
 use vwp_store::machine::LogFolder;
 use vwp_tlog::checkpoint::Checkpoint;
 use vwp_tlog::node::TILE_WIDTH;
@@ -29,11 +30,12 @@ pub(super) trait Source {
 /// The log of a port.
 pub(super) struct Online {
     port: Port,
+    ledger: Ledger,
 }
 
 impl Online {
     pub(super) fn new(port: Port) -> Self {
-        Self { port }
+        Self { ledger: Ledger::new(port.clone()), port }
     }
 
     /// The latest checkpoint: the note, and what it says.
@@ -50,20 +52,7 @@ impl Online {
 
     /// What the port's machine answers to queries, and the sizes of the log before and after.
     pub(super) fn ask(&self, queries: &[&[u8]]) -> Result<(Range<u64>, Vec<Vec<u8>>)> {
-        let mut framed = Vec::new();
-        for query in queries {
-            framed.extend(u32::try_from(query.len())?.to_be_bytes());
-            framed.extend(*query);
-        }
-        let body = Body { media_type: "application/octet-stream", bytes: &framed, coding: None };
-        let answer = self.port.send(&Method::POST, "/v1/ledger/queries", Some(body))?.body;
-        let read = || {
-            let (before, rest) = answer.split_first_chunk()?;
-            let (after, rest) = rest.split_first_chunk()?;
-            let answers = unframe(rest)?.into_iter().map(<[u8]>::to_vec).collect();
-            Some((u64::from_be_bytes(*before)..u64::from_be_bytes(*after), answers))
-        };
-        read().context("the port's answer to queries is malformed")
+        self.ledger.ask(queries)
     }
 
     /// The leaves of a tile, as the port has them in both of its forms.

@@ -5,6 +5,7 @@ use super::{Options, Sockets};
 use crate::manifest::DnsLimits;
 use crate::networks::BlockedNetworks;
 use crate::operate::activation::Activation;
+use crate::telemetry::Telemetry;
 use crate::{arguments, secrets};
 use anyhow::{Context, Result, bail};
 use std::net::SocketAddr;
@@ -63,14 +64,21 @@ impl Arguments {
     }
 
     /// How the service is run, with the secrets of this folder.
-    pub fn options(&self, limits: DnsLimits, blocked: BlockedNetworks, secrets: &Path) -> Result<Options> {
+    pub fn options(
+        &self,
+        limits: DnsLimits,
+        blocked: BlockedNetworks,
+        secrets: &Path,
+        telemetry: &Telemetry,
+    ) -> Result<Options> {
         let nsid = self.nsid.clone().unwrap_or_default().into_bytes();
         let text = secrets::obtain(secrets, COOKIE_SECRET, COOKIE_SECRET_LENGTH)?;
         let secret = jose::decode(&text).ok().and_then(|bytes| bytes.try_into().ok());
         let cookie_secret = secret.with_context(|| {
             format!("{}/{COOKIE_SECRET} is not {COOKIE_SECRET_LENGTH} bytes in base64url", secrets.display())
         })?;
-        Ok(Options { identity: Identity { nsid, cookie_secret }, limits, blocked })
+        let metrics = telemetry.metrics.as_ref().map(|metrics| metrics.dns.clone());
+        Ok(Options { identity: Identity { nsid, cookie_secret }, limits, blocked, metrics })
     }
 }
 

@@ -26,6 +26,7 @@ pub use sockets::Sockets;
 
 use crate::manifest::DnsLimits;
 use crate::networks::BlockedNetworks;
+use crate::telemetry::metrics;
 use cache::Cache;
 use changes::Changes;
 use guard::Guard;
@@ -37,7 +38,6 @@ use tokio::sync::{Notify, Semaphore, watch};
 use vwp_store::Engine;
 
 /// How the DNS service is run.
-#[derive(Debug)]
 pub struct Options {
     /// What the server says of itself.
     pub identity: Identity,
@@ -45,6 +45,8 @@ pub struct Options {
     pub limits: DnsLimits,
     /// Where nothing may be sent to.
     pub blocked: BlockedNetworks,
+    /// Where questions are counted, if they are.
+    pub metrics: Option<Arc<metrics::Dns>>,
 }
 
 /// The DNS service.
@@ -68,6 +70,7 @@ impl Dns {
             guard: Guard::new(limits, Instant::now()),
             identity: options.identity,
             outage: outage::Outage::default(),
+            metrics: options.metrics,
         };
         Self {
             service: Arc::new(service),

@@ -5,6 +5,7 @@ use super::guard::{Fate, Guard};
 use super::outage::Outage;
 use super::rates::Standing;
 use super::resolver::{self, Answered, Failure, Resolver};
+use crate::telemetry::metrics::{self, Source};
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
@@ -141,11 +142,30 @@ pub struct Service {
     pub(super) outage: Outage,
     /// As many permits as zone transfers may run at once.
     pub(super) transfers: Semaphore,
+    /// Where messages are counted, if they are.
+    pub(super) metrics: Option<Arc<metrics::Dns>>,
 }
 
 impl Service {
     /// Does what can be done at once, which is most of it while the cache is warm.
     pub fn begin(&self, message: &[u8], asker: Asker, now: Moment) -> Step {
+        let mut source = Source::Host;
+        let step = self.decide(message, asker, now, &mut source);
+        self.count(asker, &step, source);
+        step
+    }
+
+    fn count(&self, asker: Asker, step: &Step, source: Source) {
+        let Some(metrics) = &self.metrics else { return };
+        match step {
+            Step::Silence => metrics.answered(asker.transport, None, source),
+            Step::Send(answer) => metrics.answered(asker.transport, Some(answer), source),
+            // It is counted when it is known what becomes of it.
+            Step::Ask(_) => {}
+        }
+    }
+
+    fn decide(&self, message: &[u8], asker: Asker, now: Moment, source: &mut Source) -> Step {
         let is_udp = asker.transport == Transport::Udp;
         // Streams are not read while their source is above its rate.
         let standing = if is_udp { self.guard.query(asker.address, now.at) } else { Standing::Free };
@@ -174,6 +194,7 @@ impl Service {
             Form::Whole => What::Whole(message.to_vec()),
             Form::Plain(plain) => match self.cache.as_ref().and_then(|cache| cache.find(&plain, now.at)) {
                 Some(Found::Fresh(kept)) => {
+                    *source = Source::Hit;
                     return self.send(&question, &kept.message, Age::Fresh, now);
                 }
                 Some(Found::Stale(kept)) => What::Plain(plain, Some(kept)),
@@ -187,8 +208,20 @@ impl Service {
     pub async fn ask(&self, asked: Asked) -> Replied {
         let Asked { question, what } = asked;
         match what {
-            What::Whole(message) => self.whole(&question, message).await,
-            What::Plain(plain, stale) => self.plain(&question, plain, stale).await.into(),
+            What::Whole(message) => {
+                let replied = self.whole(&question, message).await;
+                if let Some(metrics) = &self.metrics {
+                    let first = replied.messages.first().map(Vec::as_slice);
+                    metrics.answered(question.asker.transport, first, Source::Miss);
+                }
+                replied
+            }
+            What::Plain(plain, stale) => {
+                let mut source = Source::Miss;
+                let step = self.plain(&question, plain, stale, &mut source).await;
+                self.count(question.asker, &step, source);
+                step.into()
+            }
         }
     }
 
@@ -198,7 +231,13 @@ impl Service {
         Ok(Replied { messages: reply.messages, more: reply.more })
     }
 
-    async fn plain(&self, question: &Question, plain: Vec<u8>, stale: Option<Arc<Kept>>) -> Step {
+    async fn plain(
+        &self,
+        question: &Question,
+        plain: Vec<u8>,
+        stale: Option<Arc<Kept>>,
+        source: &mut Source,
+    ) -> Step {
         let wait = if stale.is_some() { STALE_WAIT } else { ANSWER_WAIT };
         let answered = timeout(wait, self.resolve(question, &plain)).await.unwrap_or(Err(Failure::Late));
         let now = Moment::now();
@@ -218,6 +257,7 @@ impl Service {
         };
         self.outage.failed(now.at, &why, stale.is_some());
         if let Some(kept) = stale {
+            *source = Source::Stale;
             return self.send(question, &kept.message, Age::Stale, now);
         }
         let servfail = servfail.unwrap_or_else(|| not_ready(&question.query));
@@ -227,11 +267,16 @@ impl Service {
     /// As over a stream, however it came: cutting the answer to the asker's size comes last.
     async fn resolve(&self, question: &Question, plain: &[u8]) -> Result<Answered, Failure> {
         let transport = resolver::Transport::Tcp;
-        if question.asker.transport == Transport::Udp {
+        let start = self.metrics.as_ref().map(|metrics| (metrics, Instant::now()));
+        let answered = if question.asker.transport == Transport::Udp {
             self.resolver.answer_or_drop(plain.to_vec(), transport).await
         } else {
             self.resolver.answer(plain.to_vec(), transport).await
+        };
+        if let Some((metrics, start)) = start {
+            metrics.resolved(start.elapsed());
         }
+        answered
     }
 
     async fn whole(&self, question: &Question, message: Vec<u8>) -> Replied {

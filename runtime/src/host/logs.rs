@@ -1,7 +1,9 @@
 //! What a guest writes to its standard output and error goes to the host's log, line
-//! by line, with the component's id. Lines are bounded, so a guest cannot fill memory.
+//! by line, with the component's id. Lines are bounded, so a guest cannot fill memory, and the values
+//! of secret variables are left out of them.
 
 use bytes::Bytes;
+use std::borrow::Cow;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -13,17 +15,22 @@ use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 /// The longest line, in bytes; a longer one is cut into several.
 const LINE_LENGTH_MAX: usize = 8 * 1024;
 
+/// What stands in place of a secret.
+const REDACTED: &str = "[redacted]";
+
 /// A guest's stream of lines.
 #[derive(Clone)]
 pub(super) struct Lines {
     component: Arc<str>,
     is_error: bool,
+    /// What must not be in the log.
+    secrets: Arc<[String]>,
     pending: Arc<Mutex<Vec<u8>>>,
 }
 
 impl Lines {
-    pub(super) fn new(component: String, is_error: bool) -> Self {
-        Self { component: component.into(), is_error, pending: Arc::default() }
+    pub(super) fn new(component: String, secrets: Arc<[String]>, is_error: bool) -> Self {
+        Self { component: component.into(), is_error, secrets, pending: Arc::default() }
     }
 
     fn take(&self, bytes: &[u8]) {
@@ -41,7 +48,7 @@ impl Lines {
     }
 
     fn log(&self, line: &[u8]) {
-        let line = String::from_utf8_lossy(line);
+        let line = redacted(String::from_utf8_lossy(line), &self.secrets);
         let component = &*self.component;
         if self.is_error {
             tracing::warn!(target: "guest", component, "{line}");
@@ -49,6 +56,17 @@ impl Lines {
             tracing::info!(target: "guest", component, "{line}");
         }
     }
+}
+
+/// The line without secrets. One that a guest cuts in two or writes in another way is not found: this
+/// is for what is printed by mistake.
+fn redacted<'a>(mut line: Cow<'a, str>, secrets: &[String]) -> Cow<'a, str> {
+    for secret in secrets {
+        if line.contains(secret.as_str()) {
+            line = Cow::Owned(line.replace(secret.as_str(), REDACTED));
+        }
+    }
+    line
 }
 
 impl IsTerminal for Lines {
@@ -99,5 +117,22 @@ impl AsyncWrite for Lines {
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_values_of_secret_variables_stay_out_of_a_guest_s_lines() {
+        let secrets = ["the-master-key".to_owned(), "another secret".to_owned()];
+        let line = |text| redacted(Cow::Borrowed(text), &secrets).into_owned();
+        assert_eq!(
+            line("sealed with the-master-key, the-master-key!"),
+            "sealed with [redacted], [redacted]!"
+        );
+        assert_eq!(line("{\"token\":\"another secret\"}"), "{\"token\":\"[redacted]\"}");
+        assert_eq!(line("nothing"), "nothing");
     }
 }

@@ -11,8 +11,11 @@ pub mod sqlite;
 pub mod storage;
 pub mod variables;
 
+use crate::handler::Origin;
 use crate::hosts::AllowedHosts;
 use crate::manifest::Limits;
+use crate::telemetry::Observed;
+use crate::telemetry::metrics::InUse;
 use anyhow::Result;
 use outbound::{Network, Outbound};
 use std::collections::{BTreeMap, BTreeSet};
@@ -33,6 +36,8 @@ pub struct Grants {
     pub component: String,
     /// Its variables, filled in.
     pub variables: BTreeMap<String, String>,
+    /// The values of the application's secret variables, which no log may have.
+    pub secrets: Arc<[String]>,
     /// Its environment.
     pub environment: BTreeMap<String, String>,
     /// The folder with the files that it may read, if there are any.
@@ -67,6 +72,8 @@ pub struct Grants {
     pub turns: Arc<Semaphore>,
     /// Turns true when the host stops, and instances end without it being their fault.
     pub stopping: Arc<AtomicBool>,
+    /// What is told of its work.
+    pub observed: Observed,
 }
 
 /// The moment at which an instance is stopped if it still runs.
@@ -120,6 +127,7 @@ pub struct State {
     pub grants: Arc<Grants>,
     /// When the instance is stopped.
     pub deadline: Deadline,
+    storage: storage::Access,
     key_value: key_value::Stores,
     sqlite: sqlite::Connections,
     postgres: postgres::Connections,
@@ -131,15 +139,13 @@ pub struct State {
 }
 
 impl State {
-    /// Tells the instance, and what it has open, when its next request's time has passed.
-    pub fn begin(&mut self, deadline: Deadline) {
+    /// Tells the instance, and what it has open, when its next request's time has passed, and
+    /// what led to that request.
+    pub fn begin(&mut self, deadline: Deadline, origin: Origin) {
         self.sqlite.begin(deadline.clone());
         self.deadline = deadline;
-    }
-
-    /// Tells the instance how many requests within the application led to its next one.
-    pub fn after_hops(&mut self, hops: u32) {
-        self.outbound.hops = hops;
+        self.storage.span.clone_from(&origin.span);
+        self.outbound.origin = origin;
     }
 }
 
@@ -147,6 +153,8 @@ impl State {
 struct MemoryLimit {
     used: usize,
     bytes_max: usize,
+    /// Where the instance and its memory are counted, if they are.
+    counted: Option<InUse>,
 }
 
 impl ResourceLimiter for MemoryLimit {
@@ -154,6 +162,9 @@ impl ResourceLimiter for MemoryLimit {
         let used = self.used.saturating_add(desired.saturating_sub(current));
         if used > self.bytes_max {
             return Ok(false);
+        }
+        if let Some(counted) = &mut self.counted {
+            counted.grow(used - self.used);
         }
         self.used = used;
         Ok(true)
@@ -173,8 +184,8 @@ pub fn store(engine: &Engine, grants: &Arc<Grants>) -> wasmtime::Result<Store<St
     if let Some(folder) = &grants.files {
         wasi.preopened_dir(folder, "/", FsPerms::ReadOnly)?;
     }
-    wasi.stdout(logs::Lines::new(grants.component.clone(), false));
-    wasi.stderr(logs::Lines::new(grants.component.clone(), true));
+    wasi.stdout(logs::Lines::new(grants.component.clone(), grants.secrets.clone(), false));
+    wasi.stderr(logs::Lines::new(grants.component.clone(), grants.secrets.clone(), true));
     // No sockets: a component talks to the network through interfaces with grants.
     wasi.allow_tcp(false).allow_udp(false).allow_ip_name_lookup(false);
     let deadline = Deadline::new();
@@ -182,12 +193,17 @@ pub fn store(engine: &Engine, grants: &Arc<Grants>) -> wasmtime::Result<Store<St
         postgres: postgres::Connections::new(grants.clone()),
         sqlite: sqlite::Connections::new(grants.clone(), deadline.clone()),
         deadline,
+        storage: storage::Access::new(grants.clone()),
         key_value: key_value::Stores::new(grants.clone()),
         table: ResourceTable::new(),
         wasi: wasi.build(),
         http: WasiHttpCtx::new(),
         outbound: Outbound::new(grants.clone()),
-        memory: MemoryLimit { used: 0, bytes_max: grants.memory_bytes_max },
+        memory: MemoryLimit {
+            used: 0,
+            bytes_max: grants.memory_bytes_max,
+            counted: grants.observed.metrics.as_ref().map(|metrics| metrics.instance()),
+        },
         grants: grants.clone(),
     };
     let mut store = Store::new(engine, state);

@@ -2,7 +2,9 @@
 //! everything else is the engine's.
 
 use super::{Grants, State};
+use crate::telemetry::trace::{self, Span, SpanContext};
 use bindings::vwp::storage::{kv, replicated, types};
+use opentelemetry::trace::SpanKind;
 use std::sync::Arc;
 use vwp_storage::StorageError;
 use vwp_storage::kv as model;
@@ -20,21 +22,35 @@ mod bindings {
 
 /// Offers the interfaces to guests.
 pub fn add_to_linker(linker: &mut Linker<State>) -> wasmtime::Result<()> {
-    kv::add_to_linker::<_, Storage>(linker, |state| &state.grants)?;
-    replicated::add_to_linker::<_, Storage>(linker, |state| &state.grants)?;
+    kv::add_to_linker::<_, Storage>(linker, |state| &state.storage)?;
+    replicated::add_to_linker::<_, Storage>(linker, |state| &state.storage)?;
     Ok(())
+}
+
+/// Whose calls an instance's are.
+#[derive(Clone)]
+pub struct Access {
+    grants: Arc<Grants>,
+    /// The span of the request that it works on, if spans are made.
+    pub(super) span: Option<SpanContext>,
+}
+
+impl Access {
+    pub(super) fn new(grants: Arc<Grants>) -> Self {
+        Self { grants, span: None }
+    }
 }
 
 /// Names what the bindings borrow from the state.
 pub struct Storage;
 
 impl HasData for Storage {
-    type Data<'a> = &'a Arc<Grants>;
+    type Data<'a> = &'a Access;
 }
 
-impl types::Host for &Arc<Grants> {}
-impl kv::Host for &Arc<Grants> {}
-impl replicated::Host for &Arc<Grants> {}
+impl types::Host for &Access {}
+impl kv::Host for &Access {}
+impl replicated::Host for &Access {}
 
 impl Grants {
     fn may_read(&self, key: &[u8]) -> Result<(), StorageError> {
@@ -78,8 +94,45 @@ fn space(key: &[u8]) -> Result<&str, StorageError> {
         .ok_or_else(|| StorageError::Denied("the key names no space".into()))
 }
 
-fn grants<T: Send>(accessor: &Accessor<T, Storage>) -> Arc<Grants> {
-    accessor.with(|mut access| access.get().clone())
+/// A call that is being carried out.
+struct Call {
+    grants: Arc<Grants>,
+    span: Option<Span>,
+}
+
+impl Call {
+    fn begin<T: Send>(accessor: &Accessor<T, Storage>, operation: &'static str) -> Self {
+        let Access { grants, span } = accessor.with(|mut access| access.get().clone());
+        let tracing = grants.observed.tracing.as_ref();
+        let span = span.zip(tracing).and_then(|(above, tracing)| {
+            let mut span = tracing.child(&above, SpanKind::Internal, operation)?;
+            span.set("db.system.name", "vwp");
+            span.set("db.operation.name", operation);
+            Some(span)
+        });
+        Self { grants, span }
+    }
+
+    /// The machine, if the caller may use it.
+    fn machine(&mut self, name: String) -> Result<Arc<dyn Replicated>, StorageError> {
+        let machine = self.grants.machine(&name).cloned();
+        let machine = self.ended(machine)?;
+        trace::set(&mut self.span, "db.namespace", name);
+        Ok(machine)
+    }
+
+    /// The result, which the span is told.
+    fn ended<R>(&mut self, result: Result<R, StorageError>) -> Result<R, StorageError> {
+        result.inspect_err(|error| {
+            let kind = match error {
+                StorageError::Denied(_) => "denied",
+                StorageError::Invalid(_) => "invalid",
+                StorageError::Unavailable(_) => "unavailable",
+                StorageError::Unknown(_) => "unknown",
+            };
+            trace::fail(&mut self.span, kind);
+        })
+    }
 }
 
 impl<T: Send> kv::HostWithStore<T> for Storage {
@@ -87,9 +140,11 @@ impl<T: Send> kv::HostWithStore<T> for Storage {
         accessor: &Accessor<T, Self>,
         keys: Vec<Vec<u8>>,
     ) -> Result<Vec<Option<kv::Entry>>, types::Error> {
-        let grants = grants(accessor);
-        keys.iter().try_for_each(|key| grants.may_read(key))?;
-        let entries = grants.store.get_many(keys).await?;
+        let mut call = Call::begin(accessor, "kv.get_many");
+        let may = keys.iter().try_for_each(|key| call.grants.may_read(key));
+        call.ended(may)?;
+        let entries = call.grants.store.get_many(keys).await;
+        let entries = call.ended(entries)?;
         Ok(entries.into_iter().map(|entry| entry.map(Into::into)).collect())
     }
 
@@ -99,14 +154,16 @@ impl<T: Send> kv::HostWithStore<T> for Storage {
         limit: u32,
         direction: kv::Direction,
     ) -> Result<kv::Page, types::Error> {
-        let grants = grants(accessor);
+        let mut call = Call::begin(accessor, "kv.scan");
         let range = model::KeyRange { start: range.start, end: range.end };
-        grants.may_scan(&range)?;
+        let may = call.grants.may_scan(&range);
+        call.ended(may)?;
         let direction = match direction {
             kv::Direction::Forward => model::Direction::Forward,
             kv::Direction::Backward => model::Direction::Backward,
         };
-        let page = grants.store.scan(range, limit, direction).await?;
+        let page = call.grants.store.scan(range, limit, direction).await;
+        let page = call.ended(page)?;
         let item = |item: model::Item| kv::Item { key: item.key, entry: item.entry.into() };
         Ok(kv::Page {
             items: page.items.into_iter().map(item).collect(),
@@ -119,13 +176,19 @@ impl<T: Send> kv::HostWithStore<T> for Storage {
         checks: Vec<kv::Check>,
         writes: Vec<kv::Write>,
     ) -> Result<kv::Outcome, types::Error> {
-        let grants = grants(accessor);
+        let mut call = Call::begin(accessor, "kv.commit");
         let checks: Vec<model::Check> =
             checks.into_iter().map(|check| model::Check { key: check.key, version: check.version }).collect();
-        checks.iter().try_for_each(|check| grants.may_read(&check.key))?;
+        let may = checks.iter().try_for_each(|check| call.grants.may_read(&check.key));
+        call.ended(may)?;
         let writes: Vec<model::Write> = writes.into_iter().map(Into::into).collect();
-        writes.iter().try_for_each(|write| grants.may_write(target(write)))?;
-        Ok(grants.store.commit(checks, writes).await?.into())
+        let may = writes.iter().try_for_each(|write| call.grants.may_write(target(write)));
+        call.ended(may)?;
+        let outcome = call.grants.store.commit(checks, writes).await;
+        let outcome = call.ended(outcome)?;
+        let is_committed = matches!(outcome, model::Outcome::Committed(_));
+        trace::set(&mut call.span, "vwp.committed", is_committed);
+        Ok(outcome.into())
     }
 
     async fn changes(
@@ -135,9 +198,11 @@ impl<T: Send> kv::HostWithStore<T> for Storage {
         limit: u32,
         wait_ms: u32,
     ) -> Result<Vec<kv::Change>, types::Error> {
-        let grants = grants(accessor);
-        grants.may_read(&prefix)?;
-        let changes = grants.store.changes(prefix, since, limit, wait_ms).await?;
+        let mut call = Call::begin(accessor, "kv.changes");
+        let may = call.grants.may_read(&prefix);
+        call.ended(may)?;
+        let changes = call.grants.store.changes(prefix, since, limit, wait_ms).await;
+        let changes = call.ended(changes)?;
         let change = |change: model::Change| kv::Change {
             version: change.version,
             key: change.key,
@@ -153,9 +218,9 @@ impl<T: Send> replicated::HostWithStore<T> for Storage {
         machine: String,
         command: Vec<u8>,
     ) -> Result<replicated::Applied, types::Error> {
-        let grants = grants(accessor);
-        let machine_model::Applied { position, time, answer } =
-            grants.machine(&machine)?.submit(command).await?;
+        let mut call = Call::begin(accessor, "machine.submit");
+        let applied = call.machine(machine)?.submit(command).await;
+        let machine_model::Applied { position, time, answer } = call.ended(applied)?;
         Ok(replicated::Applied { position, time, answer })
     }
 
@@ -164,7 +229,9 @@ impl<T: Send> replicated::HostWithStore<T> for Storage {
         machine: String,
         query: Vec<u8>,
     ) -> Result<Vec<u8>, types::Error> {
-        Ok(grants(accessor).machine(&machine)?.query(query).await?)
+        let mut call = Call::begin(accessor, "machine.query");
+        let answer = call.machine(machine)?.query(query).await;
+        Ok(call.ended(answer)?)
     }
 
     async fn entries(
@@ -173,8 +240,9 @@ impl<T: Send> replicated::HostWithStore<T> for Storage {
         start: u64,
         limit: u32,
     ) -> Result<Vec<replicated::LogEntry>, types::Error> {
-        let grants = grants(accessor);
-        let entries = grants.machine(&machine)?.entries(start, limit).await?;
+        let mut call = Call::begin(accessor, "machine.entries");
+        let entries = call.machine(machine)?.entries(start, limit).await;
+        let entries = call.ended(entries)?;
         let entry = |entry: machine_model::LogEntry| replicated::LogEntry {
             position: entry.position,
             time: entry.time,
@@ -187,7 +255,9 @@ impl<T: Send> replicated::HostWithStore<T> for Storage {
         accessor: &Accessor<T, Self>,
         machine: String,
     ) -> Result<replicated::LogHead, types::Error> {
-        let head = grants(accessor).machine(&machine)?.tree_head().await?;
+        let mut call = Call::begin(accessor, "machine.tree_head");
+        let head = call.machine(machine)?.tree_head().await;
+        let head = call.ended(head)?;
         Ok(replicated::LogHead { size: head.size, root: head.root.to_vec() })
     }
 
@@ -198,7 +268,9 @@ impl<T: Send> replicated::HostWithStore<T> for Storage {
     ) -> Result<Vec<u8>, types::Error> {
         let node = |node: replicated::TreeNode| machine_model::Node { level: node.level, index: node.index };
         let nodes = nodes.into_iter().map(node).collect();
-        Ok(grants(accessor).machine(&machine)?.tree_nodes(nodes).await?.concat())
+        let mut call = Call::begin(accessor, "machine.tree_nodes");
+        let hashes = call.machine(machine)?.tree_nodes(nodes).await;
+        Ok(call.ended(hashes)?.concat())
     }
 
     async fn tree_leaves(
@@ -207,7 +279,9 @@ impl<T: Send> replicated::HostWithStore<T> for Storage {
         start: u64,
         limit: u32,
     ) -> Result<Vec<u8>, types::Error> {
-        let leaves = grants(accessor).machine(&machine)?.tree_leaves(start, limit).await?;
+        let mut call = Call::begin(accessor, "machine.tree_leaves");
+        let leaves = call.machine(machine)?.tree_leaves(start, limit).await;
+        let leaves = call.ended(leaves)?;
         Ok(leaves.iter().flat_map(machine_model::Leaf::encode).collect())
     }
 }

@@ -246,6 +246,25 @@ impl Default for Limits {
     }
 }
 
+impl std::fmt::Display for Pattern {
+    /// As it stands in a manifest, but for the names of parameters.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for segment in &self.segments {
+            match segment {
+                Segment::Literal(literal) => write!(f, "/{literal}")?,
+                Segment::Any => f.write_str("/:any")?,
+            }
+        }
+        f.write_str(if self.wildcard {
+            "/..."
+        } else if self.segments.is_empty() {
+            "/"
+        } else {
+            ""
+        })
+    }
+}
+
 impl Pattern {
     /// Reads a route: an absolute path, `:name` for any segment, a final `/...` for the rest.
     pub fn parse(route: &str) -> Result<Self, String> {
@@ -315,6 +334,14 @@ mod tests {
         assert_eq!(best(&routes, "/v1/worlds/a"), Some(2));
         assert_eq!(best(&routes, "/v1/worlds/mine"), Some(3));
         assert_eq!(best(&routes[1..], "/v1"), None);
+    }
+
+    #[test]
+    fn a_route_is_shown_as_it_was_written_but_for_names() {
+        for route in ["/", "/...", "/v1/worlds/...", "/v1/worlds/mine"] {
+            assert_eq!(Pattern::parse(route).expect("a valid route").to_string(), route);
+        }
+        assert_eq!(Pattern::parse("/v1/:name/x").expect("a valid route").to_string(), "/v1/:any/x");
     }
 
     #[test]

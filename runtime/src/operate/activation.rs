@@ -4,7 +4,7 @@
 //! while the process is replaced, so what clients send meanwhile waits in the sockets' queues
 //! instead of being refused: with a store that one process at a time may open, that is what an
 //! upgrade without refused connections takes. Sockets are told apart by their names
-//! (`FileDescriptorName=` in a socket unit): `http`, `dns`, `dns-tls` and `health`; an address
+//! (`FileDescriptorName=` in a socket unit): `http`, `dns`, `dns-tls`, `health` and `metrics`; an address
 //! option for a socket that was passed on is not used.
 //!
 //! The service manager is told when the host is ready and when it begins to stop (`NOTIFY_SOCKET`,
@@ -18,7 +18,7 @@ use std::net::{TcpListener, UdpSocket};
 /// What names the sockets, in the order in which they were passed on.
 const NAMES_VARIABLE: &str = "LISTEN_FDNAMES";
 /// The names that sockets may have.
-const NAMES: [&str; 4] = ["http", "dns", "dns-tls", "health"];
+const NAMES: [&str; 5] = ["http", "dns", "dns-tls", "health", "metrics"];
 
 /// The sockets that were passed on.
 #[derive(Debug, Default)]

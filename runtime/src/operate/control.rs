@@ -10,7 +10,8 @@
 //!   are in it. One at a time. An answer that breaks off is no backup, and its bytes tell.
 
 use super::chunks::{CHUNKS_MAX, ChunkWriter};
-use super::health::{self, Health};
+use super::health::Health;
+use super::probes;
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
 use futures::stream;
@@ -118,22 +119,22 @@ impl Control {
 
     fn answer(&self, request: &Request<Incoming>) -> Response<Body> {
         match (request.method(), request.uri().path()) {
-            (&Method::GET, "/health") => whole(health::answer(StatusCode::OK, &self.health.report().said)),
+            (&Method::GET, "/health") => whole(probes::answer(StatusCode::OK, &self.health.report().said)),
             (&Method::POST, "/backup") => self.backup(request.uri().query() == Some("secrets=true")),
-            _ => whole(health::problem(StatusCode::NOT_FOUND)),
+            _ => whole(probes::problem(StatusCode::NOT_FOUND)),
         }
     }
 
     fn backup(&self, with_secrets: bool) -> Response<Body> {
         let (Ok(turn), Some(store)) = (self.backups.clone().try_acquire_owned(), self.store.upgrade()) else {
-            return whole(health::problem(StatusCode::SERVICE_UNAVAILABLE));
+            return whole(probes::problem(StatusCode::SERVICE_UNAVAILABLE));
         };
         let extras = if with_secrets { secrets(&self.secrets) } else { Ok(Vec::new()) };
         let extras = match extras {
             Ok(extras) => extras,
             Err(error) => {
                 tracing::error!("a backup was not taken: {error:#}");
-                return whole(health::problem(StatusCode::INTERNAL_SERVER_ERROR));
+                return whole(probes::problem(StatusCode::INTERNAL_SERVER_ERROR));
             }
         };
         let (sender, receiver) = mpsc::channel::<io::Result<Bytes>>(CHUNKS_MAX);

@@ -9,6 +9,8 @@
 //! normalised (form C).
 
 mod common;
+#[cfg(target_family = "wasm")]
+mod composed;
 
 use crate::handle::Handle;
 use precis_profiles::OpaqueString;
@@ -18,7 +20,7 @@ use vwp_core::{Environment, Problem};
 pub use vwp_password::{Hasher, Verdict};
 
 #[cfg(target_family = "wasm")]
-pub(crate) use crate::component::Composed;
+pub(crate) use composed::Composed;
 #[cfg(not(target_family = "wasm"))]
 pub(crate) use vwp_password::Native as Composed;
 

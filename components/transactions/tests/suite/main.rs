@@ -4,6 +4,8 @@
 mod bulk;
 mod described;
 mod endpoints;
+mod escrow_races;
+mod escrows;
 mod history;
 mod holds;
 mod log;

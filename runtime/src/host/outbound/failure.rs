@@ -6,7 +6,7 @@ use wasmtime_wasi_http::Error;
 
 /// Why there is no connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     #[error("the host has no address")]
     NotFound,
     #[error("all addresses of the host are in blocked networks")]

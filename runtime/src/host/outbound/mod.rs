@@ -5,6 +5,7 @@
 //! - [`crate::chain`]: requests to the application itself, which never leave it.
 //! - [`body`]: the answer's body, which keeps its place until it has ended.
 //! - [`failure`]: what the guest is told when a request fails.
+//! - [`told`]: the span and the time of a request.
 //! - [`relative`]: requests without a host, which mean the application itself.
 //!
 //! Redirects are answers like any other: the host follows none.
@@ -12,10 +13,14 @@
 mod body;
 mod failure;
 pub(super) mod relative;
+mod told;
 mod web;
+
+pub(crate) use web::{Connector, client};
 
 use super::Grants;
 use crate::chain::{Chain, HOPS_MAX, Target};
+use crate::handler::Origin;
 use crate::hosts::{self, AllowedHosts};
 use crate::networks::BlockedNetworks;
 use crate::settle;
@@ -25,6 +30,7 @@ use http_body_util::BodyExt;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use told::Sent;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 use web::Web;
 
@@ -70,13 +76,17 @@ impl Network {
 pub(super) struct Outbound {
     grants: Arc<Grants>,
     running: Arc<Semaphore>,
-    /// How many requests from component to component led to the one that is answered.
-    pub(super) hops: u32,
+    /// What led to the request that is answered.
+    pub(super) origin: Origin,
 }
 
 impl Outbound {
     pub(super) fn new(grants: Arc<Grants>) -> Self {
-        Self { grants, running: Arc::new(Semaphore::new(RUNNING_PER_INSTANCE_MAX)), hops: 0 }
+        Self {
+            grants,
+            running: Arc::new(Semaphore::new(RUNNING_PER_INSTANCE_MAX)),
+            origin: Origin::default(),
+        }
     }
 }
 
@@ -87,9 +97,13 @@ impl WasiHttpHooks for Outbound {
         options: Option<RequestOptions>,
         _: Transfer,
     ) -> Sending {
-        let sender = Sender { grants: self.grants.clone(), running: self.running.clone(), hops: self.hops };
+        let (grants, running, origin) = (self.grants.clone(), self.running.clone(), self.origin.clone());
         Box::new(async move {
-            let response = sender.send(request, &Timeouts::new(options)).await?;
+            let (sent, origin) = Sent::begin(&grants, origin, &request);
+            let sender = Sender { grants, running, origin };
+            let response = sender.send(request, &Timeouts::new(options)).await;
+            sent.ended(&sender.grants, &response);
+            let response = response?;
             // Connections are driven by tasks of their own, so there is nothing left to do.
             let done: Transfer = Box::new(async { Ok(()) });
             Ok((response, done))
@@ -136,7 +150,8 @@ enum Destination {
 struct Sender {
     grants: Arc<Grants>,
     running: Arc<Semaphore>,
-    hops: u32,
+    /// What the request comes from, with its own span if it has one.
+    origin: Origin,
 }
 
 impl Sender {
@@ -153,6 +168,9 @@ impl Sender {
         let permits = self.permits(timeouts.connect).await?;
         // It is made anew from the URL (RFC 9112, section 3.2), so that both always agree.
         request.headers_mut().remove(header::HOST);
+        if let (Some(tracing), Some(span)) = (&self.grants.observed.tracing, &self.origin.span) {
+            tracing.inject(span, request.headers_mut());
+        }
         let (head, body) = request.into_parts();
         let request = Request::from_parts(head, settle::settle_body(body).await?);
         let sending = async {
@@ -168,14 +186,15 @@ impl Sender {
     }
 
     async fn chain(&self, target: Target, request: Request<WasiBody>) -> Result<Response<WasiBody>, Error> {
-        if self.hops >= HOPS_MAX {
+        if self.origin.hops >= HOPS_MAX {
             let component = &*self.grants.component;
             tracing::warn!(component, "{HOPS_MAX} components called one another; there may be a loop");
             return Err(Error::LoopDetected);
         }
         let application = self.grants.network.application.get().and_then(Weak::upgrade);
         let application = application.ok_or(Error::DestinationUnavailable)?;
-        application.send(&target, request, self.hops + 1).await
+        let origin = Origin { hops: self.origin.hops + 1, span: self.origin.span.clone() };
+        application.send(&target, request, origin).await
     }
 
     /// Waits for a turn, of the instance and of the process.

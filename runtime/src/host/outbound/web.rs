@@ -6,6 +6,7 @@ use crate::hosts::default_port;
 use crate::networks::BlockedNetworks;
 use futures::future::BoxFuture;
 use http::{Request, Response, Uri};
+use http_body::Body;
 use http_body_util::BodyExt;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
@@ -27,7 +28,8 @@ const IDLE: Duration = Duration::from_secs(30);
 /// How much of a connection is buffered; a longer head of an answer is refused.
 const BUFFER_BYTES: usize = 64 * 1024;
 
-type Connector = Bounded<HttpsConnector<Tcp>>;
+/// Connects to a host, over TLS if its URL says so.
+pub(crate) type Connector = Bounded<HttpsConnector<Tcp>>;
 
 /// The client of the process.
 pub(super) struct Web {
@@ -69,7 +71,12 @@ impl Web {
     }
 }
 
-fn client(blocked: Arc<BlockedNetworks>) -> Result<Client<Connector, WasiBody>, rustls::Error> {
+/// Makes a client that trusts the system's authorities.
+pub(crate) fn client<B>(blocked: Arc<BlockedNetworks>) -> Result<Client<Connector, B>, rustls::Error>
+where
+    B: Body + Send,
+    B::Data: Send,
+{
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let tls = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()?
@@ -105,8 +112,8 @@ fn roots() -> RootCertStore {
 }
 
 /// Bounds how long a connection takes, the handshake of TLS included.
-#[derive(Clone)]
-struct Bounded<S>(S);
+#[derive(Debug, Clone)]
+pub(crate) struct Bounded<S>(S);
 
 impl<S> Service<Uri> for Bounded<S>
 where
@@ -131,8 +138,8 @@ where
 
 /// Connects to a host, but to no address that is blocked. The name is looked up here and
 /// nowhere else, so that what was checked is what is connected to.
-#[derive(Clone)]
-struct Tcp {
+#[derive(Debug, Clone)]
+pub(crate) struct Tcp {
     blocked: Arc<BlockedNetworks>,
 }
 

@@ -43,6 +43,14 @@ use std::fs::{File, TryLockError};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, PoisonError};
+use std::time::{Duration, Instant};
+
+/// Is told of every record as soon as it is durable.
+pub trait AppendObserver: std::fmt::Debug + Send + Sync {
+    /// A record of so many bytes was written and synced, which took this long. The log's writer
+    /// waits for this, so it must be quick.
+    fn appended(&self, bytes: u64, took: Duration);
+}
 
 /// How a log is kept.
 #[derive(Debug, Clone)]
@@ -51,6 +59,8 @@ pub struct LogOptions {
     pub segment_bytes: u64,
     /// What an append passes, from before it is written until it is acknowledged.
     pub gate: Gate,
+    /// Who is told of appends, if anybody is.
+    pub observer: Option<Arc<dyn AppendObserver>>,
     /// Makes syncs fail, to see what the layers above make of it.
     #[cfg(test)]
     pub(crate) broken: Arc<std::sync::atomic::AtomicBool>,
@@ -61,6 +71,7 @@ impl Default for LogOptions {
         Self {
             segment_bytes: 64 * 1_048_576,
             gate: Gate::default(),
+            observer: None,
             #[cfg(test)]
             broken: Arc::default(),
         }
@@ -130,10 +141,14 @@ impl Log {
             self.rotate(header.framed()).map_err(AppendError::Refused)?;
         }
         let _inside = self.options.gate.pass();
+        let observed = self.options.observer.as_ref().map(|observer| (observer, Instant::now()));
         if let Err(error) = self.write(header) {
             self.failed = true;
             tracing::error!(%error, "a log append failed: its outcome is unknown, and the log has stopped");
             return Err(AppendError::Unknown(error));
+        }
+        if let Some((observer, start)) = observed {
+            observer.appended(header.framed(), start.elapsed());
         }
         self.active.acknowledge(header);
         // The record is durable whatever becomes of the mark.

@@ -44,12 +44,23 @@ pub struct Store {
     pub kv: Memory,
     pub machines: LocalMachine<Ledger>,
     pub fault: Cell<Fault>,
+    /// Whether each call lets others go on first, so that requests interleave.
+    pub interleaved: Cell<bool>,
     /// How long was waited for changes that did not come, in milliseconds.
     pub waited_ms: Cell<u64>,
 }
 
+impl Store {
+    async fn pause(&self) {
+        if self.interleaved.get() {
+            futures::pending!();
+        }
+    }
+}
+
 impl Kv for Store {
     async fn get_many(&self, keys: &[Vec<u8>]) -> Result<Vec<Option<Entry>>, StorageError> {
+        self.pause().await;
         self.kv.get_many(keys).await
     }
 
@@ -58,6 +69,7 @@ impl Kv for Store {
     }
 
     async fn commit(&self, checks: &[Check], writes: &[Write]) -> Result<Outcome, StorageError> {
+        self.pause().await;
         self.kv.commit(checks, writes).await
     }
 
@@ -81,7 +93,9 @@ impl Machines for Store {
         if self.fault.get() == Fault::CommandLost {
             return Err(StorageError::Unknown("lost".into()));
         }
+        self.pause().await;
         let applied = self.machines.submit(machine, command).await;
+        self.pause().await;
         if self.fault.get() == Fault::AnswerLost {
             Err(StorageError::Unknown("lost".into()))
         } else {
@@ -90,6 +104,7 @@ impl Machines for Store {
     }
 
     async fn query(&self, machine: &str, query: Vec<u8>) -> Result<Vec<u8>, StorageError> {
+        self.pause().await;
         self.machines.query(machine, query).await
     }
 
@@ -128,7 +143,8 @@ pub struct Signer {
 }
 
 impl Signer {
-    fn new(seed: u8) -> Self {
+    /// One whose key follows from a number; nobody knows it as an operator.
+    pub fn new(seed: u8) -> Self {
         let key = SigningKey::from_slice(&[seed; 32]).unwrap();
         let id = Jwk::from_key(key.verifying_key()).thumbprint();
         Self { key, id }
@@ -171,6 +187,7 @@ impl Port {
             kv: Memory::new(|| NOW),
             machines: LocalMachine::new([("ledger", Ledger::default())], || NOW),
             fault: Cell::new(Fault::None),
+            interleaved: Cell::default(),
             waited_ms: Cell::default(),
         };
         let settings = Settings {
@@ -289,6 +306,15 @@ impl Port {
     /// Many transfers at once, with this token.
     pub fn bulk(&self, token: &str, transfers: &Value) -> (StatusCode, Value) {
         self.call(bulk_request(token, "application/json", transfers_body(transfers)))
+    }
+
+    /// A request with this token, for whatever is below a path.
+    pub fn request(&self, path: &str, token: &str, body: &Value) -> Request<Vec<u8>> {
+        Request::post(path)
+            .header("content-type", "application/json")
+            .header("authorization", format!("Bearer {token}"))
+            .body(body.to_string().into_bytes())
+            .unwrap()
     }
 
     /// A traveller's transfer from its own account.

@@ -1,19 +1,26 @@
-//! The component: the functions behind the interfaces that it exports.
+//! The ledger's functions as a component: `vwp-transactions` on the interfaces of `vwp:transactions`
+//! and on HTTP.
+//!
+//! A crate of its own, so that what tests and programs link has no exports, and so that a component
+//! is optimised as one program with all that it links.
+//!
+//! Empty for other targets than WebAssembly.
+#![cfg(target_family = "wasm")]
 #![allow(unsafe_code, reason = "the export macros generate it")]
 
-use crate::{Error, accounts, assets, authority, http, receipts, transfers};
 use bindings::exports::vwp::transactions::ledger as api;
 use bindings::vwp::transactions::types;
 use vwp_core::{Environment, Problem};
 use vwp_guest::http_types::{ErrorCode, Request, Response};
 use vwp_guest::{HttpHandler, Store};
+use vwp_transactions::{Error, accounts, assets, authority, http, receipts, transfers};
 
 mod convert;
 
 mod bindings {
     #![allow(missing_docs, unreachable_pub, clippy::pedantic, reason = "generated")]
     spin_sdk::wit_bindgen::generate!({
-        path: "../../wit/transactions",
+        path: "../../../wit/transactions",
         world: "transactions",
         runtime_path: "::spin_sdk::wit_bindgen::rt",
         generate_all,

@@ -1,12 +1,12 @@
 //! The component's types as the interfaces have them, and back.
 
-use super::api;
-use super::types;
-use crate::amount::{Amount, AmountError};
-use crate::orders::{Balancing, Kind, Order};
-use crate::transfers::{Hold, Receipt};
-use crate::{Error, accounts, assets};
+use crate::api;
+use crate::types;
 use vwp_core::Problem;
+use vwp_transactions::amount::{Amount, AmountError};
+use vwp_transactions::orders::{Balancing, Kind, Order};
+use vwp_transactions::transfers::{Hold, Receipt};
+use vwp_transactions::{Error, accounts, assets};
 
 impl From<assets::AssetInfo> for api::Asset {
     fn from(info: assets::AssetInfo) -> Self {
@@ -34,7 +34,8 @@ impl From<Error> for types::Error {
             Error::UnknownWorld(world) => Self::UnknownWorld(world),
             Error::UnknownTraveller(id) => Self::UnknownTraveller(id),
             Error::UnknownAsset(asset) => Self::UnknownAsset(asset),
-            Error::UnknownTransfer => Self::UnknownTransfer,
+            Error::UnknownTransfer | Error::UnknownEscrow => Self::UnknownTransfer,
+            Error::EscrowSettled(text) => Self::NotPending(text.to_owned()),
             Error::AssetExists => Self::AssetExists,
             Error::IdempotencyKeyReused => Self::IdempotencyKeyReused,
             Error::InsufficientFunds => Self::InsufficientFunds,

@@ -5,10 +5,10 @@
 use crate::bindings::wasi::http::handler;
 use crate::bindings::wasi::http::types::{ErrorCode, Fields, Method, Request, Response, Trailers};
 use crate::bindings::{wit_future, wit_stream};
-use crate::policy::{self, Admission, Content};
 use std::cell::Cell;
 use std::rc::Rc;
 use vwp_core::reply::BODY_LENGTH_MAX;
+use vwp_gateway::policy::{self, Admission, Content};
 use wit_bindgen::{FutureReader, FutureWriter, StreamReader, StreamResult, StreamWriter};
 
 /// How much of a body that is counted is held at once, in bytes.
