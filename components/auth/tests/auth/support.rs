@@ -110,7 +110,8 @@ impl Port {
 
     /// The same for a port that can ask others.
     pub(crate) fn answer_online(&self, outbound: &impl Outbound, request: Request<Vec<u8>>) -> Answer {
-        let answer = handle_online(&self.store, outbound, &self.environment(), request.clone());
+        let environment = self.environment();
+        let answer = handle_online(&self.store, outbound, &environment, request.clone());
         let response = block_on(answer);
         check::assert_documented(&API, &request, &response);
         let (parts, body) = response.into_parts();

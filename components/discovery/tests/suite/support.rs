@@ -107,7 +107,8 @@ impl Port {
     }
 
     fn exchange(&self, store: &impl Kv, outbound: &impl Outbound, request: Request<Vec<u8>>) -> Answer {
-        let answer = vwp_discovery::http::handle(store, outbound, &self.environment(), request.clone());
+        let environment = self.environment();
+        let answer = vwp_discovery::http::handle(store, outbound, &environment, request.clone());
         let response = block_on(answer);
         check::assert_documented(&API, &request, &response);
         let (parts, body) = response.into_parts();

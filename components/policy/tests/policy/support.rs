@@ -178,7 +178,8 @@ impl Port {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
         let request = request.body(body).unwrap();
-        let answer = vwp_policy::http::handle(&self.store, &self.environment(), request.clone());
+        let environment = self.environment();
+        let answer = vwp_policy::http::handle(&self.store, &environment, request.clone());
         let response = block_on(answer);
         check::assert_documented(&API, &request, &response);
         let status = response.status();
