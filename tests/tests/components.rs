@@ -95,6 +95,18 @@ fn the_password_hasher_imports_nothing_and_has_24_mib() {
 }
 
 #[test]
+fn the_description_of_the_api_is_served_with_nothing_but_http() {
+    for path in builds("openapi") {
+        let (imports, exports) = interface(&path);
+        let is_http = |name: &String| name.starts_with("wasi:http/types@");
+        let is_std = |name: &String| HANDLER_MAY[1..6].iter().any(|prefix| name.starts_with(prefix));
+        let others: Vec<_> = imports.iter().filter(|name| !is_http(name) && !is_std(name)).collect();
+        assert!(others.is_empty(), "{}: {others:?}", path.display());
+        assert!(exports.iter().any(|name| name.starts_with("wasi:http/handler@")), "{exports:?}");
+    }
+}
+
+#[test]
 fn a_handler_imports_no_more_than_it_is_granted() {
     for component in ["discovery", "auth", "policy", "transactions", "gateway"] {
         for path in builds(component) {

@@ -15,6 +15,9 @@ pub(crate) const HANDLERS: &[&str] = &[AUTH, "vwp-discovery-component", "vwp-tra
 /// The component that decides, which handles requests too. It is built apart: Cedar asks serde_json
 /// to keep the order of members, which the other handlers do not pay for.
 pub(crate) const POLICY: &str = "vwp-policy-component";
+/// What serves the description of the HTTP API. Built apart as the gateway is, and for every host: it
+/// computes nothing.
+pub(crate) const OPENAPI: &str = "vwp-openapi-component";
 /// What verifies passports elsewhere. Built apart, because it may import nothing.
 pub(crate) const VERIFIER: &str = "vwp-verifier-component";
 /// The package of the middleware.
@@ -123,7 +126,7 @@ pub(crate) fn run(project: &Project, profiles: &[Profile]) -> Result<()> {
     // The manifest names Spin's storage for every host, and it is made for all of them.
     let ledger_is_built = profiles.contains(&Profile::BASELINE);
     let each = profiles.iter().map(|profile| profile.handlers().len() + 3);
-    let mut steps = Steps::new(each.sum::<usize>() + 4 + usize::from(!ledger_is_built));
+    let mut steps = Steps::new(each.sum::<usize>() + 5 + usize::from(!ledger_is_built));
     for profile in profiles {
         let name = profile.name;
         // Apart, because cargo unites the features of what it builds together, and the
@@ -139,6 +142,7 @@ pub(crate) fn run(project: &Project, profiles: &[Profile]) -> Result<()> {
     }
     // In one profile for every host: it computes little with P-256, and Cedar compiles for minutes.
     steps.run("the policies", Profile::BASELINE.cargo(project, &[POLICY]))?;
+    steps.run("the API's description", Profile::BASELINE.cargo(project, &[OPENAPI]))?;
     if !ledger_is_built {
         steps.run("the ledger, baseline", Profile::BASELINE.cargo(project, &[MACHINE]))?;
     }

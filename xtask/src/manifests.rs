@@ -9,9 +9,10 @@ use std::path::PathBuf;
 /// is missing has changed its shape, and what follows from it would be wrong.
 const REPLACEMENTS: &[(&str, &str, usize)] = &[
     ("\"target/spin/storage-sqlite.wasm\"", "\"target/spin/storage-postgres.wasm\"", 1),
-    ("\"target/", "\"../../target/", 14),
-    ("\"components/", "\"../../components/", 14),
+    ("\"target/", "\"../../target/", 15),
+    ("\"components/", "\"../../components/", 15),
     ("\"wit/", "\"../../wit/", 6),
+    ("\"openapi/", "\"../../openapi/", 1),
     ("vwp:storage over SQLite", "vwp:storage over PostgreSQL", 1),
     (
         "sqlite_databases = [\"default\"]\nallowed_outbound_hosts = [",

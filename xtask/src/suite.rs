@@ -1,6 +1,8 @@
 //! Everything that CI runs, in one order, with a summary.
 
-use crate::build::{self, EXAMPLE, HANDLERS, HASHER, MACHINE, MIDDLEWARE, POLICY, Profile, VERIFIER};
+use crate::build::{
+    self, EXAMPLE, HANDLERS, HASHER, MACHINE, MIDDLEWARE, OPENAPI, POLICY, Profile, VERIFIER,
+};
 use crate::fuzz;
 use crate::portable::ADAPTERS;
 use crate::project::Project;
@@ -27,7 +29,8 @@ const OTHERS: &str = "--release -p vwp-auth -p vwp-dns";
 const SUITES: &str = "tests/tests";
 
 /// The suites that any host of the application must pass; the others are about ours.
-const PORTABLE: [&str; 7] = ["bad_input", "callers", "cli", "clients", "journey", "kill_loop", "readme"];
+const PORTABLE: [&str; 8] =
+    ["bad_input", "callers", "cli", "clients", "journey", "kill_loop", "openapi", "readme"];
 
 /// Runs the steps. A step that fails does not keep the others from running, except those
 /// that need what it was to build. Fails if any did.
@@ -157,7 +160,7 @@ fn clippy_wasm(project: &Project) -> Result<()> {
         command.args(["--", "-D", "warnings"]);
         run_command(command)
     };
-    let one_by_one = [MIDDLEWARE, POLICY, VERIFIER, EXAMPLE, "vwp-guest", "vwp-storage-adapter"];
+    let one_by_one = [MIDDLEWARE, POLICY, OPENAPI, VERIFIER, EXAMPLE, "vwp-guest", "vwp-storage-adapter"];
     clippy(&[HANDLERS, ADAPTERS, &one_by_one].concat())?;
     // Without std, which the others' features would bring in.
     clippy(&[MACHINE, HASHER])

@@ -8,6 +8,7 @@ mod bans;
 mod clients;
 mod copies;
 mod data;
+mod described;
 mod dids;
 mod keys;
 mod limits;

@@ -6,15 +6,19 @@ use p256::ecdsa::SigningKey;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::cell::Cell;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use vwp_auth::http::handle_online;
 use vwp_auth::sd_jwt;
 use vwp_core::Environment;
 use vwp_core::environment::{Random, Settings};
 use vwp_core::jose::{self, Header, Jwk};
 use vwp_core::outbound::{Offline, Outbound};
+use vwp_openapi::{Api, check};
 use vwp_storage::memory::Memory;
+
+/// What the component's HTTP API is said to be. Every answer in these tests is held against it.
+pub(crate) static API: LazyLock<Api> = LazyLock::new(vwp_openapi::auth::api);
 
 /// The port's URL.
 pub(crate) const ISSUER: &str = "https://port.example";
@@ -106,7 +110,10 @@ impl Port {
 
     /// The same for a port that can ask others.
     pub(crate) fn answer_online(&self, outbound: &impl Outbound, request: Request<Vec<u8>>) -> Answer {
-        let response = block_on(handle_online(&self.store, outbound, &self.environment(), request));
+        let environment = self.environment();
+        let answer = handle_online(&self.store, outbound, &environment, request.clone());
+        let response = block_on(answer);
+        check::assert_documented(&API, &request, &response);
         let (parts, body) = response.into_parts();
         let text = String::from_utf8(body).unwrap();
         let json = serde_json::from_str(&text).unwrap_or(Value::Null);

@@ -6,6 +6,7 @@ mod api;
 mod browsing;
 mod changes;
 mod delegations;
+mod described;
 mod dns;
 mod document;
 mod doh;

@@ -4,15 +4,19 @@ use futures::executor::block_on;
 use http::{HeaderMap, Method, Request, StatusCode, header};
 use p256::ecdsa::SigningKey;
 use serde_json::Value;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use vwp_core::Environment;
 use vwp_core::environment::{Random, Settings};
 use vwp_core::jose::{self, Jwk};
 use vwp_core::outbound::{Offline, Outbound};
 use vwp_discovery::record::{self, Endpoint, Record, Texts};
+use vwp_openapi::{Api, check};
 use vwp_storage::Kv;
 use vwp_storage::memory::Memory;
+
+/// What the component's HTTP API is said to be. Every answer in these tests is held against it.
+pub(crate) static API: LazyLock<Api> = LazyLock::new(vwp_openapi::discovery::api);
 
 pub(crate) const ISSUER: &str = "https://port.example";
 pub(crate) const ADMIN_TOKEN: &str = "admin-secret";
@@ -103,7 +107,10 @@ impl Port {
     }
 
     fn exchange(&self, store: &impl Kv, outbound: &impl Outbound, request: Request<Vec<u8>>) -> Answer {
-        let response = block_on(vwp_discovery::http::handle(store, outbound, &self.environment(), request));
+        let environment = self.environment();
+        let answer = vwp_discovery::http::handle(store, outbound, &environment, request.clone());
+        let response = block_on(answer);
+        check::assert_documented(&API, &request, &response);
         let (parts, body) = response.into_parts();
         Answer { status: parts.status, headers: parts.headers, body }
     }

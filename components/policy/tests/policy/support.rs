@@ -5,16 +5,21 @@ use http::{Request, StatusCode, header};
 use p256::ecdsa::SigningKey;
 use serde_json::{Value, json};
 use std::cell::Cell;
+use std::sync::LazyLock;
 use vwp_core::Environment;
 use vwp_core::caller::{ACCESS_TOKEN_TYPE, OPERATOR_TOKEN_TYPE};
 use vwp_core::directory::{self, Issuer, Operator, World};
 use vwp_core::environment::{Random, Settings};
 use vwp_core::jose::{self, Header, Jwk};
+use vwp_openapi::{Api, check};
 use vwp_policy::decide::{Principal, PrincipalKind, Request as Question, Resource, ResourceKind, Role};
 use vwp_policy::set::{Set, Texts, admit};
 use vwp_storage::Kv;
 use vwp_storage::kv::Write;
 use vwp_storage::memory::Memory;
+
+/// What the component's HTTP API is said to be. Every answer in these tests is held against it.
+pub(crate) static API: LazyLock<Api> = LazyLock::new(vwp_openapi::policy::api);
 
 pub(crate) const ISSUER: &str = "https://port.example";
 pub(crate) const ADMIN: &str = "the-administrators-secret";
@@ -173,7 +178,10 @@ impl Port {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
         let request = request.body(body).unwrap();
-        let response = block_on(vwp_policy::http::handle(&self.store, &self.environment(), request));
+        let environment = self.environment();
+        let answer = vwp_policy::http::handle(&self.store, &environment, request.clone());
+        let response = block_on(answer);
+        check::assert_documented(&API, &request, &response);
         let status = response.status();
         let text = String::from_utf8(response.into_body()).unwrap();
         let json = serde_json::from_str(&text).unwrap_or(Value::Null);

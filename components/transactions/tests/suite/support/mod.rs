@@ -4,6 +4,7 @@ use http::{Request, Response, StatusCode};
 use p256::ecdsa::SigningKey;
 use serde_json::{Value, json};
 use std::cell::Cell;
+use std::sync::LazyLock;
 use vwp_core::caller::{
     ACCESS_TOKEN_TYPE, AccessClaims, OPERATOR_TOKEN_TYPE, OperatorClaims, content_digest,
 };
@@ -11,10 +12,14 @@ use vwp_core::directory::{self, Issuer, Operator, World};
 use vwp_core::environment::{Environment, Random, Settings};
 use vwp_core::jose::{self, Header, Jwk};
 use vwp_ledger::Ledger;
+use vwp_openapi::{Api, check};
 use vwp_storage::kv::{Change, Check, Direction, Entry, KeyRange, Outcome, Page, Version, Write};
 use vwp_storage::machine::{Applied, Hash, Head, Leaf, LogEntry, Node};
 use vwp_storage::memory::{LocalMachine, Memory};
 use vwp_storage::{Kv, Machines, StorageError};
+
+/// What the component's HTTP API is said to be. Every answer in these tests is held against it.
+pub static API: LazyLock<Api> = LazyLock::new(vwp_openapi::transactions::api);
 
 /// When everything happens.
 pub const NOW: u64 = 1_800_000_000_000;
@@ -246,7 +251,9 @@ impl Port {
 
     pub async fn send(&self, request: Request<Vec<u8>>) -> Response<Vec<u8>> {
         let environment = Environment { now: self.now, random: &self.random, settings: &self.settings };
-        vwp_transactions::http::handle(&self.store, &environment, request).await
+        let response = vwp_transactions::http::handle(&self.store, &environment, request.clone()).await;
+        check::assert_documented(&API, &request, &response);
+        response
     }
 
     /// Sends a request now; its status, and its body as JSON.

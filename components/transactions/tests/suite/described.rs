@@ -1,0 +1,13 @@
+//! What the API's description lists is there.
+
+use crate::support::{API, Port};
+use futures::executor::block_on;
+use vwp_openapi::check;
+
+#[test]
+fn every_operation_that_is_described_is_served() {
+    let port = Port::new();
+    for request in check::probes(&API) {
+        check::assert_routed(&API, &request, &block_on(port.send(request.clone())));
+    }
+}
