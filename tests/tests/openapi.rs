@@ -36,7 +36,7 @@ fn the_port_serves_its_document_and_a_page_for_people() {
     let committed = std::fs::read(project().join("openapi/vwp.json")).expect("the committed document");
     assert!(served.body == committed, "the port serves another document than is committed");
     let tag = served.header("etag").to_owned();
-    host.http.send(&Call::get("/openapi.json").header("if-none-match", tag)).expect(304);
+    let _ = host.http.send(&Call::get("/openapi.json").header("if-none-match", tag)).expect(304);
     let page = host.http.send(&Call::get("/docs")).expect(200);
     assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
     let policy = page.header("content-security-policy");
@@ -46,7 +46,7 @@ fn the_port_serves_its_document_and_a_page_for_people() {
     for path in document["paths"].as_object().expect("paths").keys() {
         assert!(text.contains(&format!("<code>{path}</code>")), "the page does not show {path}");
     }
-    host.http.send(&Call::get("/docs/style.css")).expect(200);
+    let _ = host.http.send(&Call::get("/docs/style.css")).expect(200);
 }
 
 #[test]

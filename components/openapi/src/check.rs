@@ -4,10 +4,13 @@ use crate::Api;
 use crate::document::{self, PROBLEM};
 use crate::operation::{Operation, Place};
 use crate::schema::problem;
-use boon::{Compiler, Schemas};
+use boon::{Compiler, SchemaIndex, Schemas};
 use http::{Request, Response, StatusCode, header};
 use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 /// What a schema is called while it is compiled. Nothing is fetched.
 const ROOT: &str = "https://vwp.invalid/schema.json";
@@ -168,8 +171,25 @@ fn valid_json(api: &Api, schema: Value, body: &[u8]) -> Result<(), String> {
     valid(api, schema, &value, true)
 }
 
+thread_local! {
+    /// What was compiled before, by what it was compiled from: a table's schemas take longer to compile than
+    /// most tests do besides.
+    static COMPILED: RefCell<HashMap<String, (Schemas, SchemaIndex)>> = RefCell::default();
+}
+
 /// Whether a value is one of a schema, all of whose objects have only what they list if it is closed.
-fn valid(api: &Api, mut schema: Value, value: &Value, is_closed: bool) -> Result<(), String> {
+fn valid(api: &Api, schema: Value, value: &Value, is_closed: bool) -> Result<(), String> {
+    let key = format!("{} {is_closed} {schema}", api.name);
+    COMPILED.with_borrow_mut(|compiled| {
+        let (known, index) = match compiled.entry(key) {
+            Entry::Occupied(entry) => entry.into_mut(),
+            Entry::Vacant(entry) => entry.insert(compile(api, schema, is_closed)?),
+        };
+        known.validate(value, *index).map_err(|error| format!("{error:#}"))
+    })
+}
+
+fn compile(api: &Api, mut schema: Value, is_closed: bool) -> Result<(Schemas, SchemaIndex), String> {
     let mut schemas = document::schemas(std::slice::from_ref(api));
     if is_closed {
         close(&mut schema);
@@ -181,7 +201,7 @@ fn valid(api: &Api, mut schema: Value, value: &Value, is_closed: bool) -> Result
     let fault = |error: &dyn std::fmt::Display| format!("the table's schema: {error:#}");
     compiler.add_resource(ROOT, root).map_err(|error| fault(&error))?;
     let index = compiler.compile(ROOT, &mut known).map_err(|error| fault(&error))?;
-    known.validate(value, index).map_err(|error| format!("{error:#}"))
+    Ok((known, index))
 }
 
 /// Names the schemas where JSON Schema has them, and not where OpenAPI has.

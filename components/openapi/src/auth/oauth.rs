@@ -24,11 +24,10 @@ const GRANT_TYPES: &[&str] = &[
 /// What a registration is refused for.
 const REGISTERED: &[Refusal] = &[
     (403, "forbidden"),
-    (404, "unknown-world"),
     (409, "too-many-clients"),
     (409, "registration-replayed"),
+    (409, "unknown-world"),
     (422, "client-unacceptable"),
-    (422, "unknown-world"),
 ];
 
 /// Clients.

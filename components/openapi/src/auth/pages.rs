@@ -46,6 +46,11 @@ pub(super) fn operations() -> Vec<Operation> {
         get("/signin", "showSignIn", "The page to sign in on").gives(200, "The page.", HTML, text()),
         get("/signin/upstream/{provider}", "showReturn", "Where other providers send browsers back to")
             .path("provider", "The provider.", text().length(1, 64))
+            .query("code", "The code (RFC 6749, section 4.1.2).", text().length(0, 2048))
+            .query("state", "Which request it is for.", text().length(0, 2048))
+            .query("iss", "Who sends the browser back (RFC 9207).", text().length(0, 2048))
+            .query("error", "Why there is no code.", text().length(0, 2048))
+            .query("error_description", "The same in words.", text().length(0, 2048))
             .gives(200, "The page.", HTML, text())
             .refuses(&[(404, "not-found")]),
         asset(get("/signin/page.js", "showSignInScript", "The script of that page"), script),
