@@ -115,7 +115,8 @@ pub(super) fn recovery() -> Vec<Operation> {
         post("/v1/recovery/requests", "requestRecovery", "Ask for a recovery, which takes days")
             .json(2048, one("handle"))
             .answers(202, "It was asked for, if there is such an account.", refer("RecoveryRequest"))
-            .refuses(SIGN_IN),
+            .refuses(SIGN_IN)
+            .refuses(&[(422, "handle-unacceptable")]),
         post("/v1/recovery/requests/complete", "completeRecovery", "Complete a recovery after its wait")
             .json(2048, one("request"))
             .answers(200, "The session.", refer("Session"))
