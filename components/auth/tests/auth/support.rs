@@ -110,10 +110,10 @@ impl Port {
 
     /// The same for a port that can ask others.
     pub(crate) fn answer_online(&self, outbound: &impl Outbound, request: Request<Vec<u8>>) -> Answer {
-        let environment = self.environment();
-        let answer = handle_online(&self.store, outbound, &environment, request.clone());
+        let (environment, asked) = (self.environment(), request.clone());
+        let answer = handle_online(&self.store, outbound, &environment, request);
         let response = block_on(answer);
-        check::assert_documented(&API, &request, &response);
+        check::assert_documented(&API, &asked, &response);
         let (parts, body) = response.into_parts();
         let text = String::from_utf8(body).unwrap();
         let json = serde_json::from_str(&text).unwrap_or(Value::Null);

@@ -107,10 +107,10 @@ impl Port {
     }
 
     fn exchange(&self, store: &impl Kv, outbound: &impl Outbound, request: Request<Vec<u8>>) -> Answer {
-        let environment = self.environment();
-        let answer = vwp_discovery::http::handle(store, outbound, &environment, request.clone());
+        let (environment, asked) = (self.environment(), request.clone());
+        let answer = vwp_discovery::http::handle(store, outbound, &environment, request);
         let response = block_on(answer);
-        check::assert_documented(&API, &request, &response);
+        check::assert_documented(&API, &asked, &response);
         let (parts, body) = response.into_parts();
         Answer { status: parts.status, headers: parts.headers, body }
     }

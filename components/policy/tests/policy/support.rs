@@ -178,10 +178,10 @@ impl Port {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
         let request = request.body(body).unwrap();
-        let environment = self.environment();
-        let answer = vwp_policy::http::handle(&self.store, &environment, request.clone());
+        let (environment, asked) = (self.environment(), request.clone());
+        let answer = vwp_policy::http::handle(&self.store, &environment, request);
         let response = block_on(answer);
-        check::assert_documented(&API, &request, &response);
+        check::assert_documented(&API, &asked, &response);
         let status = response.status();
         let text = String::from_utf8(response.into_body()).unwrap();
         let json = serde_json::from_str(&text).unwrap_or(Value::Null);
