@@ -4,6 +4,7 @@ use crate::arguments::Environment;
 use crate::manifest::{self, App, Component};
 use crate::secrets;
 use anyhow::{Context, Result, bail};
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -44,13 +45,15 @@ pub fn application(
     Ok(values)
 }
 
-/// The values of the variables that must not be shown. One that is too short to be a secret would
-/// hide what it happens to be in.
+/// The values of the variables that must not be shown, the longest first, so that one which is a part of
+/// another does not leave the rest of that. One that is too short to be a secret would hide what it
+/// happens to be in.
 pub fn secrets(app: &App, values: &BTreeMap<String, String>) -> Arc<[String]> {
     let secret = app.variables.iter().filter(|(_, variable)| variable.secret);
-    let values =
-        secret.filter_map(|(name, _)| values.get(name)).filter(|value| value.len() >= SECRET_LENGTH_MIN);
-    values.cloned().collect()
+    let values = secret.filter_map(|(name, _)| values.get(name));
+    let mut values: Vec<String> = values.filter(|value| value.len() >= SECRET_LENGTH_MIN).cloned().collect();
+    values.sort_by_key(|value| Reverse(value.len()));
+    values.into()
 }
 
 fn environment_name(variable: &str) -> String {

@@ -2,8 +2,8 @@
 //!
 //! An account is the pair of an owner and an asset. The owner is written
 //! `traveller:<id>`, `world:<name>` or, for the account that an asset comes from,
-//! `issuance:<asset>`; an escrow has the accounts `escrow:<id>` and `escrow:<id>:disputed`. Ids in the ledger follow from names: see
-//! [`vwp_core::digest`].
+//! `issuance:<asset>`; an escrow has the accounts `escrow:<id>` and `escrow:<id>:disputed`. Ids in the
+//! ledger follow from names: see [`vwp_core::digest`].
 
 use crate::Error;
 use std::fmt;

@@ -102,7 +102,7 @@ impl WasiHttpHooks for Outbound {
             let (sent, origin) = Sent::begin(&grants, origin, &request);
             let sender = Sender { grants, running, origin };
             let response = sender.send(request, &Timeouts::new(options)).await;
-            sent.ended(&sender.grants, &response);
+            sent.ended(&response);
             let response = response?;
             // Connections are driven by tasks of their own, so there is nothing left to do.
             let done: Transfer = Box::new(async { Ok(()) });
