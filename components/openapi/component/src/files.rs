@@ -112,6 +112,13 @@ mod tests {
     }
 
     #[test]
+    fn a_query_changes_nothing() {
+        // It is in no table, so the answer is not held against them.
+        let with = answer(&Method::GET, "/docs?theme=dark", &[]);
+        assert_eq!(with.body(), asked(&Method::GET, "/docs", &[]).body());
+    }
+
+    #[test]
     fn other_paths_and_methods_are_refused() {
         assert_eq!(asked(&Method::GET, "/docs/other", &[]).status(), StatusCode::NOT_FOUND);
         assert_eq!(asked(&Method::POST, "/docs", &[]).status(), StatusCode::METHOD_NOT_ALLOWED);
@@ -119,7 +126,7 @@ mod tests {
 
     #[test]
     fn the_page_loads_nothing_but_its_style_and_has_no_script() {
-        let page = asked(&Method::GET, "/docs?theme=dark", &[]);
+        let page = asked(&Method::GET, "/docs", &[]);
         let policy = page.headers()[header::CONTENT_SECURITY_POLICY].to_str().unwrap_or_default();
         assert!(policy.contains("default-src 'none'"), "{policy}");
         let text = String::from_utf8_lossy(page.body());
