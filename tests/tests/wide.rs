@@ -65,11 +65,9 @@ fn stale_reads(path: &Path) -> (Vec<u64>, usize) {
 #[test]
 fn no_upper_half_is_read_before_it_is_there() {
     let folder = project().join("target/wide/wasm32-wasip2/release");
-    let mut found = 0;
-    for name in ["auth", "discovery", "gateway", "ledger", "password", "transactions", "verifier"] {
+    for name in ["auth", "verifier"] {
         let (stale, wide) = stale_reads(&folder.join(format!("vwp_{name}_component.wasm")));
         assert!(stale.is_empty(), "{name} at {stale:x?}, of {wide} instructions of wide arithmetic");
-        found += wide;
+        assert!(wide > 0, "{name} is compiled without wide arithmetic");
     }
-    assert!(found > 0, "nothing is compiled with wide arithmetic any more, and this test is of no use");
 }

@@ -36,40 +36,44 @@ pub(crate) const HASHER: &str = "vwp-password-component";
 /// The handler that the hasher is composed into.
 pub(crate) const AUTH: &str = "vwp-auth-component";
 
-/// What is compiled with wide arithmetic. LLVM 22 gets some of it wrong: where an instruction has two
-/// results, it may read the upper half before that is computed, as it does in `i64::checked_mul` in a loop
-/// and in `u128::saturating_sub`. These packages have no such place, which `tests/tests/wide.rs` sees to;
-/// [`AUTH`] has some if it is optimised as one program, and so it is not.
-const SOUND: &[&str] = &[AUTH, VERIFIER, MIDDLEWARE];
-
 /// How components are compiled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Profile {
     name: &'static str,
-    /// The folder below `target` that cargo builds into; none: `target` itself.
+    /// The folder below `target` that cargo puts components into; none: `target` itself.
     folder: Option<&'static str>,
-    /// What is added to RUSTFLAGS.
-    flags: &'static str,
-    /// What is added as well for the packages in [`SOUND`].
-    arithmetic: &'static str,
-    /// Whether a component other than [`AUTH`] is optimised as one program, with all that it links.
-    is_linked_whole: bool,
+    /// What RUSTFLAGS are for it; none: what `.cargo/config.toml` says.
+    flags: Option<&'static str>,
+    /// The packages that are built in it, each with whether it is optimised as one program, with all
+    /// that it links.
+    packages: &'static [(&'static [&'static str], bool)],
 }
 
 impl Profile {
-    /// For every host: what spin.toml names.
-    pub(crate) const BASELINE: Self =
-        Self { name: "baseline", folder: None, flags: "", arithmetic: "", is_linked_whole: false };
-    /// For our runtime only: 64-bit multiplication with a 128-bit result, which P-256 spends its
-    /// time on, and vectors of 128 bits, for hashing passwords and for sets of worlds. Its arithmetic is
-    /// functions of a few instructions in several crates, which are made one only if they are optimised
-    /// together: a signature takes a quarter less then, and verifying one a tenth.
+    /// For every host: what spin.toml names. Each entry is built apart, because cargo unites the
+    /// features of what it builds together: the gateway's let a component send requests, and what links
+    /// no std must not be given it.
+    pub(crate) const BASELINE: Self = Self {
+        name: "baseline",
+        folder: None,
+        flags: None,
+        packages: &[(HANDLERS, false), (&[VERIFIER], false), (&[MIDDLEWARE], false), (&[MACHINE, HASHER], true)],
+    };
+    /// For our runtime only, and for what spends its time on P-256: with 64-bit multiplication with a
+    /// 128-bit result. Its arithmetic is functions of a few instructions in several crates, which are
+    /// made one only if they are optimised together: a signature takes a quarter less then, and verifying
+    /// one a tenth.
+    ///
+    /// LLVM 22 gets some wide arithmetic wrong: where an instruction has two results, it may read the
+    /// upper half before that is computed, as it does in `i64::checked_mul` in a loop and in
+    /// `u128::saturating_sub`. These packages have no such place, which `tests/tests/wide.rs` sees to.
+    /// Auth has some if it is optimised as one program, and so it is not; the other handlers have some
+    /// in any case.
     const WIDE: Self = Self {
         name: "wide",
         folder: Some("wide"),
-        flags: "-Ctarget-feature=+simd128",
-        arithmetic: "-Ctarget-feature=+wide-arithmetic",
-        is_linked_whole: true,
+        flags: Some("-Ctarget-feature=+simd128,+wide-arithmetic"),
+        packages: &[(&[AUTH], false), (&[VERIFIER], true)],
     };
     /// Every profile, in the order in which they are built.
     pub(crate) const ALL: [Self; 2] = [Self::BASELINE, Self::WIDE];
@@ -79,10 +83,13 @@ impl Profile {
         self == Self::WIDE
     }
 
-    /// Where the component of a package is, once it is built.
+    /// Where the component of a package is, once it is built. What a profile does not build is the
+    /// baseline's.
     pub(crate) fn component(self, project: &Project, package: &str) -> PathBuf {
+        let is_built = self.packages.iter().any(|(packages, _)| packages.contains(&package));
+        let folder = if is_built { self.target_dir(project) } else { project.target() };
         let file = package.replace('-', "_");
-        self.target_dir(project).join(TARGET).join("release").join(file).with_extension("wasm")
+        folder.join(TARGET).join("release").join(file).with_extension("wasm")
     }
 
     /// Where a component is that others were composed into.
@@ -94,27 +101,20 @@ impl Profile {
         self.folder.map_or_else(|| project.target(), |folder| project.target().join(folder))
     }
 
-    /// The handlers, as they are built together: with the same flags.
-    fn handlers(self) -> Vec<Vec<&'static str>> {
-        let (sound, others): (Vec<_>, Vec<_>) = HANDLERS.iter().partition(|package| SOUND.contains(package));
-        if self.is_wide() { vec![sound, others] } else { vec![HANDLERS.to_vec()] }
-    }
-
-    fn cargo(self, project: &Project, packages: &[&str]) -> Command {
+    fn cargo(self, project: &Project, packages: &[&str], is_whole: bool) -> Command {
         let mut command = project.cargo(&format!("build --release --target {TARGET}"));
         for package in packages {
             command.args(["-p", package]);
         }
+        // What is compiled for this machine, as macros are, is the same in each profile and shared.
         command.env("CARGO_TARGET_DIR", self.target_dir(project));
-        if self.is_linked_whole && packages != [AUTH] {
+        command.env("CARGO_BUILD_BUILD_DIR", project.target());
+        if is_whole {
             command.env("CARGO_PROFILE_RELEASE_LTO", "fat");
         }
-        let arithmetic =
-            if packages.iter().all(|package| SOUND.contains(package)) { self.arithmetic } else { "" };
-        let given = std::env::var("RUSTFLAGS").unwrap_or_default();
-        let flags = [given.as_str(), self.flags, arithmetic].join(" ");
-        if !flags.trim().is_empty() {
-            command.env("RUSTFLAGS", flags.trim());
+        if let Some(flags) = self.flags {
+            let given = std::env::var("RUSTFLAGS").unwrap_or_default();
+            command.env("RUSTFLAGS", format!("{given} {flags}").trim());
         }
         command
     }
@@ -124,32 +124,27 @@ impl Profile {
 pub(crate) fn run(project: &Project, profiles: &[Profile]) -> Result<()> {
     ensure_target()?;
     // The manifest names Spin's storage for every host, and it is made for all of them.
-    let ledger_is_built = profiles.contains(&Profile::BASELINE);
-    let each = profiles.iter().map(|profile| profile.handlers().len() + 3);
+    let baseline = Profile::BASELINE;
+    let ledger_is_built = profiles.contains(&baseline);
+    let each = profiles.iter().map(|profile| profile.packages.len());
     let mut steps = Steps::new(each.sum::<usize>() + 5 + usize::from(!ledger_is_built));
+    if !ledger_is_built {
+        steps.run("the ledger and the hasher", baseline.cargo(project, &[MACHINE, HASHER], true))?;
+    }
     for profile in profiles {
-        let name = profile.name;
-        // Apart, because cargo unites the features of what it builds together, and the
-        // gateway's let a component send requests.
-        for handlers in profile.handlers() {
-            steps.run(&format!("{}, {name}", handlers.join(", ")), profile.cargo(project, &handlers))?;
+        for (packages, is_whole) in profile.packages {
+            let what = format!("{}, {}", packages.join(", "), profile.name);
+            steps.run(&what, profile.cargo(project, packages, *is_whole))?;
         }
-        steps.run(&format!("the verifier, {name}"), profile.cargo(project, &[VERIFIER]))?;
-        steps.run(&format!("the gateway, {name}"), profile.cargo(project, &[MIDDLEWARE]))?;
-        let without_std = profile.cargo(project, &[MACHINE, HASHER]);
-        steps.run(&format!("the ledger and the hasher, {name}"), without_std)?;
         portable::compose_auth(project, *profile)?;
     }
     // In one profile for every host: it computes little with P-256, and Cedar compiles for minutes.
-    steps.run("the policies", Profile::BASELINE.cargo(project, &[POLICY]))?;
-    steps.run("the API's description", Profile::BASELINE.cargo(project, &[OPENAPI]))?;
-    if !ledger_is_built {
-        steps.run("the ledger, baseline", Profile::BASELINE.cargo(project, &[MACHINE]))?;
-    }
+    steps.run("the policies", baseline.cargo(project, &[POLICY], false))?;
+    steps.run("the API's description", baseline.cargo(project, &[OPENAPI], false))?;
     // Apart as well: what they link must not ask for more than they import.
-    steps.run("the storage adapters", Profile::BASELINE.cargo(project, ADAPTERS))?;
+    steps.run("the storage adapters", baseline.cargo(project, ADAPTERS, false))?;
     portable::compose(project)?;
-    steps.run("the example", Profile::BASELINE.cargo(project, &[EXAMPLE]))?;
+    steps.run("the example", baseline.cargo(project, &[EXAMPLE], false))?;
     steps.run("the runtime", project.cargo("build --release -p vwp-runtime"))
 }
 
@@ -157,8 +152,8 @@ pub(crate) fn run(project: &Project, profiles: &[Profile]) -> Result<()> {
 pub(crate) fn auth(project: &Project) -> Result<()> {
     ensure_target()?;
     let mut steps = Steps::new(2);
-    steps.run("auth, baseline", Profile::BASELINE.cargo(project, &[AUTH]))?;
-    steps.run("the hasher, baseline", Profile::BASELINE.cargo(project, &[HASHER]))?;
+    steps.run("auth, baseline", Profile::BASELINE.cargo(project, &[AUTH], false))?;
+    steps.run("the hasher, baseline", Profile::BASELINE.cargo(project, &[MACHINE, HASHER], true))?;
     portable::compose_auth(project, Profile::BASELINE)
 }
 
@@ -166,8 +161,8 @@ pub(crate) fn auth(project: &Project) -> Result<()> {
 pub(crate) fn storage(project: &Project) -> Result<()> {
     ensure_target()?;
     let mut steps = Steps::new(2);
-    steps.run("the ledger, baseline", Profile::BASELINE.cargo(project, &[MACHINE]))?;
-    steps.run("the storage adapters", Profile::BASELINE.cargo(project, ADAPTERS))?;
+    steps.run("the ledger, baseline", Profile::BASELINE.cargo(project, &[MACHINE, HASHER], true))?;
+    steps.run("the storage adapters", Profile::BASELINE.cargo(project, ADAPTERS, false))?;
     portable::compose(project)
 }
 

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 /// is missing has changed its shape, and what follows from it would be wrong.
 const REPLACEMENTS: &[(&str, &str, usize)] = &[
     ("\"target/spin/storage-sqlite.wasm\"", "\"target/spin/storage-postgres.wasm\"", 1),
-    ("\"target/", "\"../../target/", 15),
+    ("\"target/", "\"../../target/", 10),
     ("\"components/", "\"../../components/", 15),
     ("\"wit/", "\"../../wit/", 6),
     ("\"openapi/", "\"../../openapi/", 1),
