@@ -11,6 +11,7 @@ cargo xtask <command>
   build [--baseline] [--wide]  builds the components and the runtime; both profiles by default
   build --storage              builds only what Spin's storage is made of
   build --auth                 builds only auth, with the password hasher in it
+  build --policy               builds only what decides by policies
   up [DIR] [-- ARGS]           builds, then serves with the state in DIR (default ./data);
                                ARGS go to `vwp up`
   test [--quick]               runs everything that CI runs; --quick leaves out the black-box tests
@@ -38,6 +39,8 @@ pub(crate) enum Task {
     BuildStorage,
     /// Build auth, with the password hasher composed in.
     BuildAuth,
+    /// Build the component that decides.
+    BuildPolicy,
     /// Build and serve.
     Up {
         /// Where the state is.
@@ -99,6 +102,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Task>
         "help" | "--help" | "-h" => return Ok(Task::Help),
         "build" if take(&mut given, "--storage") => Task::BuildStorage,
         "build" if take(&mut given, "--auth") => Task::BuildAuth,
+        "build" if take(&mut given, "--policy") => Task::BuildPolicy,
         "build" => {
             let baseline = take(&mut given, "--baseline");
             let wide = take(&mut given, "--wide");

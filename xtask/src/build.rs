@@ -57,7 +57,12 @@ impl Profile {
         name: "baseline",
         folder: None,
         flags: None,
-        packages: &[(HANDLERS, false), (&[VERIFIER], false), (&[MIDDLEWARE], false), (&[MACHINE, HASHER], true)],
+        packages: &[
+            (HANDLERS, false),
+            (&[VERIFIER], false),
+            (&[MIDDLEWARE], false),
+            (&[MACHINE, HASHER], true),
+        ],
     };
     /// For our runtime only, and for what spends its time on P-256: with 64-bit multiplication with a
     /// 128-bit result. Its arithmetic is functions of a few instructions in several crates, which are
@@ -112,6 +117,12 @@ impl Profile {
         if is_whole {
             command.env("CARGO_PROFILE_RELEASE_LTO", "fat");
         }
+        if packages.contains(&POLICY) {
+            // Natively nobody waits for it, and Cargo.toml leaves it as it is.
+            for library in ["cedar-policy", "cedar-policy-core", "cedar-policy-formatter"] {
+                command.args(["--config", &format!("profile.release.package.{library}.opt-level=3")]);
+            }
+        }
         if let Some(flags) = self.flags {
             let given = std::env::var("RUSTFLAGS").unwrap_or_default();
             command.env("RUSTFLAGS", format!("{given} {flags}").trim());
@@ -155,6 +166,12 @@ pub(crate) fn auth(project: &Project) -> Result<()> {
     steps.run("auth, baseline", Profile::BASELINE.cargo(project, &[AUTH], false))?;
     steps.run("the hasher, baseline", Profile::BASELINE.cargo(project, &[MACHINE, HASHER], true))?;
     portable::compose_auth(project, Profile::BASELINE)
+}
+
+/// Builds the component that decides.
+pub(crate) fn policy(project: &Project) -> Result<()> {
+    ensure_target()?;
+    Steps::new(1).run("the policies", Profile::BASELINE.cargo(project, &[POLICY], false))
 }
 
 /// Builds the storage adapters for other hosts, with the ledger composed in.

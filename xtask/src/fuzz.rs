@@ -37,6 +37,10 @@ pub(crate) fn run(project: &Project, wanted: Option<&str>, arguments: &[String])
         .current_dir(project.root.join(FOLDER))
         .env("CARGO_TARGET_DIR", built(project))
         .env("RUSTFLAGS", FLAGS);
+    if arguments.is_empty() {
+        // So little is tried then that optimising would take longer than it saves.
+        build.env("CARGO_PROFILE_RELEASE_OPT_LEVEL", "0");
+    }
     steps.run("the fuzz targets", build)?;
     for target in chosen() {
         let corpus = corpus(project, target)?;

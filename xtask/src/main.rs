@@ -40,6 +40,7 @@ fn run() -> Result<ExitCode> {
         Task::Build { profiles } => build::run(&project, &profiles)?,
         Task::BuildStorage => build::storage(&project)?,
         Task::BuildAuth => build::auth(&project)?,
+        Task::BuildPolicy => build::policy(&project)?,
         Task::Up { state_dir, rest } => up::run(&project, &state_dir, &rest)?,
         Task::Follow { zone } => try_it::follow(&project, &zone)?,
         Task::Test { spin: true, .. } => return suite::run_on_spin(&project),
