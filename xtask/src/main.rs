@@ -6,6 +6,7 @@ mod build;
 mod fuzz;
 mod image;
 mod manifests;
+mod packages;
 mod portable;
 mod project;
 mod spin;

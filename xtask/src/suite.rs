@@ -4,6 +4,7 @@ use crate::build::{
     self, EXAMPLE, HANDLERS, HASHER, MACHINE, MIDDLEWARE, OPENAPI, POLICY, Profile, VERIFIER,
 };
 use crate::fuzz;
+use crate::packages::Installing;
 use crate::portable::ADAPTERS;
 use crate::project::Project;
 use crate::spin;
@@ -37,6 +38,7 @@ const PORTABLE: [&str; 8] =
 pub(crate) fn run(project: &Project, quick: bool) -> Result<ExitCode> {
     build::ensure_target()?;
     build::ensure_linters(project)?;
+    let mut packages = Installing::start();
     let mut suite = Suite { summary: Summary::default(), started: Instant::now() };
     suite.step("formatting", || run_command(project.cargo("fmt --all --check")));
     suite.step("tidy", || tidy::check(project));
@@ -44,6 +46,7 @@ pub(crate) fn run(project: &Project, quick: bool) -> Result<ExitCode> {
     suite.step("clippy, native", || clippy_native(project));
     suite.step("clippy, wasm", || clippy_wasm(project));
     let built = suite.step("build", || build::run(project, &Profile::ALL));
+    packages.wait();
     suite.tests(
         "tests of most crates",
         project.cargo(&format!("test {MOST} --exclude vwp-tests --no-fail-fast")),
