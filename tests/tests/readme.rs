@@ -70,6 +70,27 @@ fn every_command_of_the_runbook_works_in_order() {
 }
 
 #[test]
+fn every_command_of_the_page_about_exchange_works_in_order_and_shows_what_it_says() {
+    if !tools::require("curl", "curl") {
+        return;
+    }
+    let host = Host::start_own();
+    let journey = tempfile::tempdir().expect("a folder");
+    let printed = executed("docs/exchange.md", "", &host, journey.path());
+    let exchanged = r#""paid":"102","fee":"2","received":"66","rounding":"1""#;
+    for expected in [
+        r#""price":{"paid":"102","fee":"2","received":"66"}"#,
+        exchanged,
+        r#""asset":"gems@exchange","balance":"66""#,
+        r#"{"to":"world:mint","amount":"34""#,
+        r#"{"to":"issuance:gold@mint","amount":"33""#,
+    ] {
+        assert!(printed.contains(expected), "{expected} is not in what was printed:\n{printed}");
+    }
+    assert_eq!(printed.matches(exchanged).count(), 2, "a repeat gets the same answer:\n{printed}");
+}
+
+#[test]
 fn every_command_of_the_readme_works_in_order_and_shows_what_it_says() {
     if !tools::require("dig", "bind9-dnsutils") || !tools::require("curl", "curl") {
         return;

@@ -10,7 +10,7 @@ use crate::schema::{
     Member, Schema, count, day, either, flag, list, member, milliseconds, number, object, optional, refer,
     text, word,
 };
-use crate::{escrows, reconciliations};
+use crate::{escrows, exchange, reconciliations};
 
 /// The longest body that is not a bulk, in bytes.
 pub(crate) const BODY: u64 = 16_384;
@@ -53,11 +53,14 @@ pub fn api() -> Api {
     operations.extend(tagged("Money", accounts()));
     operations.extend(tagged("The ledger's log", log()));
     operations.extend(tagged("The ledger's log", keys()));
+    operations.extend(tagged("Money", vec![exchange::split()]));
+    operations.extend(tagged("Exchange", exchange::operations()));
     operations.extend(tagged("Escrow", escrows::operations()));
     operations.extend(tagged("Reconciliation", reconciliations::operations()));
     let mut all = schemas();
     all.extend(receipt_schemas());
     all.extend(entry_schemas());
+    all.extend(exchange::schemas());
     all.extend(escrows::schemas());
     all.extend(reconciliations::schemas());
     all.extend(key_schemas());
@@ -261,16 +264,19 @@ pub(crate) fn asset() -> Schema {
         .example("gold@arena")
 }
 
-fn owner() -> Schema {
+pub(crate) fn owner() -> Schema {
     text()
-        .about("`traveller:<id>`, `world:<name>`, or `issuance:<asset>`, which owes what others hold.")
-        .pattern(r"^(traveller:[A-Za-z0-9_-]{1,64}|world:[a-z0-9.-]{1,63}|issuance:[a-z0-9-]{1,16}@[a-z0-9.-]{1,63})$")
+        .about(
+            "`traveller:<id>`, `world:<name>`; `liquidity:<name>` and `rounding:<name>`, which a world exchanges \
+             with; or `issuance:<asset>`, which owes what others hold.",
+        )
+        .pattern(r"^(traveller:[A-Za-z0-9_-]{1,64}|(world|liquidity|rounding):[a-z0-9.-]{1,63}|issuance:[a-z0-9-]{1,16}@[a-z0-9.-]{1,63})$")
         .length(7, 96)
         .example("world:arena")
 }
 
 /// Whose account an answer names: an escrow's as well, which nobody asks for by name.
-fn holder() -> Schema {
+pub(crate) fn holder() -> Schema {
     let escrow = text()
         .about("Where an escrow's money waits: `escrow:<id>`, and in a dispute `escrow:<id>:disputed`.")
         .pattern("^escrow:[0-9a-f]{32}(:disputed)?$");
@@ -290,7 +296,7 @@ pub(crate) fn digest() -> Schema {
     text().length(43, 43).pattern("^[A-Za-z0-9_-]{43}$")
 }
 
-fn code() -> Schema {
+pub(crate) fn code() -> Schema {
     count().within(0, u16::MAX).about("The caller's word for why.")
 }
 

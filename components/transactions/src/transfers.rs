@@ -325,7 +325,9 @@ pub(crate) async fn require_no_escrow(store: &impl Machines, origin: &TransferVi
 /// Money that is credited to nobody is lost, so the receiver must exist.
 pub(crate) async fn require_known_receiver(store: &impl Kv, to: &Owner) -> Result<(), Error> {
     match to {
-        Owner::World(world) => operator_of(store, world).await.map(|_| ()),
+        Owner::World(world) | Owner::Liquidity(world) | Owner::Rounding(world) => {
+            operator_of(store, world).await.map(|_| ())
+        }
         Owner::Traveller(id) => match store.get(&directory::traveller_key(id)).await? {
             Some(_) => Ok(()),
             None => Err(Error::UnknownTraveller(id.clone())),

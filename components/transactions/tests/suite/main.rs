@@ -6,6 +6,8 @@ mod described;
 mod endpoints;
 mod escrow_races;
 mod escrows;
+mod exchange;
+mod exchange_races;
 mod history;
 mod holds;
 mod log;
