@@ -104,7 +104,15 @@ async fn create_asset<S: Kv + Machines>(
     environment: &Environment<'_>,
     request: &Request<Vec<u8>>,
 ) -> Answer {
-    let created = assets::create_asset(store, environment, jose_body(request)?).await?;
+    let headers = request.headers();
+    // An operator signs what it creates, and the administrator shows its token.
+    let created = if headers.contains_key(header::AUTHORIZATION) {
+        let caller = known_caller(store, environment, request).await?;
+        let definition = reply::read_json(headers, request.body(), BODY_LENGTH_MAX)?;
+        assets::create_port_asset(store, &caller, &definition).await?
+    } else {
+        assets::create_asset(store, environment, jose_body(request)?).await?
+    };
     Ok(reply::json(status(created.repeated), &created.info))
 }
 

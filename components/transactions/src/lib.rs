@@ -10,6 +10,7 @@
 //! - [`receipts`], [`checkpoints`], [`tiles`], [`log_keys`]: the ledger's log as a tree, what is
 //!   signed of it and proved with it; [`log`]: as HTTP resources.
 //! - [`audit`]: what an auditor asks the ledger.
+//! - [`names`]: what assets are called.
 //! - [`reference`]: how accounts are named, and the ids that follow from names.
 //! - [`amount`]: amounts as text.
 //! - [`authority`]: which accounts a caller may debit and read.
@@ -35,6 +36,7 @@ pub mod http;
 pub mod ledger;
 pub mod log;
 pub mod log_keys;
+pub mod names;
 pub mod orders;
 pub mod receipts;
 mod reconciliations;

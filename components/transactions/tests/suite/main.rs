@@ -2,6 +2,7 @@
 #![allow(missing_docs, clippy::unwrap_used, unreachable_pub)]
 
 mod bulk;
+mod currencies;
 mod described;
 mod endpoints;
 mod escrow_races;
