@@ -10,7 +10,7 @@ use crate::schema::{
     Member, Schema, count, day, either, flag, list, member, milliseconds, number, object, optional, refer,
     text, word,
 };
-use crate::{escrows, exchange, reconciliations};
+use crate::{escrows, exchange, reconciliations, schedules};
 
 /// The longest body that is not a bulk, in bytes.
 pub(crate) const BODY: u64 = 16_384;
@@ -57,12 +57,14 @@ pub fn api() -> Api {
     operations.extend(tagged("The ledger's log", keys()));
     operations.extend(tagged("Money", vec![exchange::split()]));
     operations.extend(tagged("Exchange", exchange::operations()));
+    operations.extend(tagged("Schedules", schedules::operations()));
     operations.extend(tagged("Escrow", escrows::operations()));
     operations.extend(tagged("Reconciliation", reconciliations::operations()));
     let mut all = schemas();
     all.extend(receipt_schemas());
     all.extend(entry_schemas());
     all.extend(exchange::schemas());
+    all.extend(schedules::schemas());
     all.extend(escrows::schemas());
     all.extend(reconciliations::schemas());
     all.extend(key_schemas());

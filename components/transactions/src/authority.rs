@@ -40,10 +40,9 @@ pub async fn require_owner(store: &impl Kv, caller: &Caller, owner: &Owner) -> R
             return Err(Problem::unauthorised("sign in, or send an operator's assertion").into());
         }
         (Caller::Traveller { id, .. }, Owner::Traveller(owner)) => id == owner,
-        (
-            Caller::Operator { id },
-            Owner::World(world) | Owner::Liquidity(world) | Owner::Rounding(world),
-        ) => operator_of(store, world).await? == *id,
+        (Caller::Operator { id }, Owner::World(world) | Owner::Liquidity(world) | Owner::Rounding(world)) => {
+            operator_of(store, world).await? == *id
+        }
         (Caller::Operator { id }, Owner::Issuance(asset)) => match asset.world() {
             Some(world) => operator_of(store, world).await? == *id,
             None => false,

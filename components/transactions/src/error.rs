@@ -61,6 +61,12 @@ pub enum Error {
     /// The provider has less than it would give.
     #[error("the provider has less of what it gives than the amount buys")]
     LiquidityExhausted,
+    /// No schedule has this id.
+    #[error("no schedule has this id")]
+    UnknownSchedule,
+    /// The caller has as many active schedules as it may.
+    #[error("the caller has as many active schedules as it may; cancel one")]
+    TooManySchedules,
     /// The asset exists with another definition.
     #[error("the asset exists with another scale, cap, title or issuer; these never change")]
     AssetExists,
@@ -142,7 +148,7 @@ impl Error {
                 (StatusCode::NOT_FOUND, "unknown-traveller", "There is no such traveller")
             }
             Self::UnknownAsset(_) => (StatusCode::NOT_FOUND, "unknown-asset", "There is no such asset"),
-            Self::UnknownTransfer | Self::UnknownEscrow | Self::UnknownQuote => {
+            Self::UnknownTransfer | Self::UnknownEscrow | Self::UnknownQuote | Self::UnknownSchedule => {
                 (StatusCode::NOT_FOUND, "not-found", "There is no such thing")
             }
             Self::EscrowSettled(_) => {
@@ -155,6 +161,7 @@ impl Error {
             Self::LiquidityExhausted => {
                 (StatusCode::CONFLICT, "liquidity-exhausted", "The provider has too little")
             }
+            Self::TooManySchedules => (refused, "too-many-schedules", "There are too many schedules"),
             Self::AssetExists => (StatusCode::CONFLICT, "asset-exists", "The asset exists already"),
             Self::InsufficientFunds => (refused, "insufficient-funds", "The funds do not suffice"),
             Self::ExceedsCap => (refused, "exceeds-cap", "The asset's cap would be exceeded"),

@@ -3,8 +3,8 @@
 
 use crate::history::{self, Page};
 use crate::{
-    Error, accounts, assets, bulk, compact, entries, escrows, exchange, log, orders, reconciliations, splits,
-    transfers,
+    Error, accounts, assets, bulk, compact, entries, escrows, exchange, log, orders, reconciliations,
+    schedules, splits, transfers,
 };
 use ::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use percent_encoding::percent_decode_str;
@@ -74,6 +74,7 @@ async fn route<S: Kv + Machines>(
         ["v1", "ledger", "entries"] if is_get => entries(store, environment, request).await,
         ["v1", "escrows", path @ ..] => escrows::http::handle(store, environment, request, path).await,
         ["v1", "quotes", path @ ..] => exchange::http::handle(store, environment, request, path).await,
+        ["v1", "schedules", path @ ..] => schedules::http::handle(store, environment, request, path).await,
         ["v1", "reconciliations", path @ ..] => {
             let caller = known_caller(store, environment, request).await?;
             reconciliations::handle(store, environment, &caller, request, path).await
@@ -106,12 +107,13 @@ async fn create_asset<S: Kv + Machines>(
 ) -> Answer {
     let headers = request.headers();
     // An operator signs what it creates, and the administrator shows its token.
-    let created = if headers.contains_key(header::AUTHORIZATION) {
+    let is_signed = reply::require_media_type(headers, "application/jose").is_ok();
+    let created = if is_signed || !headers.contains_key(header::AUTHORIZATION) {
+        assets::create_asset(store, environment, jose_body(request)?).await?
+    } else {
         let caller = known_caller(store, environment, request).await?;
         let definition = reply::read_json(headers, request.body(), BODY_LENGTH_MAX)?;
         assets::create_port_asset(store, &caller, &definition).await?
-    } else {
-        assets::create_asset(store, environment, jose_body(request)?).await?
     };
     Ok(reply::json(status(created.repeated), &created.info))
 }

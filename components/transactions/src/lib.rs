@@ -5,6 +5,7 @@
 //! - [`orders`]: what callers ask for, and the ledger's item that it becomes.
 //! - [`escrows`]: money that waits until it is decided whose it is.
 //! - [`exchange`]: one asset for another, at a rate that a provider signed.
+//! - [`schedules`]: scheduled and recurring transfers.
 //! - [`shares`]: amounts times ratios, and amounts in shares.
 //! - [`splits`]: an amount that goes to several.
 //! - [`receipts`], [`checkpoints`], [`tiles`], [`log_keys`]: the ledger's log as a tree, what is
@@ -41,6 +42,7 @@ pub mod orders;
 pub mod receipts;
 mod reconciliations;
 pub mod reference;
+pub mod schedules;
 pub mod shares;
 pub mod signed;
 pub mod splits;

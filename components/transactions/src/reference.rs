@@ -47,9 +47,8 @@ impl FromStr for Owner {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let invalid = || {
-            Error::Invalid("an account is traveller:<id>, world:<name> or issuance:<asset>".to_owned())
-        };
+        let invalid =
+            || Error::Invalid("an account is traveller:<id>, world:<name> or issuance:<asset>".to_owned());
         match text.split_once(':') {
             Some(("traveller", id)) if is_traveller_id(id) => Ok(Self::Traveller(id.to_owned())),
             Some(("world", name)) => Ok(Self::World(name.parse().map_err(|_| invalid())?)),
@@ -117,6 +116,11 @@ pub fn escrow_id(caller: &Caller, idempotency_key: &str) -> Result<u128, Error> 
 /// The id of the split that a caller asks for under an idempotency key.
 pub(crate) fn split_id(caller: &Caller, idempotency_key: &str) -> Result<u128, Error> {
     keyed_id("vwp-split-v1", caller, idempotency_key)
+}
+
+/// The id of the schedule that a caller asks for under an idempotency key.
+pub(crate) fn schedule_id(caller: &Caller, idempotency_key: &str) -> Result<u128, Error> {
+    keyed_id("vwp-schedule-v1", caller, idempotency_key)
 }
 
 /// The id of the quote that an operator signed under an idempotency key.

@@ -14,4 +14,5 @@ mod holds;
 mod log;
 mod money;
 mod reconciliations;
+mod schedules;
 mod support;
