@@ -26,9 +26,10 @@ fn commands(page: &str, with_dns: bool) -> String {
     commands
 }
 
-/// Executes a page's commands with a deployment, after others that they need.
-fn executed(page: &str, before: &str, host: &Host, journey: &Path) -> String {
-    let text = std::fs::read_to_string(project().join(page)).expect("the page");
+/// Executes the commands of pages, one after the other, with a deployment, after others that they need.
+fn executed(pages: &[&str], before: &str, host: &Host, journey: &Path) -> String {
+    let read = |page: &&str| std::fs::read_to_string(project().join(page)).expect("the page");
+    let text: String = pages.iter().map(read).collect();
     let dns = host.dns.map(|address| address.port()).unwrap_or_default();
     let state = host.state_folder().expect("an own deployment has a state").display().to_string();
     // Pages speak of the default addresses and folders; this deployment has its own.
@@ -54,7 +55,7 @@ fn every_command_of_the_runbook_works_in_order() {
     let host = Host::start_own();
     let journey = tempfile::tempdir().expect("a folder");
     let before = "vwp() { target/release/vwp \"$@\"; }";
-    let printed = executed("docs/operations.md", before, &host, journey.path());
+    let printed = executed(&["docs/operations.md"], before, &host, journey.path());
     for expected in
         ["a process serves what it was given", "a process serves from it", "without secrets", "signs"]
     {
@@ -70,6 +71,30 @@ fn every_command_of_the_runbook_works_in_order() {
 }
 
 #[test]
+fn every_command_about_exchange_and_schedules_works_in_order_and_shows_what_it_says() {
+    if !tools::require("curl", "curl") {
+        return;
+    }
+    let host = Host::start_own();
+    let journey = tempfile::tempdir().expect("a folder");
+    let printed = executed(&["docs/exchange.md", "docs/schedules.md"], "", &host, journey.path());
+    let exchanged = r#""paid":"102","fee":"2","received":"66","rounding":"1""#;
+    for expected in [
+        r#""price":{"paid":"102","fee":"2","received":"66"}"#,
+        exchanged,
+        r#""asset":"gems@exchange","balance":"66""#,
+        r#"{"to":"world:mint","amount":"34""#,
+        r#"{"to":"issuance:gold@mint","amount":"33""#,
+        r#""state":"cancelled""#,
+        r#""number":1,"due_at":"#,
+        r#""failed":0,"next_ms":"#,
+    ] {
+        assert!(printed.contains(expected), "{expected} is not in what was printed:\n{printed}");
+    }
+    assert_eq!(printed.matches(exchanged).count(), 2, "a repeat gets the same answer:\n{printed}");
+}
+
+#[test]
 fn every_command_of_the_readme_works_in_order_and_shows_what_it_says() {
     if !tools::require("dig", "bind9-dnsutils") || !tools::require("curl", "curl") {
         return;
@@ -78,7 +103,7 @@ fn every_command_of_the_readme_works_in_order_and_shows_what_it_says() {
     let host = Host::start_own();
     let journey = tempfile::tempdir().expect("a folder");
     assert_eq!(host.dns.is_some(), with_dns, "our runtime answers DNS, and no other host does");
-    let printed = executed("README.md", "", &host, journey.path());
+    let printed = executed(&["README.md"], "", &host, journey.path());
     let over_dns = [
         r#"1 play.arena.example. port=25565 key65280="minecraft""#,
         "1 0 25565 play.arena.example.",

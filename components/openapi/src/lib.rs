@@ -3,7 +3,7 @@
 //! - [`operation`]: one operation, and how it is written down.
 //! - [`schema`]: what JSON looks like (JSON Schema 2020-12, which is what OpenAPI 3.1 takes).
 //! - [`refusals`]: the problems that several operations share.
-//! - [`transactions`], [`escrows`], [`reconciliations`], [`discovery`], [`zone`], [`auth`], [`policy`], [`port`]: the
+//! - [`transactions`], [`escrows`], [`exchange`], [`schedules`], [`reconciliations`], [`discovery`], [`zone`], [`auth`], [`policy`], [`port`]: the
 //!   tables.
 //! - [`document`]: a table as an OpenAPI document.
 //! - [`page`]: the same for people.
@@ -21,12 +21,14 @@ pub mod check;
 pub mod discovery;
 pub mod document;
 pub mod escrows;
+pub mod exchange;
 pub mod operation;
 pub mod page;
 pub mod policy;
 pub mod port;
 pub mod reconciliations;
 pub mod refusals;
+pub mod schedules;
 pub mod schema;
 pub mod transactions;
 pub mod zone;

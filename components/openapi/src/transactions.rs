@@ -10,7 +10,7 @@ use crate::schema::{
     Member, Schema, count, day, either, flag, list, member, milliseconds, number, object, optional, refer,
     text, word,
 };
-use crate::{escrows, reconciliations};
+use crate::{escrows, exchange, reconciliations, schedules};
 
 /// The longest body that is not a bulk, in bytes.
 pub(crate) const BODY: u64 = 16_384;
@@ -18,6 +18,8 @@ pub(crate) const BODY: u64 = 16_384;
 const BULK: u64 = 4_194_304;
 const BYTES: &str = "application/octet-stream";
 const TEXT: &str = "text/plain; charset=utf-8";
+/// What an asset is called.
+const ASSET: &str = r"([a-z0-9-]{1,16}@[a-z0-9.-]{1,63}|[A-Z]{3}|[-a-z0-9]{3,8}:[-_a-zA-Z0-9]{1,32}/[-a-z0-9]{3,8}:[-.%a-zA-Z0-9]{1,128}(/[-.%a-zA-Z0-9]{1,78})?)";
 /// What a transfer does.
 const KINDS: &[&str] = &["plain", "pending", "post", "void", "reverse", "refund", "chargeback"];
 
@@ -53,11 +55,16 @@ pub fn api() -> Api {
     operations.extend(tagged("Money", accounts()));
     operations.extend(tagged("The ledger's log", log()));
     operations.extend(tagged("The ledger's log", keys()));
+    operations.extend(tagged("Money", vec![exchange::split()]));
+    operations.extend(tagged("Exchange", exchange::operations()));
+    operations.extend(tagged("Schedules", schedules::operations()));
     operations.extend(tagged("Escrow", escrows::operations()));
     operations.extend(tagged("Reconciliation", reconciliations::operations()));
     let mut all = schemas();
     all.extend(receipt_schemas());
     all.extend(entry_schemas());
+    all.extend(exchange::schemas());
+    all.extend(schedules::schemas());
     all.extend(escrows::schemas());
     all.extend(reconciliations::schemas());
     all.extend(key_schemas());
@@ -69,8 +76,13 @@ pub fn api() -> Api {
 fn assets() -> Vec<Operation> {
     vec![
         post("/v1/assets", "createAsset", "Create an asset")
-            .about("The operator of the world that an asset is named after signs its definition.")
+            .about(
+                "The operator of the world that an asset is named after signs its definition. Currencies and what is \
+                 on chains are the administrator's to create, who sends the definition as JSON.",
+            )
+            .json(BODY, object(asked_definition()).closed())
             .signed(BODY, "vwp-asset+jws", object(signed_members(definition())).closed())
+            .by(&[Administrator])
             .refuses(SIGNED)
             .answers(201, "The asset is new.", refer("Asset"))
             .answers(200, "It exists, with this definition.", refer("Asset"))
@@ -94,12 +106,12 @@ fn transfers() -> Vec<Operation> {
         post("/v1/transfers", "transfer", "Make a transfer")
             .about(
                 "A traveller sends JSON with its access token and the header `Idempotency-Key`; an operator signs \
-                 the order, with the key in it. A repeat with the same key moves nothing and gets the same receipt.",
+                 the order, with the key in it; the administrator issues what no world does as a traveller pays. A repeat with the same key moves nothing and gets the same receipt.",
             )
             .header("Idempotency-Key", "What makes a repeat harmless; of a JSON body.", key)
             .json(BODY, refer("Order"))
             .signed(BODY, "vwp-transfer+jws", object(signed_members(order())).closed())
-            .by(&[Traveller])
+            .by(&[Traveller, Administrator])
             .refuses(SIGNED)
             .answers(201, "The transfer was made.", refer("Receipt"))
             .telling("Location", "Where the transfer is.")
@@ -255,22 +267,27 @@ pub(crate) fn id() -> Schema {
 
 pub(crate) fn asset() -> Schema {
     text()
-        .about("`code@world`.")
-        .pattern(r"^[a-z0-9-]{1,16}@[a-z0-9.-]{1,63}$")
-        .length(3, 80)
+        .about("`code@world`, a currency (ISO 4217), or what is on a chain (CAIP-19).")
+        .pattern(&format!("^{ASSET}$"))
+        .length(3, 160)
         .example("gold@arena")
 }
 
-fn owner() -> Schema {
+pub(crate) fn owner() -> Schema {
     text()
-        .about("`traveller:<id>`, `world:<name>`, or `issuance:<asset>`, which owes what others hold.")
-        .pattern(r"^(traveller:[A-Za-z0-9_-]{1,64}|world:[a-z0-9.-]{1,63}|issuance:[a-z0-9-]{1,16}@[a-z0-9.-]{1,63})$")
-        .length(7, 96)
+        .about(
+            "`traveller:<id>`, `world:<name>`; `liquidity:<name>` and `rounding:<name>`, which a world exchanges \
+             with; or `issuance:<asset>`, which owes what others hold.",
+        )
+        .pattern(&format!(
+            "^(traveller:[A-Za-z0-9_-]{{1,64}}|(world|liquidity|rounding):[a-z0-9.-]{{1,63}}|issuance:{ASSET})$"
+        ))
+        .length(7, 170)
         .example("world:arena")
 }
 
 /// Whose account an answer names: an escrow's as well, which nobody asks for by name.
-fn holder() -> Schema {
+pub(crate) fn holder() -> Schema {
     let escrow = text()
         .about("Where an escrow's money waits: `escrow:<id>`, and in a dispute `escrow:<id>:disputed`.")
         .pattern("^escrow:[0-9a-f]{32}(:disputed)?$");
@@ -290,7 +307,7 @@ pub(crate) fn digest() -> Schema {
     text().length(43, 43).pattern("^[A-Za-z0-9_-]{43}$")
 }
 
-fn code() -> Schema {
+pub(crate) fn code() -> Schema {
     count().within(0, u16::MAX).about("The caller's word for why.")
 }
 
@@ -301,6 +318,12 @@ fn definition() -> [Member; 4] {
         optional("cap", amount().about("The most that may ever exist.")),
         optional("title", text().about("What people call it.").example("Arena gold")),
     ]
+}
+
+/// What is asked for, where what may be left out may also be null.
+fn asked_definition() -> [Member; 4] {
+    let [name, scale, cap, title] = definition();
+    [name, scale, cap.or_null(), title.or_null()]
 }
 
 fn order() -> Vec<Member> {
@@ -360,7 +383,7 @@ fn schemas() -> Vec<(&'static str, Schema)> {
         scale,
         cap,
         title,
-        member("issuer", text().about("The operator who created it.")),
+        member("issuer", text().about("The operator who created it; `administrator` if the port did.")),
         member("supply", amount().about("How much exists.")),
         member("position", count().about("Where in the log it was created.")),
         member("time", milliseconds()),

@@ -2,11 +2,11 @@
 
 use crate::amount::Amount;
 use crate::authority::require_owner;
+use crate::names::AssetName;
 use crate::reference::{Owner, account_id, asset_id, asset_name, require_same_asset};
 use crate::{Error, ledger};
 use serde::Serialize;
 use vwp_core::caller::Caller;
-use vwp_core::name::AssetName;
 use vwp_ledger::codec::{AccountFlags, AccountView};
 use vwp_storage::{Kv, Machines};
 

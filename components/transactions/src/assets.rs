@@ -2,21 +2,23 @@
 
 use crate::amount::Amount;
 use crate::authority::operator_of;
+use crate::names::AssetName;
 use crate::reference::{Owner, account_id, asset_id, asset_name};
 use crate::signed::{self, Signed};
 use crate::{Error, ledger};
 use serde::{Deserialize, Serialize};
+use vwp_core::caller::Caller;
 use vwp_core::{Environment, Problem};
-use vwp_ledger::codec::{Asset, AssetKind, AssetView, Outcome, SCALE_MAX, TITLE_LENGTH_MAX, Text};
+use vwp_ledger::codec::{Asset, AssetView, Outcome, SCALE_MAX, TITLE_LENGTH_MAX, Text};
 use vwp_storage::{Kv, Machines};
 
 /// What an operator signs to create an asset: a JWS of type `vwp-asset+jws`.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Definition {
-    /// `code@world`.
+    /// `code@world`, a currency of ISO 4217, or a CAIP-19 id.
     pub asset: String,
-    /// How many decimal places the minor unit stands for: 0 to 18.
+    /// How many decimal places the minor unit stands for: 0 to 18; of a currency, what ISO 4217 says.
     pub scale: u8,
     /// The most that may ever exist.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -43,7 +45,7 @@ pub struct AssetInfo {
     /// What people call it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
-    /// The operator who created it.
+    /// The operator who created it; `administrator` if the port did.
     pub issuer: String,
     /// How much exists.
     pub supply: Amount,
@@ -78,6 +80,9 @@ pub struct CreatedAsset {
     pub repeated: bool,
 }
 
+/// Who creates and issues what no world does.
+const PORT: &str = "administrator";
+
 /// Creates the asset that a signed body defines. Only the operator of its world may.
 pub async fn create_asset<S: Kv + Machines>(
     store: &S,
@@ -85,11 +90,39 @@ pub async fn create_asset<S: Kv + Machines>(
     signed: &str,
 ) -> Result<CreatedAsset, Error> {
     let (operator, definition) = signed::verify::<Definition>(store, environment, signed).await?;
-    let asset = read(&operator, &definition)?;
     let name = asset_name(&definition.asset)?;
-    if operator_of(store, &name.world).await? != operator {
-        return Err(Error::Forbidden(format!("{} is another operator's world", name.world)));
+    let Some(world) = name.world() else {
+        return Err(Error::Forbidden(format!("{name} is the port's to issue")));
+    };
+    if operator_of(store, world).await? != operator {
+        return Err(Error::Forbidden(format!("{world} is another operator's world")));
     }
+    create(store, &operator, &name, &definition).await
+}
+
+/// Creates an asset that no world issues: a currency, or what is on a chain. Only the administrator may.
+pub async fn create_port_asset<S: Kv + Machines>(
+    store: &S,
+    caller: &Caller,
+    definition: &Definition,
+) -> Result<CreatedAsset, Error> {
+    let name = asset_name(&definition.asset)?;
+    match caller {
+        Caller::Administrator if name.world().is_none() => create(store, PORT, &name, definition).await,
+        Caller::Administrator => Err(Error::Forbidden(format!("{name} is its world's to issue"))),
+        _ => {
+            Err(Error::Forbidden("an asset is created by the operator of its world, who signs it".to_owned()))
+        }
+    }
+}
+
+async fn create(
+    store: &impl Machines,
+    issuer: &str,
+    name: &AssetName,
+    definition: &Definition,
+) -> Result<CreatedAsset, Error> {
+    let asset = read(issuer, name, definition)?;
     let answer = ledger::create_asset(store, &asset).await?;
     if answer.outcome == Outcome::IdReused {
         return Err(Error::AssetExists);
@@ -110,7 +143,14 @@ pub async fn get_asset(store: &impl Machines, name: &str) -> Result<AssetInfo, E
     view.as_ref().map(AssetInfo::from).ok_or_else(|| Error::UnknownAsset(name.to_owned()))
 }
 
-fn read(operator: &str, definition: &Definition) -> Result<Asset, Error> {
+fn read(issuer: &str, name: &AssetName, definition: &Definition) -> Result<Asset, Error> {
+    if let AssetName::Currency(currency) = name {
+        match currency.scale() {
+            Some(scale) if scale == definition.scale => {}
+            Some(scale) => return Err(Error::Invalid(format!("the scale of {currency} is {scale}"))),
+            None => return Err(Error::Invalid(format!("{currency} has no minor unit"))),
+        }
+    }
     if definition.scale > SCALE_MAX {
         return Err(Error::Invalid(format!("scale is 0 to {SCALE_MAX}")));
     }
@@ -119,16 +159,15 @@ fn read(operator: &str, definition: &Definition) -> Result<Asset, Error> {
         return Err(Error::Invalid("a title is not empty and has no control characters".to_owned()));
     }
     let too_long = || Error::Invalid(format!("a title has at most {TITLE_LENGTH_MAX} bytes"));
-    let name = asset_name(&definition.asset)?;
     Ok(Asset {
-        id: asset_id(&name),
-        issuance: account_id(&Owner::Issuance(name.clone()), &name),
+        id: asset_id(name),
+        issuance: account_id(&Owner::Issuance(name.clone()), name),
         cap: definition.cap.map(|cap| cap.0),
         scale: definition.scale,
-        kind: AssetKind::Custom,
+        kind: name.kind(),
         // The bounds of names and operator ids are tighter than the ledger's fields.
         name: Text::new(&name.to_string()).ok_or_else(Problem::internal)?,
-        issuer: Text::new(operator).ok_or_else(Problem::internal)?,
+        issuer: Text::new(issuer).ok_or_else(Problem::internal)?,
         title: Text::new(title.unwrap_or_default()).ok_or_else(too_long)?,
     })
 }

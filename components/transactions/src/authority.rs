@@ -32,15 +32,23 @@ pub async fn operator_of(store: &impl Kv, world: &WorldName) -> Result<String, E
 }
 
 /// Requires that the account is the caller's to debit and read: a traveller's own, or
-/// one of a world that the operator runs, or of an asset of such a world.
+/// one of a world that the operator runs, or of an asset of such a world; the administrator's, those that
+/// currencies and assets of chains come from.
 pub async fn require_owner(store: &impl Kv, caller: &Caller, owner: &Owner) -> Result<(), Error> {
     let own = match (caller, owner) {
         (Caller::Nobody, _) => {
             return Err(Problem::unauthorised("sign in, or send an operator's assertion").into());
         }
         (Caller::Traveller { id, .. }, Owner::Traveller(owner)) => id == owner,
-        (Caller::Operator { id }, Owner::World(world)) => operator_of(store, world).await? == *id,
-        (Caller::Operator { id }, Owner::Issuance(asset)) => operator_of(store, &asset.world).await? == *id,
+        (Caller::Operator { id }, Owner::World(world) | Owner::Liquidity(world) | Owner::Rounding(world)) => {
+            operator_of(store, world).await? == *id
+        }
+        (Caller::Operator { id }, Owner::Issuance(asset)) => match asset.world() {
+            Some(world) => operator_of(store, world).await? == *id,
+            None => false,
+        },
+        // What no world issues the port does.
+        (Caller::Administrator, Owner::Issuance(asset)) => asset.world().is_none(),
         _ => false,
     };
     if own { Ok(()) } else { Err(Error::Forbidden(format!("{owner} is not the caller's account"))) }

@@ -224,7 +224,9 @@ async fn require_receivers<S: Kv + Machines>(store: &S, wanted: &[Wanted]) -> Re
 fn directory_key(owner: &Owner) -> Option<Vec<u8>> {
     match owner {
         Owner::Traveller(id) => Some(directory::traveller_key(id)),
-        Owner::World(world) => Some(directory::world_key(world)),
+        Owner::World(world) | Owner::Liquidity(world) | Owner::Rounding(world) => {
+            Some(directory::world_key(world))
+        }
         Owner::Issuance(_) | Owner::Escrow { .. } => None,
     }
 }
@@ -232,7 +234,9 @@ fn directory_key(owner: &Owner) -> Option<Vec<u8>> {
 fn unknown(owner: &Owner) -> Error {
     match owner {
         Owner::Traveller(id) => Error::UnknownTraveller(id.clone()),
-        Owner::World(world) => Error::UnknownWorld(world.to_string()),
+        Owner::World(world) | Owner::Liquidity(world) | Owner::Rounding(world) => {
+            Error::UnknownWorld(world.to_string())
+        }
         Owner::Issuance(asset) => Error::UnknownAsset(asset.to_string()),
         Owner::Escrow { .. } => Error::UnknownEscrow,
     }

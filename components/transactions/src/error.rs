@@ -43,6 +43,30 @@ pub enum Error {
     /// Something else was decided about what an escrow holds; the text says what.
     #[error("{0}")]
     EscrowSettled(&'static str),
+    /// No quote has this id.
+    #[error("no quote has this id")]
+    UnknownQuote,
+    /// The quote has ended.
+    #[error("the quote has ended")]
+    QuoteExpired,
+    /// The quote was accepted otherwise.
+    #[error("the quote was accepted by somebody else, or for another amount")]
+    QuoteFilled,
+    /// The provider took the quote back.
+    #[error("the quote was withdrawn, or its provider is another one by now")]
+    QuoteWithdrawn,
+    /// The amount is not one that the quote is for; the text says why.
+    #[error("{0}")]
+    QuoteBounds(&'static str),
+    /// The provider has less than it would give.
+    #[error("the provider has less of what it gives than the amount buys")]
+    LiquidityExhausted,
+    /// No schedule has this id.
+    #[error("no schedule has this id")]
+    UnknownSchedule,
+    /// The caller has as many active schedules as it may.
+    #[error("the caller has as many active schedules as it may; cancel one")]
+    TooManySchedules,
     /// The asset exists with another definition.
     #[error("the asset exists with another scale, cap, title or issuer; these never change")]
     AssetExists,
@@ -124,12 +148,20 @@ impl Error {
                 (StatusCode::NOT_FOUND, "unknown-traveller", "There is no such traveller")
             }
             Self::UnknownAsset(_) => (StatusCode::NOT_FOUND, "unknown-asset", "There is no such asset"),
-            Self::UnknownTransfer | Self::UnknownEscrow => {
+            Self::UnknownTransfer | Self::UnknownEscrow | Self::UnknownQuote | Self::UnknownSchedule => {
                 (StatusCode::NOT_FOUND, "not-found", "There is no such thing")
             }
             Self::EscrowSettled(_) => {
                 (StatusCode::CONFLICT, "escrow-settled", "The escrow is settled otherwise")
             }
+            Self::QuoteExpired => (StatusCode::CONFLICT, "quote-expired", "The quote has ended"),
+            Self::QuoteFilled => (StatusCode::CONFLICT, "quote-filled", "The quote was accepted otherwise"),
+            Self::QuoteWithdrawn => (StatusCode::CONFLICT, "quote-withdrawn", "The quote was withdrawn"),
+            Self::QuoteBounds(_) => (refused, "quote-bounds", "The quote is not for this amount"),
+            Self::LiquidityExhausted => {
+                (StatusCode::CONFLICT, "liquidity-exhausted", "The provider has too little")
+            }
+            Self::TooManySchedules => (refused, "too-many-schedules", "There are too many schedules"),
             Self::AssetExists => (StatusCode::CONFLICT, "asset-exists", "The asset exists already"),
             Self::InsufficientFunds => (refused, "insufficient-funds", "The funds do not suffice"),
             Self::ExceedsCap => (refused, "exceeds-cap", "The asset's cap would be exceeded"),

@@ -3,7 +3,8 @@
 
 use crate::history::{self, Page};
 use crate::{
-    Error, accounts, assets, bulk, compact, entries, escrows, log, orders, reconciliations, transfers,
+    Error, accounts, assets, bulk, compact, entries, escrows, exchange, log, orders, reconciliations,
+    schedules, splits, transfers,
 };
 use ::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use percent_encoding::percent_decode_str;
@@ -51,11 +52,16 @@ async fn route<S: Kv + Machines>(
         ["v1", "assets", asset] if is_get => {
             Ok(reply::json(StatusCode::OK, &assets::get_asset(store, asset).await?))
         }
-        ["v1", "transfers", id] if is_get && *id != "bulk" => {
+        ["v1", "transfers", id] if is_get && !matches!(*id, "bulk" | "split") => {
             let caller = known_caller(store, environment, request).await?;
             Ok(about(&transfers::get_transfer(store, &caller, id).await?))
         }
         ["v1", "transfers", "bulk"] if is_post => transfer_bulk(store, environment, request).await,
+        ["v1", "transfers", "split"] if is_post => {
+            let (caller, wanted) = asked::<S, splits::Split>(store, environment, request).await?;
+            let (made, repeated) = splits::split(store, &caller, &wanted).await?;
+            Ok(private(reply::json(status(repeated), &made)))
+        }
         ["v1", "ledger", "accounts", owner, asset] if is_get => {
             account(store, environment, request, (owner, asset)).await
         }
@@ -67,11 +73,13 @@ async fn route<S: Kv + Machines>(
         }
         ["v1", "ledger", "entries"] if is_get => entries(store, environment, request).await,
         ["v1", "escrows", path @ ..] => escrows::http::handle(store, environment, request, path).await,
+        ["v1", "quotes", path @ ..] => exchange::http::handle(store, environment, request, path).await,
+        ["v1", "schedules", path @ ..] => schedules::http::handle(store, environment, request, path).await,
         ["v1", "reconciliations", path @ ..] => {
             let caller = known_caller(store, environment, request).await?;
             reconciliations::handle(store, environment, &caller, request, path).await
         }
-        ["v1", "assets" | "transfers"] | ["v1", "transfers", "bulk"] => {
+        ["v1", "assets" | "transfers"] | ["v1", "transfers", "bulk" | "split"] => {
             Err(Problem::method_not_allowed("POST").into())
         }
         ["v1", "assets" | "transfers", _]
@@ -97,7 +105,16 @@ async fn create_asset<S: Kv + Machines>(
     environment: &Environment<'_>,
     request: &Request<Vec<u8>>,
 ) -> Answer {
-    let created = assets::create_asset(store, environment, jose_body(request)?).await?;
+    let headers = request.headers();
+    // An operator signs what it creates, and the administrator shows its token.
+    let is_signed = reply::require_media_type(headers, "application/jose").is_ok();
+    let created = if is_signed || !headers.contains_key(header::AUTHORIZATION) {
+        assets::create_asset(store, environment, jose_body(request)?).await?
+    } else {
+        let caller = known_caller(store, environment, request).await?;
+        let definition = reply::read_json(headers, request.body(), BODY_LENGTH_MAX)?;
+        assets::create_port_asset(store, &caller, &definition).await?
+    };
     Ok(reply::json(status(created.repeated), &created.info))
 }
 
@@ -254,6 +271,25 @@ pub(crate) async fn known_caller(
             Err(Problem::unauthorised("sign in, or send an operator's assertion or signed body").into())
         }
         caller => Ok(caller),
+    }
+}
+
+/// Who asks, and for what. A traveller shows its token, and an operator an assertion for this body.
+pub(crate) async fn asked<S: Kv, T: serde::de::DeserializeOwned>(
+    store: &S,
+    environment: &Environment<'_>,
+    request: &Request<Vec<u8>>,
+) -> Result<(Caller, T), Error> {
+    let (headers, body) = (request.headers(), request.body());
+    if body.len() > BODY_LENGTH_MAX {
+        return Err(reply::too_large(BODY_LENGTH_MAX).into());
+    }
+    match caller::authenticate_with_body(store, headers, environment, body).await? {
+        Caller::Nobody => Err(Problem::unauthorised("sign in, or send an operator's assertion").into()),
+        Caller::Administrator => {
+            Err(Error::Forbidden("this is for travellers and operators to ask for".to_owned()))
+        }
+        caller => Ok((caller, reply::read_json(headers, body, BODY_LENGTH_MAX)?)),
     }
 }
 

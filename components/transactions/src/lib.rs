@@ -4,9 +4,14 @@
 //! - [`assets`], [`transfers`], [`bulk`], [`compact`], [`accounts`], [`history`], [`entries`]: the functions themselves.
 //! - [`orders`]: what callers ask for, and the ledger's item that it becomes.
 //! - [`escrows`]: money that waits until it is decided whose it is.
+//! - [`exchange`]: one asset for another, at a rate that a provider signed.
+//! - [`schedules`]: scheduled and recurring transfers.
+//! - [`shares`]: amounts times ratios, and amounts in shares.
+//! - [`splits`]: an amount that goes to several.
 //! - [`receipts`], [`checkpoints`], [`tiles`], [`log_keys`]: the ledger's log as a tree, what is
 //!   signed of it and proved with it; [`log`]: as HTTP resources.
 //! - [`audit`]: what an auditor asks the ledger.
+//! - [`names`]: what assets are called.
 //! - [`reference`]: how accounts are named, and the ids that follow from names.
 //! - [`amount`]: amounts as text.
 //! - [`authority`]: which accounts a caller may debit and read.
@@ -26,16 +31,21 @@ pub mod compact;
 pub mod entries;
 pub mod error;
 pub mod escrows;
+pub mod exchange;
 pub mod history;
 pub mod http;
 pub mod ledger;
 pub mod log;
 pub mod log_keys;
+pub mod names;
 pub mod orders;
 pub mod receipts;
 mod reconciliations;
 pub mod reference;
+pub mod schedules;
+pub mod shares;
 pub mod signed;
+pub mod splits;
 pub mod tiles;
 pub mod transfers;
 

@@ -2,6 +2,7 @@
 
 use crate::Error;
 use crate::amount::Amount;
+use crate::names::AssetName;
 use crate::reference::{Owner, account_id, asset_id, asset_name, parse_id, require_same_asset};
 use base64ct::{Base64UrlUnpadded, Encoding};
 use chrono::NaiveDate;
@@ -10,7 +11,6 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use vwp_core::Problem;
 use vwp_core::caller::Caller;
-use vwp_core::name::AssetName;
 use vwp_ledger::codec::{self, Flags, LOCK_LENGTH, MEMO_LENGTH, Memo, Opening, Text, Transfer};
 
 /// The longest idempotency key.

@@ -2,15 +2,18 @@
 //!
 //! An account is the pair of an owner and an asset. The owner is written
 //! `traveller:<id>`, `world:<name>` or, for the account that an asset comes from,
-//! `issuance:<asset>`; an escrow has the accounts `escrow:<id>` and `escrow:<id>:disputed`. Ids in the
-//! ledger follow from names: see [`vwp_core::digest`].
+//! `issuance:<asset>`; an escrow has the accounts `escrow:<id>` and `escrow:<id>:disputed`. What a world
+//! exchanges is on `liquidity:<name>`, and what rounding leaves on `rounding:<name>`. Ids in the ledger
+//! follow from names: see [`vwp_core::digest`].
 
 use crate::Error;
+use crate::names::AssetName;
 use std::fmt;
 use std::str::FromStr;
 use vwp_core::caller::Caller;
 use vwp_core::digest::digest;
-use vwp_core::name::{AssetName, WorldName};
+use vwp_core::name::WorldName;
+use vwp_ledger::codec::{MEMO_LENGTH, Memo};
 
 /// The longest traveller id.
 pub const TRAVELLER_ID_LENGTH_MAX: usize = 64;
@@ -27,6 +30,10 @@ pub enum Owner {
     World(WorldName),
     /// Nobody: what exists of an asset was debited here.
     Issuance(AssetName),
+    /// A world, by name: what it exchanges.
+    Liquidity(WorldName),
+    /// A world, by name: what rounding leaves of what it exchanges.
+    Rounding(WorldName),
     /// Nobody: here an escrow's money waits until it is decided whose it is.
     Escrow {
         /// The escrow's id.
@@ -40,12 +47,14 @@ impl FromStr for Owner {
     type Err = Error;
 
     fn from_str(text: &str) -> Result<Self, Error> {
-        let invalid = || {
-            Error::Invalid("an account is traveller:<id>, world:<name> or issuance:<code@world>".to_owned())
-        };
+        let invalid =
+            || Error::Invalid("an account is traveller:<id>, world:<name> or issuance:<asset>".to_owned());
         match text.split_once(':') {
             Some(("traveller", id)) if is_traveller_id(id) => Ok(Self::Traveller(id.to_owned())),
             Some(("world", name)) => Ok(Self::World(name.parse().map_err(|_| invalid())?)),
+            Some(("liquidity", name)) => Ok(Self::Liquidity(name.parse().map_err(|_| invalid())?)),
+            Some(("rounding", name)) => Ok(Self::Rounding(name.parse().map_err(|_| invalid())?)),
+            // What an asset is called may have colons in it.
             Some(("issuance", asset)) => Ok(Self::Issuance(asset.parse().map_err(|_| invalid())?)),
             Some(("escrow", rest)) => {
                 let id = rest.strip_suffix(DISPUTED);
@@ -62,6 +71,8 @@ impl fmt::Display for Owner {
         match self {
             Self::Traveller(id) => write!(formatter, "traveller:{id}"),
             Self::World(name) => write!(formatter, "world:{name}"),
+            Self::Liquidity(name) => write!(formatter, "liquidity:{name}"),
+            Self::Rounding(name) => write!(formatter, "rounding:{name}"),
             Self::Issuance(asset) => write!(formatter, "issuance:{asset}"),
             Self::Escrow { id, is_disputed } => {
                 let disputed = if *is_disputed { DISPUTED } else { "" };
@@ -102,12 +113,28 @@ pub fn escrow_id(caller: &Caller, idempotency_key: &str) -> Result<u128, Error> 
     keyed_id("vwp-escrow-v1", caller, idempotency_key)
 }
 
+/// The id of the split that a caller asks for under an idempotency key.
+pub(crate) fn split_id(caller: &Caller, idempotency_key: &str) -> Result<u128, Error> {
+    keyed_id("vwp-split-v1", caller, idempotency_key)
+}
+
+/// The id of the schedule that a caller asks for under an idempotency key.
+pub(crate) fn schedule_id(caller: &Caller, idempotency_key: &str) -> Result<u128, Error> {
+    keyed_id("vwp-schedule-v1", caller, idempotency_key)
+}
+
+/// The id of the quote that an operator signed under an idempotency key.
+pub(crate) fn quote_id(operator: &str, idempotency_key: &str) -> Result<u128, Error> {
+    keyed_id("vwp-quote-v1", &Caller::Operator { id: operator.to_owned() }, idempotency_key)
+}
+
 fn keyed_id(domain: &str, caller: &Caller, idempotency_key: &str) -> Result<u128, Error> {
     let (kind, id) = match caller {
-        Caller::Traveller { id, .. } => ("traveller", id),
-        Caller::Operator { id } => ("operator", id),
-        Caller::Nobody | Caller::Administrator => {
-            return Err(Error::Forbidden("only travellers and operators have transfers".to_owned()));
+        Caller::Traveller { id, .. } => ("traveller", id.as_str()),
+        Caller::Operator { id } => ("operator", id.as_str()),
+        Caller::Administrator => ("administrator", ""),
+        Caller::Nobody => {
+            return Err(Error::Forbidden("only who is known has transfers".to_owned()));
         }
     };
     Ok(digest(domain, &[kind, id, idempotency_key]))
@@ -125,6 +152,13 @@ pub fn parse_id(text: &str) -> Result<u128, Error> {
         return Err(Error::Invalid("an id has 32 lower-case hexadecimal digits".to_owned()));
     }
     u128::from_str_radix(text, 16).map_err(|_| Error::UnknownTransfer)
+}
+
+/// A text as a transfer's memo, for who reads its receipt; what does not fit is left out.
+pub(crate) fn memo(text: &str) -> Memo {
+    let mut bytes = [0; MEMO_LENGTH];
+    bytes.iter_mut().zip(text.bytes()).for_each(|(byte, written)| *byte = written);
+    Memo(bytes)
 }
 
 /// Requires that an account is of the one asset that it may be of.
@@ -145,7 +179,17 @@ mod tests {
     fn an_owner_reads_back_as_it_was_written_and_nothing_else_is_one() {
         let id = "0123456789abcdef0123456789abcdef";
         let (escrow, disputed) = (format!("escrow:{id}"), format!("escrow:{id}:disputed"));
-        for text in ["traveller:aZ_-9", "world:arena", "issuance:gold@arena", &escrow, &disputed] {
+        for text in [
+            "traveller:aZ_-9",
+            "world:arena",
+            "liquidity:arena",
+            "rounding:arena",
+            "issuance:gold@arena",
+            "issuance:EUR",
+            "issuance:eip155:1/slip44:60",
+            &escrow,
+            &disputed,
+        ] {
             assert_eq!(text.parse::<Owner>().map(|owner| owner.to_string()).as_deref(), Ok(text));
         }
         let long = format!("traveller:{}", "a".repeat(65));

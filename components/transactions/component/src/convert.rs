@@ -34,7 +34,9 @@ impl From<Error> for types::Error {
             Error::UnknownWorld(world) => Self::UnknownWorld(world),
             Error::UnknownTraveller(id) => Self::UnknownTraveller(id),
             Error::UnknownAsset(asset) => Self::UnknownAsset(asset),
-            Error::UnknownTransfer | Error::UnknownEscrow => Self::UnknownTransfer,
+            Error::UnknownTransfer | Error::UnknownEscrow | Error::UnknownQuote | Error::UnknownSchedule => {
+                Self::UnknownTransfer
+            }
             Error::AssetExists => Self::AssetExists,
             Error::IdempotencyKeyReused => Self::IdempotencyKeyReused,
             Error::InsufficientFunds => Self::InsufficientFunds,
@@ -42,8 +44,15 @@ impl From<Error> for types::Error {
             Error::Overflow => Self::Overflow,
             Error::ZeroAmount => Self::ZeroAmount,
             Error::SameAccount => Self::SameAccount,
-            // Nothing of these interfaces is about escrows.
-            Error::NotPending(text) | Error::EscrowSettled(text) => Self::NotPending(text.to_owned()),
+            // Nothing of these interfaces is about escrows, quotes and schedules.
+            Error::NotPending(text) | Error::EscrowSettled(text) | Error::QuoteBounds(text) => {
+                Self::NotPending(text.to_owned())
+            }
+            Error::QuoteExpired
+            | Error::QuoteFilled
+            | Error::QuoteWithdrawn
+            | Error::TooManySchedules
+            | Error::LiquidityExhausted => Self::NotPending(error.to_string()),
             Error::NotReturnable(text) => Self::NotReturnable(text.to_owned()),
             Error::ExceedsOrigin => Self::ExceedsOrigin,
             Error::WrongPreimage => Self::WrongPreimage,

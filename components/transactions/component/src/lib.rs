@@ -1,5 +1,5 @@
 //! The ledger's functions as a component: `vwp-transactions` on the interfaces of `vwp:transactions`
-//! and on HTTP.
+//! on HTTP, and on the timer.
 //!
 //! A crate of its own, so that what tests and programs link has no exports, and so that a component
 //! is optimised as one program with all that it links.
@@ -8,20 +8,21 @@
 #![cfg(target_family = "wasm")]
 #![allow(unsafe_code, reason = "the export macros generate it")]
 
+use bindings::exports::vwp::timer::scheduled;
 use bindings::exports::vwp::transactions::ledger as api;
 use bindings::vwp::transactions::types;
 use vwp_core::{Environment, Problem};
 use vwp_guest::http_types::{ErrorCode, Request, Response};
 use vwp_guest::{HttpHandler, Store};
-use vwp_transactions::{Error, accounts, assets, authority, http, receipts, transfers};
+use vwp_transactions::{Error, accounts, assets, authority, http, receipts, schedules, transfers};
 
 mod convert;
 
 mod bindings {
     #![allow(missing_docs, unreachable_pub, clippy::pedantic, reason = "generated")]
     spin_sdk::wit_bindgen::generate!({
-        path: "../../../wit/transactions",
-        world: "transactions",
+        path: ["../../../wit/timer", "../../../wit/transactions"],
+        world: "vwp:transactions/transactions",
         runtime_path: "::spin_sdk::wit_bindgen::rt",
         generate_all,
     });
@@ -118,5 +119,15 @@ impl api::Guest for Component {
 
     async fn get_asset(asset: String) -> Result<api::Asset, types::Error> {
         Ok(call(async |_| assets::get_asset(&Store, &asset).await).await?.into())
+    }
+}
+
+impl scheduled::Guest for Component {
+    async fn run() -> Result<u32, String> {
+        let done =
+            vwp_guest::environment(async |environment| Ok(schedules::run::run(&Store, environment).await))
+                .await;
+        let report = done.map_err(Error::from).flatten();
+        report.map(|report| report.next_ms).map_err(|error| error.to_string())
     }
 }

@@ -31,7 +31,11 @@ fn request(port: &Port, id: &str, (actor, action, milestone): Step) -> Request<V
 }
 
 /// Answers requests together; which of them goes on next, the turns say.
-fn interleave(port: &Port, requests: Vec<Request<Vec<u8>>>, turns: &[u8]) -> Vec<(StatusCode, Value)> {
+pub(crate) fn interleave(
+    port: &Port,
+    requests: Vec<Request<Vec<u8>>>,
+    turns: &[u8],
+) -> Vec<(StatusCode, Value)> {
     port.store.interleaved.set(true);
     let mut running: Vec<_> =
         requests.into_iter().map(|request| Some(Box::pin(port.send(request)))).collect();

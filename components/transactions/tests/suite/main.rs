@@ -2,13 +2,17 @@
 #![allow(missing_docs, clippy::unwrap_used, unreachable_pub)]
 
 mod bulk;
+mod currencies;
 mod described;
 mod endpoints;
 mod escrow_races;
 mod escrows;
+mod exchange;
+mod exchange_races;
 mod history;
 mod holds;
 mod log;
 mod money;
 mod reconciliations;
+mod schedules;
 mod support;

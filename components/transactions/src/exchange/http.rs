@@ -1,0 +1,74 @@
+//! Quotes as HTTP resources.
+//!
+//! | path | method | who |
+//! |---|---|---|
+//! | `/v1/quotes` | POST | anybody who has what the provider signed |
+//! | `/v1/quotes/<id>` | GET | anybody who is known; the taker and the provider, if there is a taker |
+//! | `/v1/quotes/<id>/accept` | POST | who pays |
+//! | `/v1/quotes/<id>/withdraw` | POST | the provider |
+
+use super::actions::{self, Acceptance};
+use crate::Error;
+use crate::amount::Amount;
+use crate::http::{Answer, about, asked, jose_body, known_caller, private, status};
+use ::http::{HeaderValue, Method, Request, header};
+use serde::Deserialize;
+use vwp_core::{Environment, Problem, reply};
+use vwp_storage::{Kv, Machines};
+
+/// What a quote is asked about.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Query {
+    amount: Option<Amount>,
+}
+
+/// A body that says nothing.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+/// Answers a request for what is below `/v1/quotes`; `path` are the parts after it.
+pub(crate) async fn handle<S: Kv + Machines>(
+    store: &S,
+    environment: &Environment<'_>,
+    request: &Request<Vec<u8>>,
+    path: &[&str],
+) -> Answer {
+    // HEAD is answered wherever GET is.
+    let is_get = request.method() == Method::GET || request.method() == Method::HEAD;
+    let is_post = request.method() == Method::POST;
+    match path {
+        [] if is_post => publish(store, environment, request).await,
+        [id] if is_get => {
+            let caller = known_caller(store, environment, request).await?;
+            let Query { amount } = reply::read_query(request.uri())?;
+            Ok(about(&actions::get(store, environment, &caller, id, amount).await?))
+        }
+        [id, "accept"] if is_post => {
+            let (caller, wanted) = asked::<S, Acceptance>(store, environment, request).await?;
+            let (fill, repeated) = actions::accept(store, environment, &caller, id, &wanted).await?;
+            Ok(private(reply::json(status(repeated), &fill)))
+        }
+        [id, "withdraw"] if is_post => {
+            let (caller, Nothing {}) = asked(store, environment, request).await?;
+            Ok(about(&actions::withdraw(store, environment, &caller, id).await?))
+        }
+        [] | [_, "accept" | "withdraw"] => Err(Problem::method_not_allowed("POST").into()),
+        [_] => Err(Problem::method_not_allowed("GET, HEAD").into()),
+        _ => Err(Error::from(Problem::not_found("no resource has this path"))),
+    }
+}
+
+async fn publish<S: Kv + Machines>(
+    store: &S,
+    environment: &Environment<'_>,
+    request: &Request<Vec<u8>>,
+) -> Answer {
+    let (info, repeated) = actions::publish(store, environment, jose_body(request)?).await?;
+    let mut response = private(reply::json(status(repeated), &info));
+    if let Ok(location) = HeaderValue::from_str(&format!("/v1/quotes/{}", info.quote_id)) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    Ok(response)
+}
