@@ -3,7 +3,7 @@
 //! - [`operation`]: one operation, and how it is written down.
 //! - [`schema`]: what JSON looks like (JSON Schema 2020-12, which is what OpenAPI 3.1 takes).
 //! - [`refusals`]: the problems that several operations share.
-//! - [`transactions`], [`escrows`], [`reconciliations`], [`discovery`], [`zone`], [`auth`], [`policy`], [`port`]: the
+//! - [`transactions`], [`escrows`], [`payments`], [`reconciliations`], [`discovery`], [`zone`], [`auth`], [`policy`], [`port`]: the
 //!   tables.
 //! - [`document`]: a table as an OpenAPI document.
 //! - [`page`]: the same for people.
@@ -23,6 +23,7 @@ pub mod document;
 pub mod escrows;
 pub mod operation;
 pub mod page;
+pub mod payments;
 pub mod policy;
 pub mod port;
 pub mod reconciliations;

@@ -10,7 +10,7 @@ use crate::schema::{
     Member, Schema, count, day, either, flag, list, member, milliseconds, number, object, optional, refer,
     text, word,
 };
-use crate::{escrows, reconciliations};
+use crate::{escrows, payments, reconciliations};
 
 /// The longest body that is not a bulk, in bytes.
 pub(crate) const BODY: u64 = 16_384;
@@ -54,15 +54,17 @@ pub fn api() -> Api {
     operations.extend(tagged("The ledger's log", log()));
     operations.extend(tagged("The ledger's log", keys()));
     operations.extend(tagged("Escrow", escrows::operations()));
+    operations.extend(tagged("Payments", payments::operations()));
     operations.extend(tagged("Reconciliation", reconciliations::operations()));
     let mut all = schemas();
     all.extend(receipt_schemas());
     all.extend(entry_schemas());
     all.extend(escrows::schemas());
+    all.extend(payments::schemas());
     all.extend(reconciliations::schemas());
     all.extend(key_schemas());
-    let about = "Assets, accounts and transfers over the ledger; the ledger's log and its proofs; and what banks \
-                 say beside what the ledger says.";
+    let about = "Assets, accounts and transfers over the ledger; the ledger's log and its proofs; money that comes and \
+                 leaves through payment processors; and what banks say beside what the ledger says.";
     Api { name: "transactions", about, operations, schemas: all }
 }
 
@@ -263,8 +265,14 @@ pub(crate) fn asset() -> Schema {
 
 fn owner() -> Schema {
     text()
-        .about("`traveller:<id>`, `world:<name>`, or `issuance:<asset>`, which owes what others hold.")
-        .pattern(r"^(traveller:[A-Za-z0-9_-]{1,64}|world:[a-z0-9.-]{1,63}|issuance:[a-z0-9-]{1,16}@[a-z0-9.-]{1,63})$")
+        .about(
+            "`traveller:<id>`, `world:<name>`, `issuance:<asset>`, which owes what others hold, or `processor:<name>`, \
+             which has what is at a payment processor.",
+        )
+        .pattern(
+            "^(traveller:[A-Za-z0-9_-]{1,64}|world:[a-z0-9.-]{1,63}|issuance:[a-z0-9-]{1,16}@[a-z0-9.-]{1,63}\
+             |processor:[a-z0-9-]{1,32})$",
+        )
         .length(7, 96)
         .example("world:arena")
 }

@@ -43,6 +43,15 @@ pub enum Error {
     /// Something else was decided about what an escrow holds; the text says what.
     #[error("{0}")]
     EscrowSettled(&'static str),
+    /// No payment or payout has this id.
+    #[error("no payment or payout has this id")]
+    UnknownPayment,
+    /// The port takes no payments in this asset.
+    #[error("the port takes no payments in this asset, and makes no payouts")]
+    NotPayable,
+    /// The processor refused; the text is its word for why.
+    #[error("the processor refused: {0}")]
+    PaymentRefused(String),
     /// The asset exists with another definition.
     #[error("the asset exists with another scale, cap, title or issuer; these never change")]
     AssetExists,
@@ -124,12 +133,14 @@ impl Error {
                 (StatusCode::NOT_FOUND, "unknown-traveller", "There is no such traveller")
             }
             Self::UnknownAsset(_) => (StatusCode::NOT_FOUND, "unknown-asset", "There is no such asset"),
-            Self::UnknownTransfer | Self::UnknownEscrow => {
+            Self::UnknownTransfer | Self::UnknownEscrow | Self::UnknownPayment => {
                 (StatusCode::NOT_FOUND, "not-found", "There is no such thing")
             }
             Self::EscrowSettled(_) => {
                 (StatusCode::CONFLICT, "escrow-settled", "The escrow is settled otherwise")
             }
+            Self::NotPayable => (refused, "not-payable", "The asset is not paid for here"),
+            Self::PaymentRefused(_) => (refused, "payment-refused", "The processor refused"),
             Self::AssetExists => (StatusCode::CONFLICT, "asset-exists", "The asset exists already"),
             Self::InsufficientFunds => (refused, "insufficient-funds", "The funds do not suffice"),
             Self::ExceedsCap => (refused, "exceeds-cap", "The asset's cap would be exceeded"),

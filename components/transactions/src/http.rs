@@ -3,7 +3,8 @@
 
 use crate::history::{self, Page};
 use crate::{
-    Error, accounts, assets, bulk, compact, entries, escrows, log, orders, reconciliations, transfers,
+    Error, accounts, assets, bulk, compact, entries, escrows, log, orders, payments, reconciliations,
+    transfers,
 };
 use ::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use percent_encoding::percent_decode_str;
@@ -12,6 +13,7 @@ use std::borrow::Cow;
 use vwp_core::caller::{self, Caller};
 use vwp_core::{Environment, Problem, reply};
 use vwp_ledger::codec::Moment;
+use vwp_processor::{Nowhere, Processor};
 use vwp_storage::{Kv, Machines};
 
 /// The longest body that is not a bulk, in bytes.
@@ -23,17 +25,28 @@ const ENTRIES_DEFAULT: u32 = 100;
 
 pub(crate) type Answer = Result<Response<Vec<u8>>, Error>;
 
-/// Answers a request.
+/// Answers a request, without payment processors.
 pub async fn handle<S: Kv + Machines>(
     store: &S,
     environment: &Environment<'_>,
     request: Request<Vec<u8>>,
 ) -> Response<Vec<u8>> {
-    reply::finish(request.method(), route(store, environment, &request).await)
+    handle_online(store, &Nowhere, environment, request).await
+}
+
+/// Answers a request, with payment processors.
+pub async fn handle_online<S: Kv + Machines>(
+    store: &S,
+    processor: &impl Processor,
+    environment: &Environment<'_>,
+    request: Request<Vec<u8>>,
+) -> Response<Vec<u8>> {
+    reply::finish(request.method(), route(store, processor, environment, &request).await)
 }
 
 async fn route<S: Kv + Machines>(
     store: &S,
+    processor: &impl Processor,
     environment: &Environment<'_>,
     request: &Request<Vec<u8>>,
 ) -> Answer {
@@ -67,6 +80,12 @@ async fn route<S: Kv + Machines>(
         }
         ["v1", "ledger", "entries"] if is_get => entries(store, environment, request).await,
         ["v1", "escrows", path @ ..] => escrows::http::handle(store, environment, request, path).await,
+        ["v1", "payments", path @ ..] => {
+            payments::http::handle(store, processor, environment, request, path).await
+        }
+        ["v1", "payouts", path @ ..] => {
+            payments::http::handle_payouts(store, processor, environment, request, path).await
+        }
         ["v1", "reconciliations", path @ ..] => {
             let caller = known_caller(store, environment, request).await?;
             reconciliations::handle(store, environment, &caller, request, path).await
@@ -254,6 +273,23 @@ pub(crate) async fn known_caller(
             Err(Problem::unauthorised("sign in, or send an operator's assertion or signed body").into())
         }
         caller => Ok(caller),
+    }
+}
+
+/// Who asks, and for what. A traveller shows its token, and an operator an assertion for this body.
+pub(crate) async fn asked<S: Kv, T: serde::de::DeserializeOwned>(
+    store: &S,
+    environment: &Environment<'_>,
+    request: &Request<Vec<u8>>,
+) -> Result<(Caller, T), Error> {
+    let (headers, body) = (request.headers(), request.body());
+    if body.len() > BODY_LENGTH_MAX {
+        return Err(reply::too_large(BODY_LENGTH_MAX).into());
+    }
+    match caller::authenticate_with_body(store, headers, environment, body).await? {
+        Caller::Nobody => Err(Problem::unauthorised("sign in, or send an operator's assertion").into()),
+        Caller::Administrator => Err(Error::Forbidden("this is travellers' and operators'".to_owned())),
+        caller => Ok((caller, reply::read_json(headers, body, BODY_LENGTH_MAX)?)),
     }
 }
 

@@ -59,6 +59,19 @@ pub async fn create_transfers(
     if answers.len() == transfers.len() { Ok(answers) } else { Err(Problem::internal().into()) }
 }
 
+/// What the ledger would answer now, and does not keep.
+pub async fn tried(
+    store: &impl Machines,
+    openings: &[Opening],
+    transfers: &[Transfer],
+) -> Result<Vec<Answer>, Error> {
+    let query = codec::encode_dry_run(openings, transfers).map_err(|_| Problem::internal())?;
+    match codec::decode_reply(&store.query(MACHINE, query).await?) {
+        Ok(Reply::Answers { transfers, .. }) => Ok(transfers),
+        Ok(Reply::Malformed(_)) | Err(_) => Err(Problem::internal().into()),
+    }
+}
+
 /// What became of a transfer, if it was sent before.
 pub async fn known_transfer(store: &impl Machines, wanted: &Transfer) -> Result<Option<Answer>, Error> {
     let known = transfer(store, wanted.id).await?;

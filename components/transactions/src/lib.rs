@@ -4,6 +4,7 @@
 //! - [`assets`], [`transfers`], [`bulk`], [`compact`], [`accounts`], [`history`], [`entries`]: the functions themselves.
 //! - [`orders`]: what callers ask for, and the ledger's item that it becomes.
 //! - [`escrows`]: money that waits until it is decided whose it is.
+//! - [`payments`]: money that comes in and leaves through payment processors.
 //! - [`receipts`], [`checkpoints`], [`tiles`], [`log_keys`]: the ledger's log as a tree, what is
 //!   signed of it and proved with it; [`log`]: as HTTP resources.
 //! - [`audit`]: what an auditor asks the ledger.
@@ -32,6 +33,7 @@ pub mod ledger;
 pub mod log;
 pub mod log_keys;
 pub mod orders;
+pub mod payments;
 pub mod receipts;
 mod reconciliations;
 pub mod reference;

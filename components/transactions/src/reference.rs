@@ -2,8 +2,8 @@
 //!
 //! An account is the pair of an owner and an asset. The owner is written
 //! `traveller:<id>`, `world:<name>` or, for the account that an asset comes from,
-//! `issuance:<asset>`; an escrow has the accounts `escrow:<id>` and `escrow:<id>:disputed`. Ids in the
-//! ledger follow from names: see [`vwp_core::digest`].
+//! `issuance:<asset>`; an escrow has the accounts `escrow:<id>` and `escrow:<id>:disputed`, and what is at a
+//! payment processor stands on `processor:<name>`. Ids in the ledger follow from names: see [`vwp_core::digest`].
 
 use crate::Error;
 use std::fmt;
@@ -34,6 +34,8 @@ pub enum Owner {
         /// Whether it is disputed whose it is.
         is_disputed: bool,
     },
+    /// Nobody: what is at a payment processor was debited here, and what left it credited.
+    Processor(String),
 }
 
 impl FromStr for Owner {
@@ -52,6 +54,7 @@ impl FromStr for Owner {
                 let read = parse_id(id.unwrap_or(rest)).map_err(|_| invalid())?;
                 Ok(Self::Escrow { id: read, is_disputed: id.is_some() })
             }
+            Some(("processor", name)) if vwp_processor::is_name(name) => Ok(Self::Processor(name.to_owned())),
             _ => Err(invalid()),
         }
     }
@@ -63,6 +66,7 @@ impl fmt::Display for Owner {
             Self::Traveller(id) => write!(formatter, "traveller:{id}"),
             Self::World(name) => write!(formatter, "world:{name}"),
             Self::Issuance(asset) => write!(formatter, "issuance:{asset}"),
+            Self::Processor(name) => write!(formatter, "processor:{name}"),
             Self::Escrow { id, is_disputed } => {
                 let disputed = if *is_disputed { DISPUTED } else { "" };
                 write!(formatter, "escrow:{}{disputed}", id_text(*id))
@@ -95,6 +99,16 @@ pub fn account_id(owner: &Owner, asset: &AssetName) -> u128 {
 /// caller's same key is another transfer.
 pub fn transfer_id(caller: &Caller, idempotency_key: &str) -> Result<u128, Error> {
     keyed_id("vwp-transfer-v1", caller, idempotency_key)
+}
+
+/// The id of the payment that a caller asks for under an idempotency key.
+pub fn payment_id(caller: &Caller, idempotency_key: &str) -> Result<u128, Error> {
+    keyed_id("vwp-payment-v1", caller, idempotency_key)
+}
+
+/// The id of the payout that a caller asks for under an idempotency key.
+pub fn payout_id(caller: &Caller, idempotency_key: &str) -> Result<u128, Error> {
+    keyed_id("vwp-payout-v1", caller, idempotency_key)
 }
 
 /// The id of the escrow that a caller asks for under an idempotency key.
@@ -145,7 +159,9 @@ mod tests {
     fn an_owner_reads_back_as_it_was_written_and_nothing_else_is_one() {
         let id = "0123456789abcdef0123456789abcdef";
         let (escrow, disputed) = (format!("escrow:{id}"), format!("escrow:{id}:disputed"));
-        for text in ["traveller:aZ_-9", "world:arena", "issuance:gold@arena", &escrow, &disputed] {
+        for text in
+            ["traveller:aZ_-9", "world:arena", "issuance:gold@arena", "processor:stripe", &escrow, &disputed]
+        {
             assert_eq!(text.parse::<Owner>().map(|owner| owner.to_string()).as_deref(), Ok(text));
         }
         let long = format!("traveller:{}", "a".repeat(65));
@@ -158,6 +174,7 @@ mod tests {
             "world:-a",
             "issuance:gold",
             "escrow:7",
+            "processor:a.b",
             &long,
         ] {
             assert!(text.parse::<Owner>().is_err(), "{text}");

@@ -34,7 +34,7 @@ impl From<Error> for types::Error {
             Error::UnknownWorld(world) => Self::UnknownWorld(world),
             Error::UnknownTraveller(id) => Self::UnknownTraveller(id),
             Error::UnknownAsset(asset) => Self::UnknownAsset(asset),
-            Error::UnknownTransfer | Error::UnknownEscrow => Self::UnknownTransfer,
+            Error::UnknownTransfer | Error::UnknownEscrow | Error::UnknownPayment => Self::UnknownTransfer,
             Error::AssetExists => Self::AssetExists,
             Error::IdempotencyKeyReused => Self::IdempotencyKeyReused,
             Error::InsufficientFunds => Self::InsufficientFunds,
@@ -42,7 +42,8 @@ impl From<Error> for types::Error {
             Error::Overflow => Self::Overflow,
             Error::ZeroAmount => Self::ZeroAmount,
             Error::SameAccount => Self::SameAccount,
-            // Nothing of these interfaces is about escrows.
+            // Nothing of these interfaces is about escrows or payments.
+            error @ (Error::NotPayable | Error::PaymentRefused(_)) => Self::Invalid(error.to_string()),
             Error::NotPending(text) | Error::EscrowSettled(text) => Self::NotPending(text.to_owned()),
             Error::NotReturnable(text) => Self::NotReturnable(text.to_owned()),
             Error::ExceedsOrigin => Self::ExceedsOrigin,

@@ -12,11 +12,10 @@ use super::terms;
 use super::terms::{Approver, Terms};
 use super::votes::Decision;
 use crate::Error;
-use crate::http::{Answer, BODY_LENGTH_MAX, about, jose_body, known_caller, private, status};
+use crate::http::{Answer, about, asked, jose_body, known_caller, private, status};
 use crate::reference::parse_id;
 use ::http::{HeaderValue, Method, Request, header};
 use serde::Deserialize;
-use vwp_core::caller::{self, Caller};
 use vwp_core::environment::is_current;
 use vwp_core::jose::Unverified;
 use vwp_core::{Environment, Problem, reply};
@@ -101,23 +100,6 @@ async fn decide<S: Kv + Machines>(
         (Actor::Caller(caller), choice)
     };
     Ok(about(&actions::decide(store, environment, &actor, id, decision, &choice).await?))
-}
-
-/// Who asks, and for what. A traveller shows its token, and an operator an assertion for this body.
-async fn asked<S: Kv, T: serde::de::DeserializeOwned>(
-    store: &S,
-    environment: &Environment<'_>,
-    request: &Request<Vec<u8>>,
-) -> Result<(Caller, T), Error> {
-    let (headers, body) = (request.headers(), request.body());
-    if body.len() > BODY_LENGTH_MAX {
-        return Err(reply::too_large(BODY_LENGTH_MAX).into());
-    }
-    match caller::authenticate_with_body(store, headers, environment, body).await? {
-        Caller::Nobody => Err(Problem::unauthorised("sign in, or send an operator's assertion").into()),
-        Caller::Administrator => Err(Error::Forbidden("escrows are travellers' and operators'".to_owned())),
-        caller => Ok((caller, reply::read_json(headers, body, BODY_LENGTH_MAX)?)),
-    }
 }
 
 /// A vote that was signed with a key of the terms.

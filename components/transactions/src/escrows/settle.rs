@@ -2,11 +2,10 @@
 
 use super::state::{Act, Escrow, State, funding_id, load};
 use super::terms::{Accounts, Terms};
-use crate::ledger::MACHINE;
 use crate::reference::id_text;
 use crate::{Error, ledger};
 use vwp_core::Problem;
-use vwp_ledger::codec::{self, Answer, MEMO_LENGTH, Memo, Opening, Outcome, Reply, Transfer};
+use vwp_ledger::codec::{Answer, MEMO_LENGTH, Memo, Opening, Outcome, Transfer};
 use vwp_storage::{Kv, Machines};
 
 /// Pays all that the milestones are worth into the escrow's account.
@@ -48,7 +47,7 @@ pub(crate) async fn settle<S: Kv + Machines>(
         return Ok(escrow);
     }
     // What the ledger refuses it refuses for ever, so it is asked first: a closed account must not use ids up.
-    let answers = tried(store, &transfers).await?;
+    let answers = ledger::tried(store, &[], &transfers).await?;
     let is_possible = |answer: &Answer| matches!(answer.outcome, Outcome::Created | Outcome::IdReused);
     if let Some(refused) = answers.iter().find(|answer| !is_possible(answer)) {
         ledger::require_created(refused, &escrow.terms.asset)?;
@@ -99,13 +98,4 @@ fn memo(text: &str) -> Memo {
     let mut bytes = [0; MEMO_LENGTH];
     bytes.iter_mut().zip(text.bytes()).for_each(|(byte, written)| *byte = written);
     Memo(bytes)
-}
-
-/// What the ledger would answer now.
-async fn tried(store: &impl Machines, transfers: &[Transfer]) -> Result<Vec<Answer>, Error> {
-    let query = codec::encode_dry_run(&[], transfers).map_err(|_| Problem::internal())?;
-    match codec::decode_reply(&store.query(MACHINE, query).await?) {
-        Ok(Reply::Answers { transfers, .. }) => Ok(transfers),
-        Ok(Reply::Malformed(_)) | Err(_) => Err(Problem::internal().into()),
-    }
 }

@@ -10,5 +10,7 @@ mod history;
 mod holds;
 mod log;
 mod money;
+mod payment_races;
+mod payments;
 mod reconciliations;
 mod support;
