@@ -18,6 +18,9 @@ pub(crate) const POLICY: &str = "vwp-policy-component";
 /// What serves the description of the HTTP API. Built apart as the gateway is, and for every host: it
 /// computes nothing.
 pub(crate) const OPENAPI: &str = "vwp-openapi-component";
+/// The adapter for Stripe. Built apart, for every host: it computes nothing, and asks the SDK for less than the
+/// handlers do.
+pub(crate) const STRIPE: &str = "vwp-stripe-component";
 /// What verifies passports elsewhere. Built apart, because it may import nothing.
 pub(crate) const VERIFIER: &str = "vwp-verifier-component";
 /// The package of the middleware.
@@ -126,7 +129,7 @@ pub(crate) fn run(project: &Project, profiles: &[Profile]) -> Result<()> {
     // The manifest names Spin's storage for every host, and it is made for all of them.
     let ledger_is_built = profiles.contains(&Profile::BASELINE);
     let each = profiles.iter().map(|profile| profile.handlers().len() + 3);
-    let mut steps = Steps::new(each.sum::<usize>() + 5 + usize::from(!ledger_is_built));
+    let mut steps = Steps::new(each.sum::<usize>() + 6 + usize::from(!ledger_is_built));
     for profile in profiles {
         let name = profile.name;
         // Apart, because cargo unites the features of what it builds together, and the
@@ -143,6 +146,7 @@ pub(crate) fn run(project: &Project, profiles: &[Profile]) -> Result<()> {
     // In one profile for every host: it computes little with P-256, and Cedar compiles for minutes.
     steps.run("the policies", Profile::BASELINE.cargo(project, &[POLICY]))?;
     steps.run("the API's description", Profile::BASELINE.cargo(project, &[OPENAPI]))?;
+    steps.run("the adapter for Stripe", Profile::BASELINE.cargo(project, &[STRIPE]))?;
     if !ledger_is_built {
         steps.run("the ledger, baseline", Profile::BASELINE.cargo(project, &[MACHINE]))?;
     }
