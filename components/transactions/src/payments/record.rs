@@ -200,7 +200,7 @@ impl Record {
 
 /// Whether what a processor says of a payment can be kept.
 pub(crate) fn fits(payment: &Payment) -> bool {
-    let is_short = |text: &Option<String>, most| text.as_ref().is_none_or(|text| text.len() <= most);
+    let is_short = |text: &Option<String>, most: usize| text.as_ref().is_none_or(|text| text.len() <= most);
     let is_named = (1..=WORD_LENGTH_MAX).contains(&payment.reference.len());
     is_named && is_short(&payment.redirect_url, URL_LENGTH_MAX) && is_short(&payment.decline, WORD_LENGTH_MAX)
 }
