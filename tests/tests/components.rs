@@ -105,6 +105,20 @@ fn the_description_of_the_api_is_served_with_nothing_but_http() {
 }
 
 #[test]
+fn the_adapter_for_stripe_reaches_the_network_and_no_store() {
+    for path in builds("stripe") {
+        let (imports, exports) = interface(&path);
+        let may = |name: &String| {
+            HANDLER_MAY[..8].iter().chain([&OUTBOUND_MAY]).any(|prefix| name.starts_with(prefix))
+                && !NOBODY_MAY.iter().any(|prefix| name.starts_with(prefix))
+        };
+        let others: Vec<_> = imports.iter().filter(|name| !may(name)).collect();
+        assert!(others.is_empty(), "{}: {others:?}", path.display());
+        assert!(exports.iter().any(|name| name == "vwp:transactions/processor@0.1.0"), "{exports:?}");
+    }
+}
+
+#[test]
 fn a_handler_imports_no_more_than_it_is_granted() {
     for component in ["discovery", "auth", "policy", "transactions", "gateway"] {
         for path in builds(component) {
@@ -116,7 +130,7 @@ fn a_handler_imports_no_more_than_it_is_granted() {
                 let may = types
                     || starts(&HANDLER_MAY)
                     || component == "gateway" && starts(&GATEWAY_MAY)
-                    || matches!(component, "discovery" | "auth") && starts(&[OUTBOUND_MAY]);
+                    || matches!(component, "discovery" | "auth" | "transactions") && starts(&[OUTBOUND_MAY]);
                 assert!(may && !starts(&NOBODY_MAY), "{} imports {import}", path.display());
                 let stores = import.starts_with("vwp:storage/");
                 assert!(

@@ -18,6 +18,9 @@ pub(crate) const POLICY: &str = "vwp-policy-component";
 /// What serves the description of the HTTP API. Built apart as the gateway is, and for every host: it
 /// computes nothing.
 pub(crate) const OPENAPI: &str = "vwp-openapi-component";
+/// The adapter for Stripe. Built apart, for every host: it computes nothing, and asks the SDK for less than the
+/// handlers do.
+pub(crate) const STRIPE: &str = "vwp-stripe-component";
 /// What verifies passports elsewhere. Built apart, because it may import nothing.
 pub(crate) const VERIFIER: &str = "vwp-verifier-component";
 /// The package of the middleware.
@@ -138,7 +141,7 @@ pub(crate) fn run(project: &Project, profiles: &[Profile]) -> Result<()> {
     let baseline = Profile::BASELINE;
     let ledger_is_built = profiles.contains(&baseline);
     let each = profiles.iter().map(|profile| profile.packages.len());
-    let mut steps = Steps::new(each.sum::<usize>() + 5 + usize::from(!ledger_is_built));
+    let mut steps = Steps::new(each.sum::<usize>() + 6 + usize::from(!ledger_is_built));
     if !ledger_is_built {
         steps.run("the ledger and the hasher", baseline.cargo(project, &[MACHINE, HASHER], true))?;
     }
@@ -152,6 +155,7 @@ pub(crate) fn run(project: &Project, profiles: &[Profile]) -> Result<()> {
     // In one profile for every host: it computes little with P-256, and Cedar compiles for minutes.
     steps.run("the policies", baseline.cargo(project, &[POLICY], false))?;
     steps.run("the API's description", baseline.cargo(project, &[OPENAPI], false))?;
+    steps.run("the adapter for Stripe", baseline.cargo(project, &[STRIPE], false))?;
     // Apart as well: what they link must not ask for more than they import.
     steps.run("the storage adapters", baseline.cargo(project, ADAPTERS, false))?;
     portable::compose(project)?;

@@ -9,17 +9,17 @@ use std::path::PathBuf;
 /// is missing has changed its shape, and what follows from it would be wrong.
 const REPLACEMENTS: &[(&str, &str, usize)] = &[
     ("\"target/spin/storage-sqlite.wasm\"", "\"target/spin/storage-postgres.wasm\"", 1),
-    ("\"target/", "\"../../target/", 10),
-    ("\"components/", "\"../../components/", 15),
-    ("\"wit/", "\"../../wit/", 6),
+    ("\"target/", "\"../../target/", 11),
+    ("\"components/", "\"../../components/", 17),
+    ("\"wit/", "\"../../wit/", 7),
     ("\"openapi/", "\"../../openapi/", 1),
     ("vwp:storage over SQLite", "vwp:storage over PostgreSQL", 1),
     (
         "sqlite_databases = [\"default\"]\nallowed_outbound_hosts = [",
         "allowed_outbound_hosts = [\"postgres://{{ postgres_host }}\", ",
-        2,
+        3,
     ),
-    ("sqlite_databases = [\"default\"]", "allowed_outbound_hosts = [\"postgres://{{ postgres_host }}\"]", 3),
+    ("sqlite_databases = [\"default\"]", "allowed_outbound_hosts = [\"postgres://{{ postgres_host }}\"]", 2),
     ("[\"sqlite_databases\"]", "[\"allowed_outbound_hosts\", \"variables\"]", 5),
     (
         "admin_token = \"{{ admin_token }}\" }",

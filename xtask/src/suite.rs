@@ -1,7 +1,7 @@
 //! Everything that CI runs, in one order, with a summary.
 
 use crate::build::{
-    self, EXAMPLE, HANDLERS, HASHER, MACHINE, MIDDLEWARE, OPENAPI, POLICY, Profile, VERIFIER,
+    self, EXAMPLE, HANDLERS, HASHER, MACHINE, MIDDLEWARE, OPENAPI, POLICY, Profile, STRIPE, VERIFIER,
 };
 use crate::fuzz;
 use crate::packages::Installing;
@@ -163,7 +163,8 @@ fn clippy_wasm(project: &Project) -> Result<()> {
         command.args(["--", "-D", "warnings"]);
         run_command(command)
     };
-    let one_by_one = [MIDDLEWARE, POLICY, OPENAPI, VERIFIER, EXAMPLE, "vwp-guest", "vwp-storage-adapter"];
+    let one_by_one =
+        [MIDDLEWARE, POLICY, OPENAPI, STRIPE, VERIFIER, EXAMPLE, "vwp-guest", "vwp-storage-adapter"];
     clippy(&[HANDLERS, ADAPTERS, &one_by_one].concat())?;
     // Without std, which the others' features would bring in.
     clippy(&[MACHINE, HASHER])

@@ -20,7 +20,9 @@ mod serve;
 mod settings;
 
 pub use outbound::Network;
-pub use serve::{Answer, Parts, environment, environment_with, serve, serve_streaming, serve_with};
+pub use serve::{
+    Answer, Parts, environment, environment_with, options, serve, serve_apart, serve_streaming, serve_with,
+};
 pub use spin_sdk::wasip3::exports::http::handler::Guest as HttpHandler;
 pub use spin_sdk::wasip3::http::types as http_types;
 

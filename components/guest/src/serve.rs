@@ -7,6 +7,7 @@ use crate::http_types::{
 use crate::settings;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Uri};
 use spin_sdk::wasip3::{wit_bindgen, wit_future, wit_stream};
+use std::collections::BTreeMap;
 use std::time::{SystemTime, UNIX_EPOCH};
 use vwp_core::environment::{Environment, Random, Timestamp};
 use vwp_core::{Problem, reply};
@@ -70,6 +71,31 @@ where
         Err(problem) => Err(problem),
     };
     write(answer.unwrap_or_else(Problem::into_response))
+}
+
+/// Serves one request without the application's settings, which not every component may see: with the time and
+/// the values of the component's own variables.
+pub async fn serve_apart<H>(
+    names: &[&'static str],
+    request: WasiRequest,
+    handler: H,
+) -> Result<WasiResponse, ErrorCode>
+where
+    H: AsyncFnOnce(Timestamp, &BTreeMap<&'static str, String>, Request<Vec<u8>>) -> Response<Vec<u8>>,
+{
+    let answer = match read(request).await {
+        Ok(request) => {
+            let (now, options) = options(names).await;
+            handler(now, &options, request).await
+        }
+        Err(problem) => problem.into_response(),
+    };
+    write(answer)
+}
+
+/// The time, and the values of a component's own variables. One that the manifest does not give has none.
+pub async fn options(names: &[&'static str]) -> (Timestamp, BTreeMap<&'static str, String>) {
+    (now(), settings::values(names).await)
 }
 
 /// An answer whose body comes in parts, one after the other.

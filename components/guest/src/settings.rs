@@ -34,21 +34,26 @@ async fn read(options: &[&'static str]) -> Result<Settings, Problem> {
         Ok(text) if !text.is_empty() => Some(self::master_key("master_key_previous", &text)?),
         _ => None,
     };
-    let mut values = BTreeMap::new();
-    for &name in options {
-        // A manifest that does not mention an option leaves it at its default.
-        if let Ok(value) = variables::get(name).await {
-            values.insert(name, value);
-        }
-    }
     Ok(Settings {
-        options: values,
+        options: values(options).await,
         zone: variable("zone").await?,
         issuer: variable("issuer").await?,
         master_key,
         master_key_previous,
         admin_token: variable("admin_token").await?,
     })
+}
+
+/// The values of variables.
+pub(crate) async fn values(names: &[&'static str]) -> BTreeMap<&'static str, String> {
+    let mut values = BTreeMap::new();
+    for &name in names {
+        // A manifest that does not mention an option leaves it at its default.
+        if let Ok(value) = variables::get(name).await {
+            values.insert(name, value);
+        }
+    }
+    values
 }
 
 fn master_key(name: &str, text: &str) -> Result<[u8; 32], Problem> {

@@ -3,8 +3,8 @@
 //! - [`operation`]: one operation, and how it is written down.
 //! - [`schema`]: what JSON looks like (JSON Schema 2020-12, which is what OpenAPI 3.1 takes).
 //! - [`refusals`]: the problems that several operations share.
-//! - [`transactions`], [`escrows`], [`exchange`], [`schedules`], [`reconciliations`], [`discovery`], [`zone`], [`auth`], [`policy`], [`port`]: the
-//!   tables.
+//! - [`transactions`], [`escrows`], [`exchange`], [`schedules`], [`payments`], [`reconciliations`], [`discovery`], [`zone`],
+//!   [`auth`], [`policy`], [`port`]: the tables.
 //! - [`document`]: a table as an OpenAPI document.
 //! - [`page`]: the same for people.
 //! - [`check`]: whether an answer is one of those that the table has.
@@ -24,6 +24,7 @@ pub mod escrows;
 pub mod exchange;
 pub mod operation;
 pub mod page;
+pub mod payments;
 pub mod policy;
 pub mod port;
 pub mod reconciliations;

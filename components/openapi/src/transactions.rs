@@ -10,7 +10,7 @@ use crate::schema::{
     Member, Schema, count, day, either, flag, list, member, milliseconds, number, object, optional, refer,
     text, word,
 };
-use crate::{escrows, exchange, reconciliations, schedules};
+use crate::{escrows, exchange, payments, reconciliations, schedules};
 
 /// The longest body that is not a bulk, in bytes.
 pub(crate) const BODY: u64 = 16_384;
@@ -59,6 +59,7 @@ pub fn api() -> Api {
     operations.extend(tagged("Exchange", exchange::operations()));
     operations.extend(tagged("Schedules", schedules::operations()));
     operations.extend(tagged("Escrow", escrows::operations()));
+    operations.extend(tagged("Payments", payments::operations()));
     operations.extend(tagged("Reconciliation", reconciliations::operations()));
     let mut all = schemas();
     all.extend(receipt_schemas());
@@ -66,10 +67,11 @@ pub fn api() -> Api {
     all.extend(exchange::schemas());
     all.extend(schedules::schemas());
     all.extend(escrows::schemas());
+    all.extend(payments::schemas());
     all.extend(reconciliations::schemas());
     all.extend(key_schemas());
-    let about = "Assets, accounts and transfers over the ledger; the ledger's log and its proofs; and what banks \
-                 say beside what the ledger says.";
+    let about = "Assets, accounts and transfers over the ledger; the ledger's log and its proofs; money that comes and \
+                 leaves through payment processors; and what banks say beside what the ledger says.";
     Api { name: "transactions", about, operations, schemas: all }
 }
 
@@ -277,10 +279,12 @@ pub(crate) fn owner() -> Schema {
     text()
         .about(
             "`traveller:<id>`, `world:<name>`; `liquidity:<name>` and `rounding:<name>`, which a world exchanges \
-             with; or `issuance:<asset>`, which owes what others hold.",
+             with; `issuance:<asset>`, which owes what others hold; or `processor:<name>`, which has what is at a \
+             payment processor.",
         )
         .pattern(&format!(
-            "^(traveller:[A-Za-z0-9_-]{{1,64}}|(world|liquidity|rounding):[a-z0-9.-]{{1,63}}|issuance:{ASSET})$"
+            "^(traveller:[A-Za-z0-9_-]{{1,64}}|(world|liquidity|rounding):[a-z0-9.-]{{1,63}}|issuance:{ASSET}\
+             |processor:[a-z0-9-]{{1,32}})$"
         ))
         .length(7, 170)
         .example("world:arena")

@@ -181,7 +181,7 @@ async fn require_own<S: Kv + Machines>(store: &S, caller: &Caller, wanted: &[Wan
                         .map_err(|error| at(number, error))?;
                 }
                 let is_new = payers.insert(view.debit);
-                if is_new { transfers::require_no_escrow(store, &view).await } else { Ok(()) }
+                if is_new { transfers::require_returnable(store, &view).await } else { Ok(()) }
             }
             Accounts::Named { .. } => Ok(()),
         };
@@ -227,7 +227,7 @@ fn directory_key(owner: &Owner) -> Option<Vec<u8>> {
         Owner::World(world) | Owner::Liquidity(world) | Owner::Rounding(world) => {
             Some(directory::world_key(world))
         }
-        Owner::Issuance(_) | Owner::Escrow { .. } => None,
+        Owner::Issuance(_) | Owner::Escrow { .. } | Owner::Processor(_) => None,
     }
 }
 
@@ -239,6 +239,7 @@ fn unknown(owner: &Owner) -> Error {
         }
         Owner::Issuance(asset) => Error::UnknownAsset(asset.to_string()),
         Owner::Escrow { .. } => Error::UnknownEscrow,
+        Owner::Processor(_) => Error::UnknownPayment,
     }
 }
 

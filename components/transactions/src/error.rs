@@ -67,6 +67,15 @@ pub enum Error {
     /// The caller has as many active schedules as it may.
     #[error("the caller has as many active schedules as it may; cancel one")]
     TooManySchedules,
+    /// No payment or payout has this id.
+    #[error("no payment or payout has this id")]
+    UnknownPayment,
+    /// The port takes no payments in this asset.
+    #[error("the port takes no payments in this asset, and makes no payouts")]
+    NotPayable,
+    /// The processor refused; the text is its word for why.
+    #[error("the processor refused: {0}")]
+    PaymentRefused(String),
     /// The asset exists with another definition.
     #[error("the asset exists with another scale, cap, title or issuer; these never change")]
     AssetExists,
@@ -148,9 +157,11 @@ impl Error {
                 (StatusCode::NOT_FOUND, "unknown-traveller", "There is no such traveller")
             }
             Self::UnknownAsset(_) => (StatusCode::NOT_FOUND, "unknown-asset", "There is no such asset"),
-            Self::UnknownTransfer | Self::UnknownEscrow | Self::UnknownQuote | Self::UnknownSchedule => {
-                (StatusCode::NOT_FOUND, "not-found", "There is no such thing")
-            }
+            Self::UnknownTransfer
+            | Self::UnknownEscrow
+            | Self::UnknownQuote
+            | Self::UnknownSchedule
+            | Self::UnknownPayment => (StatusCode::NOT_FOUND, "not-found", "There is no such thing"),
             Self::EscrowSettled(_) => {
                 (StatusCode::CONFLICT, "escrow-settled", "The escrow is settled otherwise")
             }
@@ -162,6 +173,8 @@ impl Error {
                 (StatusCode::CONFLICT, "liquidity-exhausted", "The provider has too little")
             }
             Self::TooManySchedules => (refused, "too-many-schedules", "There are too many schedules"),
+            Self::NotPayable => (refused, "not-payable", "The asset is not paid for here"),
+            Self::PaymentRefused(_) => (refused, "payment-refused", "The processor refused"),
             Self::AssetExists => (StatusCode::CONFLICT, "asset-exists", "The asset exists already"),
             Self::InsufficientFunds => (refused, "insufficient-funds", "The funds do not suffice"),
             Self::ExceedsCap => (refused, "exceeds-cap", "The asset's cap would be exceeded"),

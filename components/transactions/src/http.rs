@@ -3,8 +3,8 @@
 
 use crate::history::{self, Page};
 use crate::{
-    Error, accounts, assets, bulk, compact, entries, escrows, exchange, log, orders, reconciliations,
-    schedules, splits, transfers,
+    Error, accounts, assets, bulk, compact, entries, escrows, exchange, log, orders, payments,
+    reconciliations, schedules, splits, transfers,
 };
 use ::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
 use percent_encoding::percent_decode_str;
@@ -13,6 +13,7 @@ use std::borrow::Cow;
 use vwp_core::caller::{self, Caller};
 use vwp_core::{Environment, Problem, reply};
 use vwp_ledger::codec::Moment;
+use vwp_processor::{Nowhere, Processor};
 use vwp_storage::{Kv, Machines};
 
 /// The longest body that is not a bulk, in bytes.
@@ -24,17 +25,28 @@ const ENTRIES_DEFAULT: u32 = 100;
 
 pub(crate) type Answer = Result<Response<Vec<u8>>, Error>;
 
-/// Answers a request.
+/// Answers a request, without payment processors.
 pub async fn handle<S: Kv + Machines>(
     store: &S,
     environment: &Environment<'_>,
     request: Request<Vec<u8>>,
 ) -> Response<Vec<u8>> {
-    reply::finish(request.method(), route(store, environment, &request).await)
+    handle_online(store, &Nowhere, environment, request).await
+}
+
+/// Answers a request, with payment processors.
+pub async fn handle_online<S: Kv + Machines>(
+    store: &S,
+    processor: &impl Processor,
+    environment: &Environment<'_>,
+    request: Request<Vec<u8>>,
+) -> Response<Vec<u8>> {
+    reply::finish(request.method(), route(store, processor, environment, &request).await)
 }
 
 async fn route<S: Kv + Machines>(
     store: &S,
+    processor: &impl Processor,
     environment: &Environment<'_>,
     request: &Request<Vec<u8>>,
 ) -> Answer {
@@ -75,6 +87,12 @@ async fn route<S: Kv + Machines>(
         ["v1", "escrows", path @ ..] => escrows::http::handle(store, environment, request, path).await,
         ["v1", "quotes", path @ ..] => exchange::http::handle(store, environment, request, path).await,
         ["v1", "schedules", path @ ..] => schedules::http::handle(store, environment, request, path).await,
+        ["v1", "payments", path @ ..] => {
+            payments::http::handle(store, processor, environment, request, path).await
+        }
+        ["v1", "payouts", path @ ..] => {
+            payments::http::handle_payouts(store, processor, environment, request, path).await
+        }
         ["v1", "reconciliations", path @ ..] => {
             let caller = known_caller(store, environment, request).await?;
             reconciliations::handle(store, environment, &caller, request, path).await

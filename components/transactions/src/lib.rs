@@ -8,6 +8,7 @@
 //! - [`schedules`]: scheduled and recurring transfers.
 //! - [`shares`]: amounts times ratios, and amounts in shares.
 //! - [`splits`]: an amount that goes to several.
+//! - [`payments`]: money that comes in and leaves through payment processors.
 //! - [`receipts`], [`checkpoints`], [`tiles`], [`log_keys`]: the ledger's log as a tree, what is
 //!   signed of it and proved with it; [`log`]: as HTTP resources.
 //! - [`audit`]: what an auditor asks the ledger.
@@ -39,6 +40,7 @@ pub mod log;
 pub mod log_keys;
 pub mod names;
 pub mod orders;
+pub mod payments;
 pub mod receipts;
 mod reconciliations;
 pub mod reference;

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use vwp_core::Problem;
 use vwp_core::caller::Caller;
-use vwp_ledger::codec::{self, Flags, LOCK_LENGTH, MEMO_LENGTH, Memo, Opening, Text, Transfer};
+use vwp_ledger::codec::{self, AccountFlags, Flags, LOCK_LENGTH, MEMO_LENGTH, Memo, Opening, Text, Transfer};
 
 /// The longest idempotency key.
 pub const IDEMPOTENCY_KEY_LENGTH_MAX: usize = 128;
@@ -175,7 +175,13 @@ impl Party {
             return Ok(None);
         }
         let owner = Text::new(&self.owner.to_string()).ok_or_else(Problem::internal)?;
-        Ok(Some(Opening::new(self.id, asset_id(&self.asset), owner)))
+        let opening = Opening::new(self.id, asset_id(&self.asset), owner);
+        let flags = match self.owner {
+            // What is at a processor is the port's, and owed to those who are credited with it.
+            Owner::Processor(_) => AccountFlags::DEBIT_NORMAL,
+            _ => AccountFlags::NONE,
+        };
+        Ok(Some(Opening { flags, ..opening }))
     }
 }
 
@@ -198,6 +204,11 @@ impl Parties {
         let read: Owner = owner.parse()?;
         if matches!(read, Owner::Escrow { .. }) {
             return Err(Error::Forbidden("an escrow's money moves by the escrow's terms only".to_owned()));
+        }
+        if matches!(read, Owner::Processor(_)) {
+            return Err(Error::Forbidden(
+                "a processor's money moves by payments and payouts only".to_owned(),
+            ));
         }
         require_same_asset(&read, name)?;
         let id = account_id(&read, name);

@@ -3,8 +3,8 @@
 //! An account is the pair of an owner and an asset. The owner is written
 //! `traveller:<id>`, `world:<name>` or, for the account that an asset comes from,
 //! `issuance:<asset>`; an escrow has the accounts `escrow:<id>` and `escrow:<id>:disputed`. What a world
-//! exchanges is on `liquidity:<name>`, and what rounding leaves on `rounding:<name>`. Ids in the ledger
-//! follow from names: see [`vwp_core::digest`].
+//! exchanges is on `liquidity:<name>`, and what rounding leaves on `rounding:<name>`; what is at a payment
+//! processor stands on `processor:<name>`. Ids in the ledger follow from names: see [`vwp_core::digest`].
 
 use crate::Error;
 use crate::names::AssetName;
@@ -41,6 +41,8 @@ pub enum Owner {
         /// Whether it is disputed whose it is.
         is_disputed: bool,
     },
+    /// Nobody: what is at a payment processor was debited here, and what left it credited.
+    Processor(String),
 }
 
 impl FromStr for Owner {
@@ -61,6 +63,7 @@ impl FromStr for Owner {
                 let read = parse_id(id.unwrap_or(rest)).map_err(|_| invalid())?;
                 Ok(Self::Escrow { id: read, is_disputed: id.is_some() })
             }
+            Some(("processor", name)) if vwp_processor::is_name(name) => Ok(Self::Processor(name.to_owned())),
             _ => Err(invalid()),
         }
     }
@@ -74,6 +77,7 @@ impl fmt::Display for Owner {
             Self::Liquidity(name) => write!(formatter, "liquidity:{name}"),
             Self::Rounding(name) => write!(formatter, "rounding:{name}"),
             Self::Issuance(asset) => write!(formatter, "issuance:{asset}"),
+            Self::Processor(name) => write!(formatter, "processor:{name}"),
             Self::Escrow { id, is_disputed } => {
                 let disputed = if *is_disputed { DISPUTED } else { "" };
                 write!(formatter, "escrow:{}{disputed}", id_text(*id))
@@ -106,6 +110,16 @@ pub fn account_id(owner: &Owner, asset: &AssetName) -> u128 {
 /// caller's same key is another transfer.
 pub fn transfer_id(caller: &Caller, idempotency_key: &str) -> Result<u128, Error> {
     keyed_id("vwp-transfer-v1", caller, idempotency_key)
+}
+
+/// The id of the payment that a caller asks for under an idempotency key.
+pub fn payment_id(caller: &Caller, idempotency_key: &str) -> Result<u128, Error> {
+    keyed_id("vwp-payment-v1", caller, idempotency_key)
+}
+
+/// The id of the payout that a caller asks for under an idempotency key.
+pub fn payout_id(caller: &Caller, idempotency_key: &str) -> Result<u128, Error> {
+    keyed_id("vwp-payout-v1", caller, idempotency_key)
 }
 
 /// The id of the escrow that a caller asks for under an idempotency key.
@@ -187,6 +201,7 @@ mod tests {
             "issuance:gold@arena",
             "issuance:EUR",
             "issuance:eip155:1/slip44:60",
+            "processor:stripe",
             &escrow,
             &disputed,
         ] {
@@ -202,6 +217,7 @@ mod tests {
             "world:-a",
             "issuance:gold",
             "escrow:7",
+            "processor:a.b",
             &long,
         ] {
             assert!(text.parse::<Owner>().is_err(), "{text}");

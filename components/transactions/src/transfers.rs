@@ -265,7 +265,7 @@ async fn make<S: Kv + Machines>(
         Accounts::Of { origin } => {
             let origin = moved(store, *origin).await?;
             require_credited(store, caller, &origin).await?;
-            require_no_escrow(store, &origin).await?;
+            require_returnable(store, &origin).await?;
             let moves_back = matches!(order.kind, Kind::Reverse | Kind::Refund);
             let (debit, credit) =
                 if moves_back { (origin.credit, origin.debit) } else { (origin.debit, origin.credit) };
@@ -314,12 +314,16 @@ pub(crate) async fn require_credited<S: Kv + Machines>(
     }
 }
 
-/// Requires that what would be followed did not come from an escrow: moved back there, nobody could take it.
-pub(crate) async fn require_no_escrow(store: &impl Machines, origin: &TransferView) -> Result<(), Error> {
+/// Requires that what would be followed did not come from an account of the port's own: moved back there,
+/// nobody could take it.
+pub(crate) async fn require_returnable(store: &impl Machines, origin: &TransferView) -> Result<(), Error> {
     let owner = ledger::owner_of(store, origin.debit).await?.unwrap_or_default();
     match owner.parse() {
         Ok(Owner::Escrow { .. }) => {
             Err(Error::Forbidden("what an escrow paid is given back with another transfer".to_owned()))
+        }
+        Ok(Owner::Processor(_)) => {
+            Err(Error::Forbidden("what was paid through a processor is refunded as a payment".to_owned()))
         }
         _ => Ok(()),
     }
@@ -335,6 +339,6 @@ pub(crate) async fn require_known_receiver(store: &impl Kv, to: &Owner) -> Resul
             Some(_) => Ok(()),
             None => Err(Error::UnknownTraveller(id.clone())),
         },
-        Owner::Issuance(_) | Owner::Escrow { .. } => Ok(()),
+        Owner::Issuance(_) | Owner::Escrow { .. } | Owner::Processor(_) => Ok(()),
     }
 }

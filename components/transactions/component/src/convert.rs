@@ -34,9 +34,11 @@ impl From<Error> for types::Error {
             Error::UnknownWorld(world) => Self::UnknownWorld(world),
             Error::UnknownTraveller(id) => Self::UnknownTraveller(id),
             Error::UnknownAsset(asset) => Self::UnknownAsset(asset),
-            Error::UnknownTransfer | Error::UnknownEscrow | Error::UnknownQuote | Error::UnknownSchedule => {
-                Self::UnknownTransfer
-            }
+            Error::UnknownTransfer
+            | Error::UnknownEscrow
+            | Error::UnknownQuote
+            | Error::UnknownSchedule
+            | Error::UnknownPayment => Self::UnknownTransfer,
             Error::AssetExists => Self::AssetExists,
             Error::IdempotencyKeyReused => Self::IdempotencyKeyReused,
             Error::InsufficientFunds => Self::InsufficientFunds,
@@ -44,10 +46,11 @@ impl From<Error> for types::Error {
             Error::Overflow => Self::Overflow,
             Error::ZeroAmount => Self::ZeroAmount,
             Error::SameAccount => Self::SameAccount,
-            // Nothing of these interfaces is about escrows, quotes and schedules.
+            // Nothing of these interfaces is about escrows, quotes, schedules and payments.
             Error::NotPending(text) | Error::EscrowSettled(text) | Error::QuoteBounds(text) => {
                 Self::NotPending(text.to_owned())
             }
+            error @ (Error::NotPayable | Error::PaymentRefused(_)) => Self::Invalid(error.to_string()),
             Error::QuoteExpired
             | Error::QuoteFilled
             | Error::QuoteWithdrawn

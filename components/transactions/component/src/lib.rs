@@ -13,7 +13,9 @@ use bindings::exports::vwp::transactions::ledger as api;
 use bindings::vwp::transactions::types;
 use vwp_core::{Environment, Problem};
 use vwp_guest::http_types::{ErrorCode, Request, Response};
-use vwp_guest::{HttpHandler, Store};
+use vwp_guest::{HttpHandler, Network, Store};
+use vwp_processor::Adapters;
+use vwp_transactions::payments::OPTIONS;
 use vwp_transactions::{Error, accounts, assets, authority, http, receipts, schedules, transfers};
 
 mod convert;
@@ -35,8 +37,8 @@ spin_sdk::wasip3::http::service::export!(Component);
 
 impl HttpHandler for Component {
     async fn handle(request: Request) -> Result<Response, ErrorCode> {
-        vwp_guest::serve(request, async |environment, request| {
-            http::handle(&Store, environment, request).await
+        vwp_guest::serve_with(OPTIONS, request, async |environment, request| {
+            http::handle_online(&Store, &Adapters(Network), environment, request).await
         })
         .await
     }
@@ -44,7 +46,7 @@ impl HttpHandler for Component {
 
 /// Runs a call with the settings; a fault of the settings is the call's error.
 async fn call<T>(call: impl AsyncFnOnce(&Environment<'_>) -> Result<T, Error>) -> Result<T, types::Error> {
-    let answer = vwp_guest::environment(async |environment| Ok(call(environment).await)).await;
+    let answer = vwp_guest::environment_with(OPTIONS, async |environment| Ok(call(environment).await)).await;
     Ok(answer.map_err(Error::from).flatten()?)
 }
 

@@ -236,11 +236,10 @@ impl Fill {
     fn require_possible(&self, quote: &Quote, answers: &[Answer]) -> Result<(), Error> {
         for (one, answer) in self.moves.iter().zip(answers) {
             match answer.outcome {
-                Outcome::Created => {}
+                // Of a chain that is refused another one says why.
+                Outcome::Created | Outcome::LinkedFailed => {}
                 // Another acceptance has this attempt; what became of it is looked up.
                 Outcome::IdReused => return Ok(()),
-                // Another one of the chain says why.
-                Outcome::LinkedFailed => {}
                 Outcome::ExceedsBalance if one.leg != Leg::Pay => return Err(Error::LiquidityExhausted),
                 _ => {
                     let asset = match one.leg {

@@ -62,7 +62,7 @@ proptest! {
         assert_conserved(&port);
 
         let mut fills: Vec<&Value> = answers.iter().filter(|(status, _)| status.is_success()).map(|(_, fill)| fill).collect();
-        fills.sort_by_key(|fill| fill.to_string());
+        fills.sort_by_key(ToString::to_string);
         fills.dedup();
         if !standing {
             prop_assert!(fills.len() <= 1, "{:?}", fills);

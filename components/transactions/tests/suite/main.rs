@@ -13,6 +13,8 @@ mod history;
 mod holds;
 mod log;
 mod money;
+mod payment_races;
+mod payments;
 mod reconciliations;
 mod schedules;
 mod support;

@@ -1,7 +1,10 @@
 //! A port in memory: two operators with a world each, and travellers with sessions.
 
+pub mod processor;
+
 use http::{Request, Response, StatusCode};
 use p256::ecdsa::SigningKey;
+use processor::Model;
 use serde_json::{Value, json};
 use std::cell::Cell;
 use std::sync::LazyLock;
@@ -17,6 +20,7 @@ use vwp_storage::kv::{Change, Check, Direction, Entry, KeyRange, Outcome, Page, 
 use vwp_storage::machine::{Applied, Hash, Head, Leaf, LogEntry, Node};
 use vwp_storage::memory::{LocalMachine, Memory};
 use vwp_storage::{Kv, Machines, StorageError};
+use vwp_transactions::http as http_api;
 
 /// What the component's HTTP API is said to be. Every answer in these tests is held against it.
 pub static API: LazyLock<Api> = LazyLock::new(vwp_openapi::transactions::api);
@@ -173,6 +177,7 @@ impl Signer {
 /// A port with the worlds `arena` (run by `arena`) and `bazaar` (run by `bazaar`).
 pub struct Port {
     pub store: Store,
+    pub processor: Model,
     pub arena: Signer,
     pub bazaar: Signer,
     issuer: Signer,
@@ -196,10 +201,14 @@ impl Port {
             master_key: [1; 32],
             master_key_previous: None,
             admin_token: ADMIN.into(),
-            options: std::collections::BTreeMap::new(),
+            options: std::collections::BTreeMap::from([(
+                vwp_transactions::payments::ASSETS_OPTION,
+                r#"[{"asset": "eur@arena", "processor": "model", "currency": "EUR"}]"#.to_owned(),
+            )]),
         };
         let port = Self {
             store,
+            processor: Model::default(),
             arena: Signer::new(1),
             bazaar: Signer::new(2),
             issuer: Signer::new(3),
@@ -251,7 +260,8 @@ impl Port {
 
     pub async fn send(&self, request: Request<Vec<u8>>) -> Response<Vec<u8>> {
         let environment = Environment { now: self.now, random: &self.random, settings: &self.settings };
-        let response = vwp_transactions::http::handle(&self.store, &environment, request.clone()).await;
+        let response =
+            http_api::handle_online(&self.store, &self.processor, &environment, request.clone()).await;
         check::assert_documented(&API, &request, &response);
         response
     }

@@ -1,0 +1,208 @@
+//! What the ledger moves for payments and payouts.
+//!
+//! | | from | to | when |
+//! |---|---|---|---|
+//! | taken | the processor's account | the payee | the processor says that it was taken |
+//! | held | the account that pays | the processor's account | before the processor is asked |
+//! | paid | what was held | | the processor says that it arrived |
+//! | released | what was held | | the processor refuses, or says that it failed |
+//! | returned | the processor's account | the account that paid | what had arrived came back |
+
+use super::record::{End, Phase, Record, phase_key};
+use crate::orders::{Party, TIMEOUT_S_MAX};
+use crate::reference::{Owner, account_id, asset_name};
+use crate::{Error, ledger};
+use vwp_core::Problem;
+use vwp_core::digest::digest;
+use vwp_ledger::codec::{HoldState, Kind, MEMO_LENGTH, Memo, Outcome, Transfer};
+use vwp_processor::MovementState;
+use vwp_storage::Machines;
+
+/// How often the ledger may refuse to make a transfer. It is asked beforehand whether it would, so that only
+/// what comes in between is refused.
+const REFUSALS_MAX: u32 = 64;
+
+/// What a transfer is for. The ledger keeps it as the transfer's code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Move {
+    Take,
+    Hold,
+    Pay,
+    Release,
+    Return,
+}
+
+impl Move {
+    fn code(self) -> u16 {
+        match self {
+            Self::Take => 65_011,
+            Self::Hold => 65_012,
+            Self::Pay => 65_013,
+            Self::Release => 65_014,
+            Self::Return => 65_015,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Take => "take",
+            Self::Hold => "hold",
+            Self::Pay => "pay",
+            Self::Release => "release",
+            Self::Return => "return",
+        }
+    }
+}
+
+struct Sides {
+    owner: Party,
+    processor: Party,
+}
+
+fn sides(record: &Record) -> Result<Sides, Error> {
+    let asset = asset_name(&record.terms.asset)?;
+    let party = |owner: Owner| Party { id: account_id(&owner, &asset), owner, asset: asset.clone() };
+    let processor = Owner::Processor(record.processor.clone());
+    Ok(Sides { owner: party(record.owner()?), processor: party(processor) })
+}
+
+/// The id of a transfer, of which the ledger refused so many before.
+fn transfer_id(record: &Record, number: usize, what: Move, refusals: u32) -> u128 {
+    digest("vwp-payment-transfer-v1", &[&phase_key(record.id, number), what.name(), &refusals.to_string()])
+}
+
+/// The hold of a phase; there is one, and what the ledger refuses it refuses for ever.
+pub(crate) fn hold_id(record: &Record, number: usize) -> u128 {
+    transfer_id(record, number, Move::Hold, 0)
+}
+
+fn memo(record: &Record, number: usize) -> Memo {
+    let mut bytes = [0; MEMO_LENGTH];
+    let text = phase_key(record.id, number);
+    bytes.iter_mut().zip(text.bytes()).for_each(|(byte, written)| *byte = written);
+    Memo(bytes)
+}
+
+/// Holds what a phase is to move out. Says whether it is held: if not, the account has less.
+pub(crate) async fn hold(store: &impl Machines, record: &Record, number: usize) -> Result<bool, Error> {
+    let amount = record.phases.get(number).and_then(|phase| phase.intent.amount);
+    let sides = sides(record)?;
+    let transfer = Transfer {
+        kind: Kind::Pending,
+        timeout_s: TIMEOUT_S_MAX,
+        code: Move::Hold.code(),
+        memo: memo(record, number),
+        ..Transfer::plain(
+            hold_id(record, number),
+            sides.owner.id,
+            sides.processor.id,
+            amount.ok_or_else(Problem::internal)?.0,
+        )
+    };
+    let opening = sides.processor.opening()?;
+    let answer = ledger::create_transfer(store, opening.as_ref(), &transfer).await?;
+    Ok(answer.outcome == Outcome::Created)
+}
+
+/// Makes the ledger say what the record says. What the ledger refuses for now stays due, and whoever looks at the
+/// record next tries again.
+pub(crate) async fn settle(store: &impl Machines, record: &Record) -> Result<(), Error> {
+    if let Some(captured) = record.captured.filter(|captured| captured.0 != 0) {
+        let sides = sides(record)?;
+        let plain = Transfer::plain(0, sides.processor.id, sides.owner.id, captured.0);
+        move_once(store, record, &sides, (0, Move::Take), plain).await?;
+    }
+    for (number, phase) in record.phases.iter().enumerate().filter(|(_, phase)| phase.intent.act.gives()) {
+        settle_phase(store, record, number, phase).await?;
+    }
+    Ok(())
+}
+
+async fn settle_phase(
+    store: &impl Machines,
+    record: &Record,
+    number: usize,
+    phase: &Phase,
+) -> Result<(), Error> {
+    // An event may come before the answer to the call does, and says more.
+    let state = match (&phase.movement, &phase.end) {
+        (Some(movement), _) => movement.state,
+        (None, Some(End::Refused(_))) => MovementState::Failed,
+        (None, _) => MovementState::Pending,
+    };
+    let hold = hold_id(record, number);
+    let becoming = ledger::transfer(store, hold).await?.and_then(|view| view.hold);
+    let sides = sides(record)?;
+    let follow = |kind, origin| Transfer::following(kind, 0, origin, 0);
+    match (state, becoming) {
+        (MovementState::Done, Some(HoldState::Open)) => {
+            move_once(store, record, &sides, (number, Move::Pay), follow(Kind::Post, hold)).await?;
+        }
+        // It was held for a year; what has arrived since is paid all the same, if it can be.
+        (MovementState::Done, Some(HoldState::Expired | HoldState::Voided)) => {
+            let amount = phase.intent.amount.map_or(0, |amount| amount.0);
+            let plain = Transfer::plain(0, sides.owner.id, sides.processor.id, amount);
+            move_once(store, record, &sides, (number, Move::Pay), plain).await?;
+        }
+        (MovementState::Failed, Some(HoldState::Open)) => {
+            move_once(store, record, &sides, (number, Move::Release), follow(Kind::Void, hold)).await?;
+        }
+        (MovementState::Failed, Some(HoldState::Posted | HoldState::Expired)) => {
+            if let Some(paid) = made(store, record, number, Move::Pay).await? {
+                move_once(store, record, &sides, (number, Move::Return), follow(Kind::Reverse, paid)).await?;
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Makes a transfer, unless it was made. Its id follows from what it is for; after a refusal, the next one.
+async fn move_once(
+    store: &impl Machines,
+    record: &Record,
+    sides: &Sides,
+    (number, what): (usize, Move),
+    transfer: Transfer,
+) -> Result<(), Error> {
+    for refusals in 0..REFUSALS_MAX {
+        let id = transfer_id(record, number, what, refusals);
+        match ledger::transfer(store, id).await? {
+            Some(view) if view.answer.outcome == Outcome::Created => return Ok(()),
+            Some(_) => continue,
+            None => {}
+        }
+        let transfer = Transfer { id, code: what.code(), memo: memo(record, number), ..transfer };
+        let mut openings = Vec::new();
+        for party in [&sides.processor, &sides.owner] {
+            openings.extend(party.opening()?);
+        }
+        let answers = ledger::try_transfers(store, &openings, &[transfer]).await?;
+        if answers.iter().any(|answer| answer.outcome != Outcome::Created) {
+            return Ok(());
+        }
+        let answers = ledger::create_transfers(store, &openings, &[transfer]).await?;
+        if answers.iter().all(|answer| answer.outcome == Outcome::Created) {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// The transfer that was made for something, if it was.
+pub(crate) async fn made(
+    store: &impl Machines,
+    record: &Record,
+    number: usize,
+    what: Move,
+) -> Result<Option<u128>, Error> {
+    for refusals in 0..REFUSALS_MAX {
+        let id = transfer_id(record, number, what, refusals);
+        match ledger::transfer(store, id).await? {
+            Some(view) if view.answer.outcome == Outcome::Created => return Ok(Some(id)),
+            Some(_) => {}
+            None => return Ok(None),
+        }
+    }
+    Ok(None)
+}
