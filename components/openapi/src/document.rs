@@ -71,7 +71,7 @@ pub fn schemas(parts: &[Api]) -> Value {
     for (name, schema) in parts.iter().flat_map(|part| &part.schemas) {
         schemas.insert((*name).to_owned(), schema.to_json());
     }
-    schemas.into()
+    sorted(schemas.into())
 }
 
 fn problem_schema() -> Value {
@@ -220,7 +220,8 @@ fn each_response(paths: &mut Map<String, Value>, mut apply: impl FnMut(String, &
 /// The name of an answer that says only why not: its status, and the reasons if they are few.
 fn shared_name(status: &str, response: &Value) -> Option<String> {
     let mut name = vec![status];
-    for (media_type, content) in response["content"].as_object()? {
+    let contents: BTreeMap<&String, &Value> = response["content"].as_object()?.iter().collect();
+    for (media_type, content) in contents {
         match media_type.as_str() {
             PROBLEM => {
                 let types = content["schema"]["properties"]["type"]["enum"].as_array()?;
@@ -257,8 +258,9 @@ fn answer_object(answer: &Answer) -> Value {
     object
 }
 
-/// The same value with the members of every object in order.
-fn sorted(value: Value) -> Value {
+/// The same value with the members of every object in order, whatever order `serde_json` keeps: another crate
+/// of the build may ask it to keep that of insertion.
+pub(crate) fn sorted(value: Value) -> Value {
     match value {
         Value::Object(members) => {
             let mut members: Vec<(String, Value)> = members.into_iter().collect();

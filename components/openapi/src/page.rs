@@ -178,7 +178,7 @@ fn answer_row(answer: &Answer) -> Markup {
 
 /// A schema in its place: the kind of a simple one, the members of an object.
 fn inline(schema: &Schema) -> Markup {
-    let schema = schema.to_json();
+    let schema = document::sorted(schema.to_json());
     html! { @if schema.get("properties").is_some() { (members(&schema)) } @else { (kind(&schema)) } }
 }
 
