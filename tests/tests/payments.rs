@@ -169,8 +169,8 @@ fn an_operator_captures_a_part_of_what_was_authorised_for_its_world() {
     shop.step(&payment, "capture", part.clone()).expect_problem(403, "forbidden");
     let taken = shop.operate(&payment, "capture", &part).expect(200);
     assert_eq!(taken.text("captured"), "2000");
-    let token = shop.operator.token(&shop.host);
-    assert_eq!((balance(&shop.host, &world, &shop.asset, &token), shop.clearing()), (2000, 2000));
+    let shown = shop.operator.token(&shop.host);
+    assert_eq!((balance(&shop.host, &world, &shop.asset, &shown), shop.clearing()), (2000, 2000));
 
     let other = shop.pay(&json!({"payee": world, "capture": "manual"}));
     let cancelled = shop.step(&other, "cancel", json!({})).expect(200);

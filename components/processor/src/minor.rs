@@ -4,7 +4,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serializer};
 
 /// As [`serde`] wants it of a function.
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes what it writes by reference")]
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes what it writes by reference")]
 pub(crate) fn serialize<S: Serializer>(amount: &u64, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(amount)
 }

@@ -19,8 +19,8 @@ mod convert;
 mod bindings {
     #![allow(missing_docs, unreachable_pub, clippy::pedantic, reason = "generated")]
     spin_sdk::wit_bindgen::generate!({
-        path: "../../../wit/transactions",
-        world: "adapter",
+        path: ["../../../wit/timer", "../../../wit/transactions"],
+        world: "vwp:transactions/adapter",
         runtime_path: "::spin_sdk::wit_bindgen::rt",
         generate_all,
     });
