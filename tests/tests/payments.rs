@@ -14,7 +14,8 @@ use vwp_tests::{eventually, libraries, project, secrets, tools, unique};
 const KEY: &str = "sk_test_of_the_port";
 const SECRET: &str = "whsec_of_the_port_and_the_processor";
 const GOOD: &str = "4242424242424242";
-const DECLINED: &str = "4000000000000002";
+/// One of which the processor takes the number, and from which it gets no money.
+const DECLINED: &str = "4000000000000341";
 
 /// A port, and the processor that it takes payments at.
 struct Shop {

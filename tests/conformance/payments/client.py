@@ -18,7 +18,8 @@ def card():
 
 def payment():
     found = stripe.PaymentIntent.retrieve(task["reference"])
-    refunds = stripe.Refund.list(payment_intent=found.id).data
+    # Where nothing was charged the server has no list of refunds.
+    refunds = stripe.Refund.list(payment_intent=found.id).data if found.status == "succeeded" else []
     return {
         "amount": found.amount,
         "currency": found.currency,
