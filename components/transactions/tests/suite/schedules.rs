@@ -99,7 +99,7 @@ fn each_occurrence_is_made_when_its_time_has_come_and_what_was_missed_is_made_la
 
     // An occurrence is a transfer like any other.
     let transfer = seen["occurrences"][0]["transfer_id"].as_str().unwrap();
-    let receipt = port.get(&format!("/v1/transfers/{transfer}"), Some(&port.bazaar.token())).1;
+    let receipt = port.get(&format!("/v1/transfers/{transfer}"), Some(&port.session("ada"))).1;
     assert_eq!((&receipt["memo"], &receipt["amount"]), (&json!("rent"), &json!("100")));
 }
 
