@@ -14,6 +14,7 @@ use crate::{tidy, wit};
 use anyhow::{Context, Result, bail};
 use std::fs::DirEntry;
 use std::io::{BufRead, BufReader, Write};
+use std::num::NonZero;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Instant;
 
@@ -108,6 +109,11 @@ fn black_box(project: &Project, host: &str, suites: &[impl AsRef<str>]) -> Comma
         command.args(["--test", suite.as_ref()]);
     }
     command.env("VWP_HOST", host);
+    // They wait for servers as much as they compute.
+    if std::env::var_os("RUST_TEST_THREADS").is_none() {
+        let cores = std::thread::available_parallelism().map_or(1, NonZero::get);
+        command.env("RUST_TEST_THREADS", (2 * cores).to_string());
+    }
     command
 }
 
