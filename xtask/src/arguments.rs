@@ -1,14 +1,14 @@
 //! The command line, parsed by hand: xtask is compiled before anything else, so a
 //! parser's dependencies would be the first thing that a newcomer waits for.
 
-use crate::build::Profile;
 use anyhow::{Result, bail};
 
 /// What `cargo xtask` says about itself.
 pub(crate) const HELP: &str = "\
 cargo xtask <command>
 
-  build [--baseline] [--wide]  builds the components and the runtime; both profiles by default
+  build [--baseline]           builds the components and the runtime; --baseline leaves out the components
+                               that only our runtime can run
   build --storage              builds only what Spin's storage is made of
   build --auth                 builds only auth, with the password hasher in it
   build --policy               builds only what decides by policies
@@ -30,10 +30,10 @@ cargo xtask <command>
 pub(crate) enum Task {
     /// Print [`HELP`].
     Help,
-    /// Build the components in these profiles, and the runtime.
+    /// Build the components, and the runtime.
     Build {
-        /// In this order.
-        profiles: Vec<Profile>,
+        /// With the components that only our runtime can run.
+        is_wide: bool,
     },
     /// Build the storage adapters, with the ledger composed in.
     BuildStorage,
@@ -103,11 +103,7 @@ pub(crate) fn parse(arguments: impl IntoIterator<Item = String>) -> Result<Task>
         "build" if take(&mut given, "--storage") => Task::BuildStorage,
         "build" if take(&mut given, "--auth") => Task::BuildAuth,
         "build" if take(&mut given, "--policy") => Task::BuildPolicy,
-        "build" => {
-            let baseline = take(&mut given, "--baseline");
-            let wide = take(&mut given, "--wide");
-            Task::Build { profiles: profiles(baseline, wide) }
-        }
+        "build" => Task::Build { is_wide: !take(&mut given, "--baseline") },
         "up" => {
             let state_dir = if given.first().is_some_and(|argument| !argument.starts_with('-')) {
                 given.remove(0)
@@ -144,12 +140,6 @@ fn take(arguments: &mut Vec<String>, flag: &str) -> bool {
     arguments.len() < before
 }
 
-fn profiles(baseline: bool, wide: bool) -> Vec<Profile> {
-    let every = baseline == wide;
-    let chosen = |profile: &Profile| every || if profile.is_wide() { wide } else { baseline };
-    Profile::ALL.into_iter().filter(chosen).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -159,12 +149,10 @@ mod tests {
     }
 
     #[test]
-    fn build_takes_both_profiles_unless_told_one() {
-        let both = Task::Build { profiles: Profile::ALL.to_vec() };
-        assert_eq!(parsed("build").unwrap(), both);
-        assert_eq!(parsed("build --wide --baseline").unwrap(), both);
-        let Task::Build { profiles } = parsed("build --wide").unwrap() else { panic!("not a build") };
-        assert!(profiles.len() == 1 && profiles[0].is_wide());
+    fn build_leaves_out_what_only_our_runtime_can_run_if_told_so() {
+        assert_eq!(parsed("build").unwrap(), Task::Build { is_wide: true });
+        assert_eq!(parsed("build --baseline").unwrap(), Task::Build { is_wide: false });
+        assert!(parsed("build --wide").is_err());
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! Measuring the runtime.
 
-use crate::build::{self, Profile};
+use crate::build;
 use crate::project::Project;
 use crate::spin;
 use crate::steps::readable;
@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 /// Spin as well where it is told of one, and is told only if that is asked for.
 pub(crate) fn run(project: &Project, with_spin: bool, arguments: &[String]) -> Result<()> {
     let spin = if with_spin { Some(spin::locate()?) } else { None };
-    build::run(project, &Profile::ALL)?;
+    build::run(project, true)?;
     let mut command = project.cargo("bench -p vwp-runtime --bench table");
     if !arguments.is_empty() {
         command.arg("--").args(arguments);

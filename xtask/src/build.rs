@@ -12,32 +12,29 @@ const TARGET: &str = "wasm32-wasip2";
 
 /// The components that handle requests.
 pub(crate) const HANDLERS: &[&str] = &[AUTH, "vwp-discovery-component", "vwp-transactions-component"];
-/// The component that decides, which handles requests too. It is built apart: Cedar asks serde_json
-/// to keep the order of members, which the other handlers do not pay for.
+/// The component that decides, which handles requests too.
 pub(crate) const POLICY: &str = "vwp-policy-component";
-/// What serves the description of the HTTP API. Built apart as the gateway is, and for every host: it
-/// computes nothing.
+/// What serves the description of the HTTP API.
 pub(crate) const OPENAPI: &str = "vwp-openapi-component";
-/// The adapter for Stripe. Built apart, for every host: it computes nothing, and asks the SDK for less than the
-/// handlers do.
+/// The adapter for Stripe.
 pub(crate) const STRIPE: &str = "vwp-stripe-component";
-/// What verifies passports elsewhere. Built apart, because it may import nothing.
+/// What verifies passports elsewhere, which may import nothing.
 pub(crate) const VERIFIER: &str = "vwp-verifier-component";
 /// The package of the middleware.
 pub(crate) const MIDDLEWARE: &str = "vwp-gateway-component";
-/// The example of middleware for integrators. Apart, because it asks the SDK for more than the
-/// handlers do. Hosts other than ours run it, and so it is built for them alone.
+/// The example of middleware for integrators.
 pub(crate) const EXAMPLE: &str = "vwp-passport-check";
 
-/// The state machine. It is built by a cargo invocation of its own: it links no std, and
-/// among the others cargo would unify its features with those of the handlers that use
-/// its codec.
+/// The state machine, which the storage adapters are composed with.
 pub(crate) const MACHINE: &str = "vwp-ledger-component";
-
-/// The password hasher, which links no std either, and is composed into [`AUTH`].
+/// The password hasher, which is composed into [`AUTH`].
 pub(crate) const HASHER: &str = "vwp-password-component";
 /// The handler that the hasher is composed into.
 pub(crate) const AUTH: &str = "vwp-auth-component";
+
+/// What links no std. It is built by a cargo invocation of its own: among the others cargo would unify its
+/// features with those of the handlers that use the same crates.
+pub(crate) const WITHOUT_STD: &[&str] = &[MACHINE, HASHER];
 
 /// How components are compiled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -47,25 +44,32 @@ pub(crate) struct Profile {
     folder: Option<&'static str>,
     /// What RUSTFLAGS are for it; none: what `.cargo/config.toml` says.
     flags: Option<&'static str>,
-    /// The packages that are built in it, each with whether it is optimised as one program, with all
-    /// that it links.
-    packages: &'static [(&'static [&'static str], bool)],
+    /// The packages that are built in it. Each entry is built apart, because cargo unites the features of
+    /// what it builds together, and what a component links must not ask for more than it imports: the
+    /// gateway's features let it send requests, and Cedar's have serde_json keep the order of members.
+    packages: &'static [&'static [&'static str]],
+    /// What of it is optimised as one program, with all that it links.
+    whole: &'static [&'static [&'static str]],
 }
 
 impl Profile {
-    /// For every host: what spin.toml names. Each entry is built apart, because cargo unites the
-    /// features of what it builds together: the gateway's let a component send requests, and what links
-    /// no std must not be given it.
+    /// For every host: what spin.toml names.
     pub(crate) const BASELINE: Self = Self {
         name: "baseline",
         folder: None,
         flags: None,
         packages: &[
-            (HANDLERS, false),
-            (&[VERIFIER], false),
-            (&[MIDDLEWARE], false),
-            (&[MACHINE, HASHER], true),
+            HANDLERS,
+            &[VERIFIER],
+            &[MIDDLEWARE],
+            WITHOUT_STD,
+            &[POLICY],
+            &[OPENAPI],
+            &[STRIPE],
+            ADAPTERS,
+            &[EXAMPLE],
         ],
+        whole: &[WITHOUT_STD],
     };
     /// For our runtime only, and for what spends its time on P-256: with 64-bit multiplication with a
     /// 128-bit result. Its arithmetic is functions of a few instructions in several crates, which are
@@ -81,20 +85,14 @@ impl Profile {
         name: "wide",
         folder: Some("wide"),
         flags: Some("-Ctarget-feature=+simd128,+wide-arithmetic"),
-        packages: &[(&[AUTH], false), (&[VERIFIER], true)],
+        packages: &[&[AUTH], &[VERIFIER]],
+        whole: &[&[VERIFIER]],
     };
-    /// Every profile, in the order in which they are built.
-    pub(crate) const ALL: [Self; 2] = [Self::BASELINE, Self::WIDE];
-
-    /// Whether hosts other than ours may refuse what it yields.
-    pub(crate) fn is_wide(self) -> bool {
-        self == Self::WIDE
-    }
 
     /// Where the component of a package is, once it is built. What a profile does not build is the
     /// baseline's.
     pub(crate) fn component(self, project: &Project, package: &str) -> PathBuf {
-        let is_built = self.packages.iter().any(|(packages, _)| packages.contains(&package));
+        let is_built = self.packages.iter().any(|packages| packages.contains(&package));
         let folder = if is_built { self.target_dir(project) } else { project.target() };
         let file = package.replace('-', "_");
         folder.join(TARGET).join("release").join(file).with_extension("wasm")
@@ -109,7 +107,7 @@ impl Profile {
         self.folder.map_or_else(|| project.target(), |folder| project.target().join(folder))
     }
 
-    fn cargo(self, project: &Project, packages: &[&str], is_whole: bool) -> Command {
+    fn cargo(self, project: &Project, packages: &[&str]) -> Command {
         let mut command = project.cargo(&format!("build --release --target {TARGET}"));
         for package in packages {
             command.args(["-p", package]);
@@ -117,7 +115,7 @@ impl Profile {
         // What is compiled for this machine, as macros are, is the same in each profile and shared.
         command.env("CARGO_TARGET_DIR", self.target_dir(project));
         command.env("CARGO_BUILD_BUILD_DIR", project.target());
-        if is_whole {
+        if self.whole.contains(&packages) {
             command.env("CARGO_PROFILE_RELEASE_LTO", "fat");
         }
         if packages.contains(&POLICY) {
@@ -134,57 +132,48 @@ impl Profile {
     }
 }
 
-/// Builds the components in the profiles, then the runtime.
-pub(crate) fn run(project: &Project, profiles: &[Profile]) -> Result<()> {
+/// Builds the components, then the runtime. Without what is for our runtime only, if that is not wanted.
+pub(crate) fn run(project: &Project, is_wide: bool) -> Result<()> {
     ensure_target()?;
-    // The manifest names Spin's storage for every host, and it is made for all of them.
-    let baseline = Profile::BASELINE;
-    let ledger_is_built = profiles.contains(&baseline);
+    let profiles = if is_wide { &[Profile::BASELINE, Profile::WIDE][..] } else { &[Profile::BASELINE] };
     let each = profiles.iter().map(|profile| profile.packages.len());
-    let mut steps = Steps::new(each.sum::<usize>() + 6 + usize::from(!ledger_is_built));
-    if !ledger_is_built {
-        steps.run("the ledger and the hasher", baseline.cargo(project, &[MACHINE, HASHER], true))?;
-    }
+    let mut steps = Steps::new(each.sum::<usize>() + 1);
     for profile in profiles {
-        for (packages, is_whole) in profile.packages {
+        for packages in profile.packages {
             let what = format!("{}, {}", packages.join(", "), profile.name);
-            steps.run(&what, profile.cargo(project, packages, *is_whole))?;
+            steps.run(&what, profile.cargo(project, packages))?;
         }
         portable::compose_auth(project, *profile)?;
     }
-    // In one profile for every host: it computes little with P-256, and Cedar compiles for minutes.
-    steps.run("the policies", baseline.cargo(project, &[POLICY], false))?;
-    steps.run("the API's description", baseline.cargo(project, &[OPENAPI], false))?;
-    steps.run("the adapter for Stripe", baseline.cargo(project, &[STRIPE], false))?;
-    // Apart as well: what they link must not ask for more than they import.
-    steps.run("the storage adapters", baseline.cargo(project, ADAPTERS, false))?;
     portable::compose(project)?;
-    steps.run("the example", baseline.cargo(project, &[EXAMPLE], false))?;
     steps.run("the runtime", project.cargo("build --release -p vwp-runtime"))
 }
 
 /// Builds the component of travellers, with the password hasher composed in.
 pub(crate) fn auth(project: &Project) -> Result<()> {
-    ensure_target()?;
-    let mut steps = Steps::new(2);
-    steps.run("auth, baseline", Profile::BASELINE.cargo(project, &[AUTH], false))?;
-    steps.run("the hasher, baseline", Profile::BASELINE.cargo(project, &[MACHINE, HASHER], true))?;
+    some(project, &[&[AUTH], WITHOUT_STD])?;
     portable::compose_auth(project, Profile::BASELINE)
 }
 
 /// Builds the component that decides.
 pub(crate) fn policy(project: &Project) -> Result<()> {
-    ensure_target()?;
-    Steps::new(1).run("the policies", Profile::BASELINE.cargo(project, &[POLICY], false))
+    some(project, &[&[POLICY]])
 }
 
 /// Builds the storage adapters for other hosts, with the ledger composed in.
 pub(crate) fn storage(project: &Project) -> Result<()> {
-    ensure_target()?;
-    let mut steps = Steps::new(2);
-    steps.run("the ledger, baseline", Profile::BASELINE.cargo(project, &[MACHINE, HASHER], true))?;
-    steps.run("the storage adapters", Profile::BASELINE.cargo(project, ADAPTERS, false))?;
+    some(project, &[WITHOUT_STD, ADAPTERS])?;
     portable::compose(project)
+}
+
+/// Builds some of what is for every host.
+fn some(project: &Project, packages: &[&[&str]]) -> Result<()> {
+    ensure_target()?;
+    let mut steps = Steps::new(packages.len());
+    for packages in packages {
+        steps.run(&packages.join(", "), Profile::BASELINE.cargo(project, packages))?;
+    }
+    Ok(())
 }
 
 /// Sees to it that rustc can compile for [`TARGET`].

@@ -38,7 +38,7 @@ fn run() -> Result<ExitCode> {
     let project = Project::find()?;
     match task {
         Task::Help => print!("{}", arguments::HELP),
-        Task::Build { profiles } => build::run(&project, &profiles)?,
+        Task::Build { is_wide } => build::run(&project, is_wide)?,
         Task::BuildStorage => build::storage(&project)?,
         Task::BuildAuth => build::auth(&project)?,
         Task::BuildPolicy => build::policy(&project)?,

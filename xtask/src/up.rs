@@ -1,6 +1,6 @@
 //! Building, and serving what was built.
 
-use crate::build::{self, Profile};
+use crate::build;
 use crate::project::Project;
 use anyhow::{Context, Result, bail};
 use std::os::unix::process::CommandExt;
@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 /// Becoming it, rather than starting it, means that every signal sent to this process,
 /// from a terminal or from a supervisor, reaches the runtime and nothing in between.
 pub(crate) fn run(project: &Project, state_dir: &str, rest: &[String]) -> Result<()> {
-    build::run(project, &Profile::ALL)?;
+    build::run(project, true)?;
     let mut command = Command::new(project.runtime());
     command.arg("up");
     if !rest.iter().any(|argument| argument == "-f" || argument.starts_with("--from")) {
