@@ -11,7 +11,7 @@
 mod minor;
 mod remote;
 
-pub use remote::{Adapters, CONTENT_TYPE, LENGTH_MAX, Nowhere};
+pub use remote::{Adapters, CONTENT_TYPE, LENGTH_MAX};
 use serde::{Deserialize, Serialize};
 use std::future::Future;
 

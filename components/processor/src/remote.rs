@@ -38,13 +38,3 @@ impl<N: Outbound> Processor for Adapters<N> {
         answer
     }
 }
-
-/// No adapters at all.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Nowhere;
-
-impl Processor for Nowhere {
-    async fn ask(&self, _: &str, _: &Request) -> Result<Reply, Fault> {
-        Err(Fault::Unknown("there are no adapters here".to_owned()))
-    }
-}

@@ -27,7 +27,10 @@ pub fn verify(secrets: &[String], headers: &[(String, String)], body: &str, now:
     if signed_at.abs_diff(now) > TOLERANCE_S {
         return Err(forged("it was signed more than five minutes ago, or will be"));
     }
-    let signatures = pairs().filter(|(name, _)| *name == "v1").filter_map(|(_, hex)| decode(hex));
+    let signatures = pairs().filter(|(name, _)| *name == "v1").filter_map(|(_, hex)| {
+        let mut bytes = [0; LENGTH];
+        base16ct::mixed::decode(hex, &mut bytes).is_ok_and(|read| read.len() == LENGTH).then_some(bytes)
+    });
     for signature in signatures.take(SIGNATURES_MAX) {
         for secret in secrets {
             let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes())
@@ -42,17 +45,6 @@ pub fn verify(secrets: &[String], headers: &[(String, String)], body: &str, now:
         }
     }
     Err(forged("no secret of ours made its signature"))
-}
-
-fn decode(hex: &str) -> Option<[u8; LENGTH]> {
-    if hex.len() != 2 * LENGTH || !hex.bytes().all(|byte| byte.is_ascii_hexdigit()) {
-        return None;
-    }
-    let mut bytes = [0; LENGTH];
-    for (byte, pair) in bytes.iter_mut().zip(hex.as_bytes().chunks(2)) {
-        *byte = u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(bytes)
 }
 
 #[cfg(test)]

@@ -40,13 +40,13 @@ pub async fn require_owner(store: &impl Kv, caller: &Caller, owner: &Owner) -> R
             return Err(Problem::unauthorised("sign in, or send an operator's assertion").into());
         }
         (Caller::Traveller { id, .. }, Owner::Traveller(owner)) => id == owner,
-        (Caller::Operator { id }, Owner::World(world) | Owner::Liquidity(world) | Owner::Rounding(world)) => {
-            operator_of(store, world).await? == *id
+        (Caller::Operator { id }, owner) => {
+            let issuer = if let Owner::Issuance(asset) = owner { asset.world() } else { None };
+            match owner.world().or(issuer) {
+                Some(world) => operator_of(store, world).await? == *id,
+                None => false,
+            }
         }
-        (Caller::Operator { id }, Owner::Issuance(asset)) => match asset.world() {
-            Some(world) => operator_of(store, world).await? == *id,
-            None => false,
-        },
         // What no world issues the port does.
         (Caller::Administrator, Owner::Issuance(asset)) => asset.world().is_none(),
         // Who runs the port has the account at the processor. Nobody makes transfers from it.

@@ -224,10 +224,7 @@ async fn require_receivers<S: Kv + Machines>(store: &S, wanted: &[Wanted]) -> Re
 fn directory_key(owner: &Owner) -> Option<Vec<u8>> {
     match owner {
         Owner::Traveller(id) => Some(directory::traveller_key(id)),
-        Owner::World(world) | Owner::Liquidity(world) | Owner::Rounding(world) => {
-            Some(directory::world_key(world))
-        }
-        Owner::Issuance(_) | Owner::Escrow { .. } | Owner::Processor(_) => None,
+        _ => owner.world().map(directory::world_key),
     }
 }
 

@@ -13,7 +13,7 @@ use std::borrow::Cow;
 use vwp_core::caller::{self, Caller};
 use vwp_core::{Environment, Problem, reply};
 use vwp_ledger::codec::Moment;
-use vwp_processor::{Nowhere, Processor};
+use vwp_processor::Processor;
 use vwp_storage::{Kv, Machines};
 
 /// The longest body that is not a bulk, in bytes.
@@ -25,17 +25,13 @@ const ENTRIES_DEFAULT: u32 = 100;
 
 pub(crate) type Answer = Result<Response<Vec<u8>>, Error>;
 
-/// Answers a request, without payment processors.
-pub async fn handle<S: Kv + Machines>(
-    store: &S,
-    environment: &Environment<'_>,
-    request: Request<Vec<u8>>,
-) -> Response<Vec<u8>> {
-    handle_online(store, &Nowhere, environment, request).await
-}
+/// A body that says nothing.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Nothing {}
 
-/// Answers a request, with payment processors.
-pub async fn handle_online<S: Kv + Machines>(
+/// Answers a request.
+pub async fn handle<S: Kv + Machines>(
     store: &S,
     processor: &impl Processor,
     environment: &Environment<'_>,
@@ -141,7 +137,7 @@ async fn transfer<S: Kv + Machines>(
     environment: &Environment<'_>,
     request: &Request<Vec<u8>>,
 ) -> Answer {
-    let made = if reply::require_media_type(request.headers(), "application/jose").is_ok() {
+    let done = if reply::require_media_type(request.headers(), "application/jose").is_ok() {
         transfers::transfer_signed(store, environment, jose_body(request)?).await?
     } else {
         let caller = known_caller(store, environment, request).await?;
@@ -149,12 +145,8 @@ async fn transfer<S: Kv + Machines>(
         let order = reply::read_json(request.headers(), request.body(), BODY_LENGTH_MAX)?;
         transfers::transfer(store, &caller, key, order).await?
     };
-    let mut response = private(reply::json(status(made.repeated), &made.receipt));
-    let location = format!("/v1/transfers/{}", made.receipt.transfer_id);
-    if let Ok(location) = HeaderValue::from_str(&location) {
-        response.headers_mut().insert(header::LOCATION, location);
-    }
-    Ok(response)
+    let location = format!("/v1/transfers/{}", done.receipt.transfer_id);
+    Ok(made(done.repeated, &location, &done.receipt))
 }
 
 /// Makes many transfers. A traveller shows its token, and an operator an assertion for this body.
@@ -342,6 +334,15 @@ pub(crate) fn status(repeated: bool) -> StatusCode {
 /// An answer about somebody.
 pub(crate) fn about(body: &impl Serialize) -> Response<Vec<u8>> {
     private(reply::json(StatusCode::OK, body))
+}
+
+/// An answer about what was made, or had been made before, and where it is from then on.
+pub(crate) fn made(repeated: bool, location: &str, body: &impl Serialize) -> Response<Vec<u8>> {
+    let mut response = private(reply::json(status(repeated), body));
+    if let Ok(location) = HeaderValue::from_str(location) {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
 }
 
 /// For answers about somebody (RFC 9111, section 5.2.2.5).

@@ -20,6 +20,9 @@ use vwp_storage::{Machines, StorageError};
 
 /// The name that the ledger is replicated under.
 pub const MACHINE: &str = "ledger";
+/// How often the ledger may refuse what is to be done once. It is asked beforehand whether it would, so that
+/// only what comes in between is refused.
+const REFUSALS_MAX: u32 = 64;
 
 /// Creates an asset, or finds that it exists with this definition or another.
 pub async fn create_asset(store: &impl Machines, asset: &Asset) -> Result<Answer, Error> {
@@ -70,6 +73,32 @@ pub(crate) async fn try_transfers(
         Ok(Reply::Answers { transfers, .. }) => Ok(transfers),
         Ok(Reply::Malformed(_)) | Err(_) => Err(Problem::internal().into()),
     }
+}
+
+/// How far something has come that the ledger is to do once.
+pub(crate) struct Attempt {
+    /// How often the ledger has refused it.
+    pub(crate) refusals: u32,
+    /// The id of the transfer that did it, or of the one that comes next.
+    pub(crate) id: u128,
+    /// The transfer that did it.
+    pub(crate) made: Option<TransferView>,
+}
+
+/// Looks how far something has come whose id follows from what it is and from how often the ledger refused it
+/// before, because what it refuses under an id it refuses for ever. None: it was refused too often.
+pub(crate) async fn attempt(
+    store: &impl Machines,
+    id: impl Fn(u32) -> u128,
+) -> Result<Option<Attempt>, Error> {
+    for refusals in 0..REFUSALS_MAX {
+        let id = id(refusals);
+        let made = transfer(store, id).await?;
+        if made.as_ref().is_none_or(|view| view.answer.outcome == Outcome::Created) {
+            return Ok(Some(Attempt { refusals, id, made }));
+        }
+    }
+    Ok(None)
 }
 
 /// What became of a transfer, if it was sent before.

@@ -28,6 +28,7 @@ pub mod audit;
 pub mod authority;
 pub mod bulk;
 pub mod checkpoints;
+mod codes;
 pub mod compact;
 pub mod entries;
 pub mod error;

@@ -268,11 +268,9 @@ fn moves(parties: &mut Parties, caller: &Caller, order: &Order) -> Result<Accoun
     } else if order.effective_date.is_some() {
         refuse(order, &[("effective_date", true)])?;
     }
-    let from = match (&order.from, caller) {
-        (Some(from), _) => parties.party(from, asset)?,
-        (None, Caller::Traveller { id, .. }) => parties.party(&format!("traveller:{id}"), asset)?,
-        (None, _) => return Err(missing(order, "from")),
-    };
+    let own = || Owner::own(caller).map(|owner| owner.to_string());
+    let from = order.from.clone().or_else(own).ok_or_else(|| missing(order, "from"))?;
+    let from = parties.party(&from, asset)?;
     Ok(Accounts::Named { from, to: parties.party(to, asset)? })
 }
 

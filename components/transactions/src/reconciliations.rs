@@ -4,7 +4,7 @@
 use crate::authority::require_owner;
 use crate::ledger::Owners;
 use crate::orders::memo_of;
-use crate::reference::{Owner, account_id, asset_name, id_text, require_same_asset};
+use crate::reference::{Owner, account_id, asset_name, caller_text, id_text, require_same_asset};
 use crate::{Error, assets, ledger};
 use ::http::{Request, Response};
 use chrono::{DateTime, NaiveDate};
@@ -44,12 +44,7 @@ struct Ours<'a, S> {
 
 impl<S: Kv + Machines> Port for Ours<'_, S> {
     fn caller(&self) -> String {
-        match self.caller {
-            Caller::Administrator => "administrator".to_owned(),
-            Caller::Operator { id } => format!("operator:{id}"),
-            Caller::Traveller { id, .. } => format!("traveller:{id}"),
-            Caller::Nobody => "nobody".to_owned(),
-        }
+        caller_text(self.caller)
     }
 
     async fn require_access(&self, account: &Account) -> Result<(), Problem> {

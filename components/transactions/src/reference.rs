@@ -45,6 +45,36 @@ pub enum Owner {
     Processor(String),
 }
 
+impl Owner {
+    /// The account that is meant where a caller names none: a traveller's own.
+    pub(crate) fn own(caller: &Caller) -> Option<Self> {
+        match caller {
+            Caller::Traveller { id, .. } => Some(Self::Traveller(id.clone())),
+            Caller::Nobody | Caller::Operator { .. } | Caller::Administrator => None,
+        }
+    }
+
+    /// The account that a caller names in a member, or its own: a traveller's or a world's.
+    pub(crate) fn named(caller: &Caller, named: Option<&str>, member: &str) -> Result<Self, Error> {
+        let owner = match named {
+            Some(named) => named.parse()?,
+            None => Self::own(caller).ok_or_else(|| Error::Invalid(format!("{member} is missing")))?,
+        };
+        match owner {
+            Self::Traveller(_) | Self::World(_) => Ok(owner),
+            _ => Err(Error::Invalid(format!("{member} is an account of a traveller or a world"))),
+        }
+    }
+
+    /// The world that it is an account of.
+    pub(crate) fn world(&self) -> Option<&WorldName> {
+        match self {
+            Self::World(world) | Self::Liquidity(world) | Self::Rounding(world) => Some(world),
+            Self::Traveller(_) | Self::Issuance(_) | Self::Escrow { .. } | Self::Processor(_) => None,
+        }
+    }
+}
+
 impl FromStr for Owner {
     type Err = Error;
 
@@ -140,6 +170,16 @@ pub(crate) fn schedule_id(caller: &Caller, idempotency_key: &str) -> Result<u128
 /// The id of the quote that an operator signed under an idempotency key.
 pub(crate) fn quote_id(operator: &str, idempotency_key: &str) -> Result<u128, Error> {
     keyed_id("vwp-quote-v1", &Caller::Operator { id: operator.to_owned() }, idempotency_key)
+}
+
+/// Who calls, as it is kept.
+pub(crate) fn caller_text(caller: &Caller) -> String {
+    match caller {
+        Caller::Traveller { id, .. } => format!("traveller:{id}"),
+        Caller::Operator { id } => format!("operator:{id}"),
+        Caller::Administrator => "administrator".to_owned(),
+        Caller::Nobody => "nobody".to_owned(),
+    }
 }
 
 fn keyed_id(domain: &str, caller: &Caller, idempotency_key: &str) -> Result<u128, Error> {

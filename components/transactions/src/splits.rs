@@ -6,7 +6,7 @@
 use crate::amount::Amount;
 use crate::authority::require_owner;
 use crate::orders::{self, Accounts, Order, Parties, Wanted};
-use crate::reference::{id_text, split_id};
+use crate::reference::{Owner, id_text, split_id};
 use crate::shares::{SHARES_MAX, Share, parts, require_shares};
 use crate::transfers::require_known_receiver;
 use crate::{Error, ledger};
@@ -92,10 +92,8 @@ pub async fn split<S: Kv + Machines>(
         done.push(PartInfo { to: share.to.clone(), amount, transfer_id: moves.then(|| id_text(part)) });
     }
     let answer = make(store, caller, wanted, chain).await?;
-    let from = match (&wanted.from, caller) {
-        (None, Caller::Traveller { id, .. }) => format!("traveller:{id}"),
-        (from, _) => from.clone().unwrap_or_default(),
-    };
+    let from = wanted.from.clone().or_else(|| Owner::own(caller).map(|owner| owner.to_string()));
+    let from = from.unwrap_or_default();
     let (position, time) = (answer.position, answer.time);
     let (asset, amount) = (wanted.asset.clone(), wanted.amount);
     Ok((SplitInfo { from, asset, amount, position, time, parts: done }, answer.repeated))

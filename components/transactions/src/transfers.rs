@@ -331,14 +331,12 @@ pub(crate) async fn require_returnable(store: &impl Machines, origin: &TransferV
 
 /// Money that is credited to nobody is lost, so the receiver must exist.
 pub(crate) async fn require_known_receiver(store: &impl Kv, to: &Owner) -> Result<(), Error> {
-    match to {
-        Owner::World(world) | Owner::Liquidity(world) | Owner::Rounding(world) => {
-            operator_of(store, world).await.map(|_| ())
-        }
-        Owner::Traveller(id) => match store.get(&directory::traveller_key(id)).await? {
-            Some(_) => Ok(()),
-            None => Err(Error::UnknownTraveller(id.clone())),
-        },
-        Owner::Issuance(_) | Owner::Escrow { .. } | Owner::Processor(_) => Ok(()),
+    if let Owner::Traveller(id) = to {
+        let known = store.get(&directory::traveller_key(id)).await?;
+        return known.map(|_| ()).ok_or_else(|| Error::UnknownTraveller(id.clone()));
+    }
+    match to.world() {
+        Some(world) => operator_of(store, world).await.map(|_| ()),
+        None => Ok(()),
     }
 }

@@ -38,7 +38,7 @@ spin_sdk::wasip3::http::service::export!(Component);
 impl HttpHandler for Component {
     async fn handle(request: Request) -> Result<Response, ErrorCode> {
         vwp_guest::serve_with(OPTIONS, request, async |environment, request| {
-            http::handle_online(&Store, &Adapters(Network), environment, request).await
+            http::handle(&Store, &Adapters(Network), environment, request).await
         })
         .await
     }
@@ -126,10 +126,8 @@ impl api::Guest for Component {
 
 impl scheduled::Guest for Component {
     async fn run() -> Result<u32, String> {
-        let done =
-            vwp_guest::environment(async |environment| Ok(schedules::run::run(&Store, environment).await))
-                .await;
-        let report = done.map_err(Error::from).flatten();
+        let run = async |environment: &Environment<'_>| Ok(schedules::run::run(&Store, environment).await);
+        let report = vwp_guest::environment_with(OPTIONS, run).await.map_err(Error::from).flatten();
         report.map(|report| report.next_ms).map_err(|error| error.to_string())
     }
 }

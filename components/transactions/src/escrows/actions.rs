@@ -61,9 +61,7 @@ pub async fn create<S: Kv + Machines>(
     let key = wanted.idempotency_key.take().ok_or(Error::IdempotencyKeyMissing)?;
     orders::require_key(&key)?;
     let id = escrow_id(caller, &key)?;
-    if let (None, Caller::Traveller { id, .. }) = (&wanted.payer, caller) {
-        wanted.payer = Some(format!("traveller:{id}"));
-    }
+    wanted.payer = wanted.payer.or_else(|| Owner::own(caller).map(|owner| owner.to_string()));
     let payer = wanted.payer.as_deref().ok_or_else(|| Error::Invalid("payer is missing".to_owned()))?;
     require_owner(store, caller, &payer.parse()?).await?;
     wanted.check()?;

@@ -12,9 +12,9 @@ use super::terms;
 use super::terms::{Approver, Terms};
 use super::votes::Decision;
 use crate::Error;
-use crate::http::{Answer, about, asked, jose_body, known_caller, private, status};
+use crate::http::{Answer, about, asked, jose_body, known_caller, made};
 use crate::reference::parse_id;
-use ::http::{HeaderValue, Method, Request, header};
+use ::http::{Method, Request};
 use serde::Deserialize;
 use vwp_core::environment::is_current;
 use vwp_core::jose::Unverified;
@@ -79,11 +79,7 @@ async fn create<S: Kv + Machines>(
 ) -> Answer {
     let (caller, wanted) = asked::<S, Terms>(store, environment, request).await?;
     let (info, repeated) = actions::create(store, environment, &caller, wanted).await?;
-    let mut response = private(reply::json(status(repeated), &info));
-    if let Ok(location) = HeaderValue::from_str(&format!("/v1/escrows/{}", info.escrow_id)) {
-        response.headers_mut().insert(header::LOCATION, location);
-    }
-    Ok(response)
+    Ok(made(repeated, &format!("/v1/escrows/{}", info.escrow_id), &info))
 }
 
 async fn decide<S: Kv + Machines>(

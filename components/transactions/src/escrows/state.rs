@@ -4,16 +4,12 @@ use super::terms::{self, Accounts, Terms};
 use super::votes::{self, Tally};
 use crate::amount::Amount;
 use crate::reference::id_text;
-use crate::{Error, ledger};
+use crate::{Error, codes, ledger};
 use serde::Serialize;
 use vwp_core::Problem;
 use vwp_core::digest::digest;
-use vwp_ledger::codec::{Answer, Outcome};
+use vwp_ledger::codec::Answer;
 use vwp_storage::{Kv, Machines};
-
-/// How often the ledger may refuse to move a milestone. It is asked beforehand whether it would, so that
-/// only what comes in between is refused.
-const REFUSALS_MAX: u32 = 64;
 
 /// What a transfer does with a milestone. The ledger keeps it as the transfer's code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,11 +24,11 @@ pub(crate) enum Act {
 impl Act {
     pub(crate) fn code(self) -> u16 {
         match self {
-            Self::Fund => 65_001,
-            Self::Release => 65_002,
-            Self::Refund => 65_003,
-            Self::Dispute => 65_004,
-            Self::Expire => 65_005,
+            Self::Fund => codes::ESCROW_FUND,
+            Self::Release => codes::ESCROW_RELEASE,
+            Self::Refund => codes::ESCROW_REFUND,
+            Self::Dispute => codes::ESCROW_DISPUTE,
+            Self::Expire => codes::ESCROW_EXPIRE,
         }
     }
 
@@ -166,18 +162,13 @@ async fn milestone(
 ) -> Result<Milestone, Error> {
     let due = |since: u64| since.saturating_add(u64::from(terms.timeout_s) * 1000);
     let mut found = Milestone { amount, state: State::Funded, moved_by: None, next: 0, due: due(since) };
-    let mut refusals = 0;
     while found.waits() {
-        found.next = leaving_id(escrow, number, found.state, refusals);
-        let Some(view) = ledger::transfer(store, found.next).await? else { return Ok(found) };
-        if view.answer.outcome != Outcome::Created {
-            refusals += 1;
-            if refusals > REFUSALS_MAX {
-                return Err(Problem::unavailable("the ledger refused too often to move a milestone").into());
-            }
-            continue;
-        }
-        refusals = 0;
+        let id = |refusals| leaving_id(escrow, number, found.state, refusals);
+        let Some(attempt) = ledger::attempt(store, id).await? else {
+            return Err(Problem::unavailable("the ledger refused too often to move a milestone").into());
+        };
+        found.next = attempt.id;
+        let Some(view) = attempt.made else { return Ok(found) };
         found.moved_by = Some(view.id);
         found.state = match Act::of_code(view.code) {
             Some(Act::Release) => State::Released,

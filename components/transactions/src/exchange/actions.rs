@@ -145,14 +145,7 @@ pub async fn accept<S: Kv + Machines>(
 ) -> Result<(FillInfo, bool), Error> {
     let id = parse_id(id)?;
     let quote = terms::stored(store, id).await?.ok_or(Error::UnknownQuote)?;
-    let payer: Owner = match (&wanted.payer, caller) {
-        (Some(payer), _) => payer.parse()?,
-        (None, Caller::Traveller { id, .. }) => Owner::Traveller(id.clone()),
-        (None, _) => return Err(Error::Invalid("payer is missing".to_owned())),
-    };
-    if !matches!(payer, Owner::Traveller(_) | Owner::World(_)) {
-        return Err(Error::Invalid("a payer is a traveller or a world".to_owned()));
-    }
+    let payer = Owner::named(caller, wanted.payer.as_deref(), "payer")?;
     require_owner(store, caller, &payer).await?;
     let payer_name = payer.to_string();
     if quote.terms.taker.as_ref().is_some_and(|taker| *taker != payer_name) {
@@ -169,7 +162,7 @@ pub async fn accept<S: Kv + Machines>(
         orders::require_key(key)?;
     }
     let fill = Fill::new(id, fill_id(id, key), &quote.terms, &payer, wanted.amount)?;
-    fill_once(store, environment, (id, &quote), &fill, fill_id(id, key)).await
+    fill_once(store, environment, (id, &quote), &fill).await
 }
 
 /// Makes a fill, unless it was made. What was made stays, whatever has become of the quote since.
@@ -178,17 +171,17 @@ async fn fill_once<S: Kv + Machines>(
     environment: &Environment<'_>,
     (id, quote): (u128, &Quote),
     fill: &Fill,
-    fill_id: u128,
 ) -> Result<(FillInfo, bool), Error> {
     let taken = || if quote.terms.standing { Error::IdempotencyKeyReused } else { Error::QuoteFilled };
-    let mut known = progress(store, fill_id).await?;
+    let mut known = progress(store, fill.id).await?;
     if known.made.is_some() {
         return fill.answered(&known).map(|info| (info, true)).ok_or_else(taken);
     }
     require_open(store, environment, id, quote).await?;
+    require_receivers(store, &quote.terms).await?;
     for _ in 0..TRIES_MAX {
         let repeated;
-        (known, repeated) = fill.make(store, quote, &known).await?;
+        (known, repeated) = fill.make(store, &known).await?;
         if known.made.is_some() {
             return fill.answered(&known).map(|info| (info, repeated)).ok_or_else(taken);
         }
@@ -196,7 +189,7 @@ async fn fill_once<S: Kv + Machines>(
     Err(Problem::unavailable("others accept this quote at the same time").into())
 }
 
-/// Requires that a quote may be accepted now.
+/// Requires that a quote has neither ended nor been withdrawn.
 async fn require_open<S: Kv + Machines>(
     store: &S,
     environment: &Environment<'_>,
@@ -215,7 +208,7 @@ async fn require_open<S: Kv + Machines>(
     if !is_providers || terms::is_withdrawn(store, id).await? {
         return Err(Error::QuoteWithdrawn);
     }
-    require_receivers(store, &quote.terms).await
+    Ok(())
 }
 
 /// Requires that everybody exists whom the terms pay, or who alone may accept.
@@ -240,10 +233,10 @@ async fn info<S: Kv + Machines>(
         State::Filled
     } else {
         match require_open(store, environment, id, &quote).await {
+            Ok(()) => State::Open,
             Err(Error::QuoteExpired) => State::Expired,
             Err(Error::QuoteWithdrawn) => State::Withdrawn,
-            // Who gets the fee may have gone, and may come again.
-            _ => State::Open,
+            Err(error) => return Err(error),
         }
     };
     Ok(QuoteInfo {

@@ -1,43 +1,16 @@
 //! The chain of transfers that fills a quote, and what has become of it.
 
-use super::terms::{Price, Quote, Terms};
-use crate::ledger::{self, require_created};
+use super::terms::{Price, Terms};
+use crate::codes;
+use crate::ledger::{self, Attempt, require_created};
 use crate::orders::Party;
 use crate::reference::{Owner, account_id, asset_name, id_text, memo, require_same_asset};
 use crate::{Error, amount::Amount};
 use serde::Serialize;
 use vwp_core::Problem;
 use vwp_core::digest::digest;
-use vwp_ledger::codec::{Answer, Flags, Opening, Outcome, Transfer, TransferView};
+use vwp_ledger::codec::{Answer, Flags, Opening, Outcome, Transfer};
 use vwp_storage::Machines;
-
-/// How often the ledger may refuse a fill. It is asked beforehand whether it would, so that only what comes
-/// in between is refused.
-const REFUSALS_MAX: u32 = 64;
-
-/// What a transfer of the chain does. The ledger keeps it as the transfer's code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Leg {
-    /// The payer pays.
-    Pay,
-    /// A part of the fee is passed on.
-    Fee,
-    /// The payer gets what it bought.
-    Give,
-    /// The unit of which it got a fraction less goes to the rounding account.
-    Round,
-}
-
-impl Leg {
-    fn code(self) -> u16 {
-        match self {
-            Self::Pay => 65_011,
-            Self::Fee => 65_012,
-            Self::Give => 65_013,
-            Self::Round => 65_014,
-        }
-    }
-}
 
 /// A fill that was made.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -79,7 +52,8 @@ pub struct LegInfo {
 
 /// A transfer of the chain, by names.
 struct Move {
-    leg: Leg,
+    /// What it is for: a code of the port's.
+    code: u16,
     from: Party,
     to: Party,
     amount: u128,
@@ -88,18 +62,10 @@ struct Move {
 /// What fills a quote.
 pub(crate) struct Fill {
     quote: u128,
-    id: u128,
+    pub(crate) id: u128,
     payer: String,
     price: Price,
     moves: Vec<Move>,
-}
-
-/// How far a fill has come.
-pub(crate) struct Progress {
-    /// The number of the attempt that was made, or comes next.
-    attempt: u32,
-    /// The first transfer of the one that was made.
-    pub(crate) made: Option<TransferView>,
 }
 
 /// The id of a quote's only fill, or of a standing one's for a payer's key.
@@ -110,23 +76,15 @@ pub(crate) fn fill_id(quote: u128, key: Option<(&str, &str)>) -> u128 {
     }
 }
 
-fn leg_id(fill: u128, attempt: u32, number: usize) -> u128 {
-    digest("vwp-fill-leg-v1", &[&id_text(fill), &attempt.to_string(), &number.to_string()])
+fn leg_id(fill: u128, refusals: u32, number: usize) -> u128 {
+    digest("vwp-fill-leg-v1", &[&id_text(fill), &refusals.to_string(), &number.to_string()])
 }
 
 /// How far a fill has come, as the ledger says. Every attempt has a first transfer, and the ledger records
 /// all of a chain or nothing.
-pub(crate) async fn progress(store: &impl Machines, fill: u128) -> Result<Progress, Error> {
-    for attempt in 0..REFUSALS_MAX {
-        match ledger::transfer(store, leg_id(fill, attempt, 0)).await? {
-            None => return Ok(Progress { attempt, made: None }),
-            Some(view) if view.answer.outcome == Outcome::Created => {
-                return Ok(Progress { attempt, made: Some(view) });
-            }
-            Some(_) => {}
-        }
-    }
-    Err(Problem::unavailable("the ledger refused too often to fill this quote").into())
+pub(crate) async fn progress(store: &impl Machines, fill: u128) -> Result<Attempt, Error> {
+    let attempt = ledger::attempt(store, |refusals| leg_id(fill, refusals, 0)).await?;
+    attempt.ok_or_else(|| Problem::unavailable("the ledger refused too often to fill this quote").into())
 }
 
 impl Fill {
@@ -147,36 +105,37 @@ impl Fill {
             Ok::<_, Error>(Party { owner, asset, id })
         };
         let liquidity = || Owner::Liquidity(world.clone());
-        let a_move = |leg, from: Owner, to: Owner, asset: &str, amount| {
-            Ok::<_, Error>(Move { leg, from: party(from, asset)?, to: party(to, asset)?, amount })
+        let a_move = |code, from: Owner, to: Owner, asset: &str, amount| {
+            Ok::<_, Error>(Move { code, from: party(from, asset)?, to: party(to, asset)?, amount })
         };
         // The first one names the payer and all that is paid, so that it tells one acceptance from another.
-        let mut moves = vec![a_move(Leg::Pay, payer.clone(), liquidity(), &terms.takes, price.paid)?];
+        let mut moves =
+            vec![a_move(codes::EXCHANGE_PAY, payer.clone(), liquidity(), &terms.takes, price.paid)?];
         let shares = terms.fee.iter().flat_map(|fee| &fee.shares);
         for (share, part) in shares.zip(&price.fees) {
-            moves.push(a_move(Leg::Fee, liquidity(), share.to.parse()?, &terms.takes, *part)?);
+            moves.push(a_move(codes::EXCHANGE_FEE, liquidity(), share.to.parse()?, &terms.takes, *part)?);
         }
-        moves.push(a_move(Leg::Give, liquidity(), payer.clone(), &terms.gives, price.received)?);
+        moves.push(a_move(codes::EXCHANGE_GIVE, liquidity(), payer.clone(), &terms.gives, price.received)?);
         let rounding = Owner::Rounding(world.clone());
-        moves.push(a_move(Leg::Round, liquidity(), rounding, &terms.gives, price.rounding)?);
+        moves.push(a_move(codes::EXCHANGE_ROUND, liquidity(), rounding, &terms.gives, price.rounding)?);
         moves.retain(|one| one.amount != 0);
         Ok(Self { quote, id, payer: payer.to_string(), price, moves })
     }
 
-    fn transfers(&self, attempt: u32) -> Vec<Transfer> {
+    fn transfers(&self, refusals: u32) -> Vec<Transfer> {
         let last = self.moves.len().saturating_sub(1);
         let made = self.moves.iter().enumerate().map(|(number, one)| {
             let flags = if number == last { Flags::NONE } else { Flags::LINKED };
-            let id = leg_id(self.id, attempt, number);
+            let id = leg_id(self.id, refusals, number);
             let transfer = Transfer::plain(id, one.from.id, one.to.id, one.amount);
-            Transfer { flags, code: one.leg.code(), memo: memo(&id_text(self.quote)), ..transfer }
+            Transfer { flags, code: one.code, memo: memo(&id_text(self.quote)), ..transfer }
         });
         made.collect()
     }
 
     /// What was made, if it was made for this payer and this amount.
-    pub(crate) fn answered(&self, progress: &Progress) -> Option<FillInfo> {
-        let transfers = self.transfers(progress.attempt);
+    pub(crate) fn answered(&self, progress: &Attempt) -> Option<FillInfo> {
+        let transfers = self.transfers(progress.refusals);
         let made = progress.made.as_ref()?;
         let is_this = transfers.first().is_some_and(|first| first.fingerprint() == made.fingerprint);
         is_this.then(|| self.info(&transfers, &made.answer))
@@ -204,23 +163,22 @@ impl Fill {
     }
 
     /// Has the ledger carry out the chain, and says how far the fill has come then, because another acceptance
-    /// may have been first; and whether this one had been carried out before. What the ledger would refuse is refused before it is recorded, so that who cannot
-    /// pay uses nothing up.
+    /// may have been first; and whether this one had been carried out before. What the ledger would refuse is
+    /// refused before it is recorded, so that who cannot pay uses nothing up.
     pub(crate) async fn make(
         &self,
         store: &impl Machines,
-        quote: &Quote,
-        progress: &Progress,
-    ) -> Result<(Progress, bool), Error> {
-        let transfers = self.transfers(progress.attempt);
+        progress: &Attempt,
+    ) -> Result<(Attempt, bool), Error> {
+        let transfers = self.transfers(progress.refusals);
         let mut openings: Vec<Opening> = Vec::new();
         for one in &self.moves {
             openings.extend(one.to.opening()?);
         }
-        self.require_possible(quote, &ledger::try_transfers(store, &openings, &transfers).await?)?;
+        self.require_possible(&ledger::try_transfers(store, &openings, &transfers).await?)?;
         match ledger::create_transfers(store, &openings, &transfers).await {
             Ok(answers) => {
-                self.require_possible(quote, &answers)?;
+                self.require_possible(&answers)?;
                 let repeated = answers.first().is_some_and(|first| first.repeated);
                 Ok((self::progress(store, self.id).await?, repeated))
             }
@@ -233,21 +191,17 @@ impl Fill {
     }
 
     /// Requires that the ledger carries out the chain, or another one under its ids.
-    fn require_possible(&self, quote: &Quote, answers: &[Answer]) -> Result<(), Error> {
+    fn require_possible(&self, answers: &[Answer]) -> Result<(), Error> {
         for (one, answer) in self.moves.iter().zip(answers) {
             match answer.outcome {
                 // Of a chain that is refused another one says why.
                 Outcome::Created | Outcome::LinkedFailed => {}
                 // Another acceptance has this attempt; what became of it is looked up.
                 Outcome::IdReused => return Ok(()),
-                Outcome::ExceedsBalance if one.leg != Leg::Pay => return Err(Error::LiquidityExhausted),
-                _ => {
-                    let asset = match one.leg {
-                        Leg::Pay | Leg::Fee => &quote.terms.takes,
-                        Leg::Give | Leg::Round => &quote.terms.gives,
-                    };
-                    return require_created(answer, asset);
+                Outcome::ExceedsBalance if one.code != codes::EXCHANGE_PAY => {
+                    return Err(Error::LiquidityExhausted);
                 }
+                _ => return require_created(answer, &one.from.asset.to_string()),
             }
         }
         Ok(())

@@ -10,8 +10,8 @@
 use super::actions::{self, Acceptance};
 use crate::Error;
 use crate::amount::Amount;
-use crate::http::{Answer, about, asked, jose_body, known_caller, private, status};
-use ::http::{HeaderValue, Method, Request, header};
+use crate::http::{Answer, Nothing, about, asked, jose_body, known_caller, made, private, status};
+use ::http::{Method, Request};
 use serde::Deserialize;
 use vwp_core::{Environment, Problem, reply};
 use vwp_storage::{Kv, Machines};
@@ -22,11 +22,6 @@ use vwp_storage::{Kv, Machines};
 struct Query {
     amount: Option<Amount>,
 }
-
-/// A body that says nothing.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
 
 /// Answers a request for what is below `/v1/quotes`; `path` are the parts after it.
 pub(crate) async fn handle<S: Kv + Machines>(
@@ -66,9 +61,5 @@ async fn publish<S: Kv + Machines>(
     request: &Request<Vec<u8>>,
 ) -> Answer {
     let (info, repeated) = actions::publish(store, environment, jose_body(request)?).await?;
-    let mut response = private(reply::json(status(repeated), &info));
-    if let Ok(location) = HeaderValue::from_str(&format!("/v1/quotes/{}", info.quote_id)) {
-        response.headers_mut().insert(header::LOCATION, location);
-    }
-    Ok(response)
+    Ok(made(repeated, &format!("/v1/quotes/{}", info.quote_id), &info))
 }

@@ -14,7 +14,7 @@ use crate::Error;
 use crate::amount::Amount;
 use crate::authority::require_owner;
 use crate::orders;
-use crate::reference::{Owner, parse_id, payment_id};
+use crate::reference::{Owner, caller_text, parse_id, payment_id};
 use crate::transfers::require_known_receiver;
 use serde::Deserialize;
 use vwp_core::Environment;
@@ -68,8 +68,8 @@ pub async fn create<S: Kv + Machines>(
 ) -> Result<(PaymentInfo, bool), Error> {
     let key = required_key(wanted.idempotency_key)?;
     let id = payment_id(caller, &key)?;
-    let owner = named_owner(caller, wanted.payee)?;
-    let by = caller_text(caller)?;
+    let owner = Owner::named(caller, wanted.payee.as_deref(), "payee")?;
+    let by = caller_text(caller);
     let NewPayment { asset, amount, capture, .. } = wanted;
     if amount.0 == 0 {
         return Err(Error::ZeroAmount);
@@ -211,32 +211,8 @@ pub(crate) fn required_key(key: Option<String>) -> Result<String, Error> {
     Ok(key)
 }
 
-/// The account that a caller names; a traveller's own if it names none.
-pub(crate) fn named_owner(caller: &Caller, named: Option<String>) -> Result<Owner, Error> {
-    let owner = match (named, caller) {
-        (Some(named), _) => named.parse()?,
-        (None, Caller::Traveller { id, .. }) => Owner::Traveller(id.clone()),
-        (None, _) => return Err(Error::Invalid("whose account it is is missing".to_owned())),
-    };
-    match owner {
-        Owner::Traveller(_) | Owner::World(_) => Ok(owner),
-        _ => Err(Error::Invalid("the account is a traveller's or a world's".to_owned())),
-    }
-}
-
-/// Who asks, as it is kept.
-pub(crate) fn caller_text(caller: &Caller) -> Result<String, Error> {
-    match caller {
-        Caller::Traveller { id, .. } => Ok(format!("traveller:{id}")),
-        Caller::Operator { id } => Ok(format!("operator:{id}")),
-        Caller::Nobody | Caller::Administrator => {
-            Err(Error::Forbidden("only travellers and operators pay and are paid".to_owned()))
-        }
-    }
-}
-
 fn is_payer(caller: &Caller, record: &Record) -> bool {
-    caller_text(caller).is_ok_and(|text| text == record.terms.by)
+    caller_text(caller) == record.terms.by
 }
 
 async fn is_payee(store: &impl Kv, caller: &Caller, record: &Record) -> Result<bool, Error> {

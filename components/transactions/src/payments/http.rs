@@ -17,8 +17,8 @@ use super::views::{self, PaymentInfo};
 use super::{actions, assets, webhooks};
 use crate::Error;
 use crate::accounts::require_readable;
-use crate::http::{Answer, BODY_LENGTH_MAX, about, asked, known_caller, private, status};
-use ::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
+use crate::http::{Answer, BODY_LENGTH_MAX, about, asked, known_caller, made};
+use ::http::{HeaderMap, Method, Request, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use vwp_core::caller::Caller;
 use vwp_core::{Environment, Problem, reply};
@@ -80,7 +80,7 @@ pub(crate) async fn handle<S: Kv + Machines>(
         [] if is_post => {
             let (caller, wanted) = asked(store, environment, request).await?;
             let (info, repeated) = actions::create(store, processor, environment, &caller, wanted).await?;
-            Ok(made(status(repeated), &format!("/v1/payments/{}", info.payment_id), &info))
+            Ok(made(repeated, &format!("/v1/payments/{}", info.payment_id), &info))
         }
         [] if is_get => list(store, environment, request, Direct::Payment).await,
         ["webhooks", name] if is_post => {
@@ -126,7 +126,7 @@ pub(crate) async fn handle_payouts<S: Kv + Machines>(
         [] if request.method() == Method::POST => {
             let (caller, wanted) = asked(store, environment, request).await?;
             let (info, repeated) = payouts::create(store, processor, environment, &caller, wanted).await?;
-            Ok(made(status(repeated), &format!("/v1/payouts/{}", info.payout_id), &info))
+            Ok(made(repeated, &format!("/v1/payouts/{}", info.payout_id), &info))
         }
         [] if is_get => list(store, environment, request, Direct::Payout).await,
         [id] if is_get => {
@@ -137,14 +137,6 @@ pub(crate) async fn handle_payouts<S: Kv + Machines>(
         [_] => Err(Problem::method_not_allowed("GET, HEAD").into()),
         _ => Err(Problem::not_found("no resource has this path").into()),
     }
-}
-
-fn made(status: StatusCode, location: &str, info: &impl Serialize) -> Response<Vec<u8>> {
-    let mut response = private(reply::json(status, info));
-    if let Ok(location) = HeaderValue::from_str(location) {
-        response.headers_mut().insert(header::LOCATION, location);
-    }
-    response
 }
 
 /// An account's payments or payouts, newest first, as they are kept: looking at one makes it go on.

@@ -9,18 +9,15 @@
 //! | returned | the processor's account | the account that paid | what had arrived came back |
 
 use super::record::{End, Phase, Record, phase_key};
+use crate::ledger::{self, Attempt};
 use crate::orders::{Party, TIMEOUT_S_MAX};
-use crate::reference::{Owner, account_id, asset_name};
-use crate::{Error, ledger};
+use crate::reference::{Owner, account_id, asset_name, memo};
+use crate::{Error, codes};
 use vwp_core::Problem;
 use vwp_core::digest::digest;
-use vwp_ledger::codec::{HoldState, Kind, MEMO_LENGTH, Memo, Outcome, Transfer};
+use vwp_ledger::codec::{HoldState, Kind, Outcome, Transfer};
 use vwp_processor::MovementState;
 use vwp_storage::Machines;
-
-/// How often the ledger may refuse to make a transfer. It is asked beforehand whether it would, so that only
-/// what comes in between is refused.
-const REFUSALS_MAX: u32 = 64;
 
 /// What a transfer is for. The ledger keeps it as the transfer's code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,11 +32,11 @@ pub(crate) enum Move {
 impl Move {
     fn code(self) -> u16 {
         match self {
-            Self::Take => 65_011,
-            Self::Hold => 65_012,
-            Self::Pay => 65_013,
-            Self::Release => 65_014,
-            Self::Return => 65_015,
+            Self::Take => codes::PAYMENT_TAKE,
+            Self::Hold => codes::PAYMENT_HOLD,
+            Self::Pay => codes::PAYMENT_PAY,
+            Self::Release => codes::PAYMENT_RELEASE,
+            Self::Return => codes::PAYMENT_RETURN,
         }
     }
 
@@ -76,13 +73,6 @@ pub(crate) fn hold_id(record: &Record, number: usize) -> u128 {
     transfer_id(record, number, Move::Hold, 0)
 }
 
-fn memo(record: &Record, number: usize) -> Memo {
-    let mut bytes = [0; MEMO_LENGTH];
-    let text = phase_key(record.id, number);
-    bytes.iter_mut().zip(text.bytes()).for_each(|(byte, written)| *byte = written);
-    Memo(bytes)
-}
-
 /// Holds what a phase is to move out. Says whether it is held: if not, the account has less.
 pub(crate) async fn hold(store: &impl Machines, record: &Record, number: usize) -> Result<bool, Error> {
     let amount = record.phases.get(number).and_then(|phase| phase.intent.amount);
@@ -91,7 +81,7 @@ pub(crate) async fn hold(store: &impl Machines, record: &Record, number: usize) 
         kind: Kind::Pending,
         timeout_s: TIMEOUT_S_MAX,
         code: Move::Hold.code(),
-        memo: memo(record, number),
+        memo: memo(&phase_key(record.id, number)),
         ..Transfer::plain(
             hold_id(record, number),
             sides.owner.id,
@@ -157,7 +147,7 @@ async fn settle_phase(
     Ok(())
 }
 
-/// Makes a transfer, unless it was made. Its id follows from what it is for; after a refusal, the next one.
+/// Makes a transfer, unless it was made. What the ledger would refuse is left for later.
 async fn move_once(
     store: &impl Machines,
     record: &Record,
@@ -165,18 +155,14 @@ async fn move_once(
     (number, what): (usize, Move),
     transfer: Transfer,
 ) -> Result<(), Error> {
-    for refusals in 0..REFUSALS_MAX {
-        let id = transfer_id(record, number, what, refusals);
-        match ledger::transfer(store, id).await? {
-            Some(view) if view.answer.outcome == Outcome::Created => return Ok(()),
-            Some(_) => continue,
-            None => {}
-        }
-        let transfer = Transfer { id, code: what.code(), memo: memo(record, number), ..transfer };
-        let mut openings = Vec::new();
-        for party in [&sides.processor, &sides.owner] {
-            openings.extend(party.opening()?);
-        }
+    let mut openings = Vec::new();
+    for party in [&sides.processor, &sides.owner] {
+        openings.extend(party.opening()?);
+    }
+    // Until it is made, or would be refused: what comes in between may have the ledger refuse it nevertheless.
+    while let Some(Attempt { id, made: None, .. }) = attempt(store, record, number, what).await? {
+        let memo = memo(&phase_key(record.id, number));
+        let transfer = Transfer { id, code: what.code(), memo, ..transfer };
         let answers = ledger::try_transfers(store, &openings, &[transfer]).await?;
         if answers.iter().any(|answer| answer.outcome != Outcome::Created) {
             return Ok(());
@@ -189,6 +175,15 @@ async fn move_once(
     Ok(())
 }
 
+async fn attempt(
+    store: &impl Machines,
+    record: &Record,
+    number: usize,
+    what: Move,
+) -> Result<Option<Attempt>, Error> {
+    ledger::attempt(store, |refusals| transfer_id(record, number, what, refusals)).await
+}
+
 /// The transfer that was made for something, if it was.
 pub(crate) async fn made(
     store: &impl Machines,
@@ -196,13 +191,6 @@ pub(crate) async fn made(
     number: usize,
     what: Move,
 ) -> Result<Option<u128>, Error> {
-    for refusals in 0..REFUSALS_MAX {
-        let id = transfer_id(record, number, what, refusals);
-        match ledger::transfer(store, id).await? {
-            Some(view) if view.answer.outcome == Outcome::Created => return Ok(Some(id)),
-            Some(_) => {}
-            None => return Ok(None),
-        }
-    }
-    Ok(None)
+    let attempt = attempt(store, record, number, what).await?;
+    Ok(attempt.and_then(|attempt| attempt.made).map(|view| view.id))
 }

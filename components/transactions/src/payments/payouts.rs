@@ -1,13 +1,13 @@
 //! Payouts: money that leaves the port. The account's owner asks for one.
 
-use super::actions::{caller_text, named_owner, prepared, require_token, required_key};
+use super::actions::{prepared, require_token, required_key};
 use super::phases::{advance, finish, minor, require_direct};
 use super::record::{self, Act, Capture, Direct, Intent, Record, Terms};
 use super::views::{MovementInfo, movement};
 use crate::Error;
 use crate::amount::Amount;
 use crate::authority::require_owner;
-use crate::reference::{id_text, parse_id, payout_id};
+use crate::reference::{Owner, caller_text, id_text, parse_id, payout_id};
 use serde::{Deserialize, Serialize};
 use vwp_core::caller::Caller;
 use vwp_core::{Environment, Problem};
@@ -62,7 +62,7 @@ pub async fn create<S: Kv + Machines>(
 ) -> Result<(PayoutInfo, bool), Error> {
     let key = required_key(wanted.idempotency_key)?;
     let id = payout_id(caller, &key)?;
-    let owner = named_owner(caller, wanted.from)?;
+    let owner = Owner::named(caller, wanted.from.as_deref(), "from")?;
     require_owner(store, caller, &owner).await?;
     require_token(&wanted.destination, "destination")?;
     let NewPayout { asset, amount, destination, .. } = wanted;
@@ -72,7 +72,7 @@ pub async fn create<S: Kv + Machines>(
     minor(amount)?;
     let terms = Terms {
         direct: Direct::Payout,
-        by: caller_text(caller)?,
+        by: caller_text(caller),
         owner: owner.to_string(),
         asset,
         amount,

@@ -4,7 +4,7 @@ use super::run::occur;
 use super::terms::{self, Asker, START_BACK_MS_MAX, START_MS_MAX, Schedule, Terms, occurrence_id};
 use crate::authority::require_owner;
 use crate::orders::{self, Accounts};
-use crate::reference::{id_text, parse_id, schedule_id};
+use crate::reference::{Owner, id_text, parse_id, schedule_id};
 use crate::transfers::require_known_receiver;
 use crate::{Error, assets, ledger};
 use serde::Serialize;
@@ -93,9 +93,7 @@ pub async fn create<S: Kv + Machines>(
     let key = wanted.idempotency_key.take().ok_or(Error::IdempotencyKeyMissing)?;
     orders::require_key(&key)?;
     let (id, asker) = (schedule_id(caller, &key)?, Asker::of(caller)?);
-    if let (None, Caller::Traveller { id, .. }) = (&wanted.from, caller) {
-        wanted.from = Some(format!("traveller:{id}"));
-    }
+    wanted.from = wanted.from.or_else(|| Owner::own(caller).map(|owner| owner.to_string()));
     wanted.check()?;
     let Accounts::Named { from, to } = wanted.occurrence(&asker, id, 0)?.accounts else {
         return Err(Problem::internal().into());

@@ -10,17 +10,11 @@
 use super::terms::Terms;
 use super::{actions, run};
 use crate::Error;
-use crate::http::{Answer, about, asked, known_caller, private, status};
-use ::http::{HeaderValue, Method, Request, header};
-use serde::Deserialize;
+use crate::http::{Answer, Nothing, about, asked, known_caller, made};
+use ::http::{Method, Request};
 use vwp_core::caller::Caller;
-use vwp_core::{Environment, Problem, reply};
+use vwp_core::{Environment, Problem};
 use vwp_storage::{Kv, Machines};
-
-/// A body that says nothing.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Nothing {}
 
 /// Answers a request for what is below `/v1/schedules`; `path` are the parts after it.
 pub(crate) async fn handle<S: Kv + Machines>(
@@ -36,11 +30,7 @@ pub(crate) async fn handle<S: Kv + Machines>(
         [] if is_post => {
             let (caller, wanted) = asked::<S, Terms>(store, environment, request).await?;
             let (info, repeated) = actions::create(store, environment, &caller, wanted).await?;
-            let mut response = private(reply::json(status(repeated), &info));
-            if let Ok(location) = HeaderValue::from_str(&format!("/v1/schedules/{}", info.schedule_id)) {
-                response.headers_mut().insert(header::LOCATION, location);
-            }
-            Ok(response)
+            Ok(made(repeated, &format!("/v1/schedules/{}", info.schedule_id), &info))
         }
         ["run"] if is_post => match known_caller(store, environment, request).await? {
             Caller::Administrator => Ok(about(&run::run(store, environment).await?)),

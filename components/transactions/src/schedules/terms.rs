@@ -3,7 +3,7 @@
 use crate::Error;
 use crate::amount::Amount;
 use crate::orders::{self, Order, Parties, Wanted};
-use crate::reference::id_text;
+use crate::reference::{caller_text, id_text};
 use chrono::{DateTime, Months, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use vwp_core::Problem;
@@ -123,11 +123,7 @@ impl Asker {
     }
 
     fn count_key(&self) -> Vec<u8> {
-        match self {
-            Self::Traveller(id) => format!("transactions/schedules-of/traveller:{id}"),
-            Self::Operator(id) => format!("transactions/schedules-of/operator:{id}"),
-        }
-        .into_bytes()
+        format!("transactions/schedules-of/{}", caller_text(&self.caller())).into_bytes()
     }
 }
 

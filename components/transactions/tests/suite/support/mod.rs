@@ -260,8 +260,7 @@ impl Port {
 
     pub async fn send(&self, request: Request<Vec<u8>>) -> Response<Vec<u8>> {
         let environment = Environment { now: self.now, random: &self.random, settings: &self.settings };
-        let response =
-            http_api::handle_online(&self.store, &self.processor, &environment, request.clone()).await;
+        let response = http_api::handle(&self.store, &self.processor, &environment, request.clone()).await;
         check::assert_documented(&API, &request, &response);
         response
     }
