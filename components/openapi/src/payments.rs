@@ -15,6 +15,8 @@ const STATES: &[&str] =
     &["new", "open", "action-required", "processing", "authorised", "captured", "cancelled", "refused"];
 /// What has become of money that leaves.
 const MOVEMENTS: &[&str] = &["pending", "paid", "failed", "refused"];
+/// What has become of a dispute.
+const DISPUTES: &[&str] = &["inquiry", "withdrawn", "reinstated"];
 
 /// Why something with a payment or a payout is not done.
 const STEP: &[Refusal] = &[
@@ -78,6 +80,9 @@ fn payments() -> Vec<Operation> {
             .refuses(STEP)
             .refuses(NEW),
         listed(get("/v1/payments", "listPayments", "List the payments to an account"), "Payment"),
+        paged(get("/v1/payments/disputes", "listDisputes", "List the payments that are disputed"), "Payment")
+            .about("Newest first. What a payee owes is taken from it first, if it has it by now.")
+            .by(&[Administrator]),
         a_payment(get("/v1/payments/{id}", "showPayment", "Show a payment"))
             .about("To who asked for it, and to whom it is for. What was broken off goes on first.")
             .refuses(SHOWN),
@@ -167,14 +172,19 @@ fn payouts() -> Vec<Operation> {
 
 /// A list of what an account has, newest first.
 fn listed(operation: Operation, items: &'static str) -> Operation {
-    let cursor = text().length(0, 48).pattern("^[0-9a-fA-F]{0,48}$");
-    operation
+    let operation = operation
         .about("Newest first, as they are known.")
         .needs("owner", "Whose account.", owner())
-        .needs("asset", "Of which asset.", asset())
+        .needs("asset", "Of which asset.", asset());
+    paged(operation, items).by(&[Traveller, Operator])
+}
+
+/// A page of a list.
+fn paged(operation: Operation, items: &'static str) -> Operation {
+    let cursor = text().length(0, 48).pattern("^[0-9a-fA-F]{0,48}$");
+    operation
         .query("cursor", "Where the page starts: `next` of the one before.", cursor)
         .query("limit", "The most items.", count().within(1, 100).default(20))
-        .by(&[Traveller, Operator])
         .answers(200, "A page.", object([member("items", list(refer(items))), optional("next", text())]))
         .refuses(SHOWN)
 }
@@ -237,6 +247,16 @@ fn movement() -> Vec<Member> {
     ]
 }
 
+fn dispute() -> Vec<Member> {
+    vec![
+        member("amount", amount().about("How much it is about.")),
+        member("state", word(DISPUTES)),
+        member("reference", text().about("What the processor calls it.")),
+        optional("transfer_id", id().about("The transfer that took it from the payee again.")),
+        optional("reinstating_id", id().about("The transfer that gave it to the payee again.")),
+    ]
+}
+
 /// What payments and payouts look like.
 pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
     let mut payment = vec![
@@ -254,6 +274,7 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
         member("refunded", amount().about("How much went back, or is on its way.")),
         optional("transfer_id", id().about("The transfer that credited the payee.")),
         member("refunds", list(object(movement()))),
+        member("disputes", list(object(dispute())).about("What the payer's bank says against it.")),
     ];
     payment.extend(processor());
     let mut payout = vec![

@@ -174,6 +174,31 @@ pub enum MovementState {
     Failed,
 }
 
+/// What a payer's bank says against a payment, as the processor sees it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Dispute {
+    /// What the processor calls it.
+    pub reference: String,
+    /// How much of the payment it is about, in minor units.
+    #[serde(with = "minor")]
+    pub amount: u64,
+    /// What has become of it.
+    pub state: DisputeState,
+}
+
+/// What has become of a dispute. A later one is never followed by an earlier one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DisputeState {
+    /// The bank asks. No money moves.
+    Inquiry,
+    /// The money went back to the payer: until it is decided, or for good.
+    Withdrawn,
+    /// It was decided against the payer, and the money came again.
+    Reinstated,
+}
+
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -202,6 +227,8 @@ pub enum Subject {
     Payment(Payment),
     /// A refund or a payout.
     Movement(Movement),
+    /// What a payer's bank says against a payment; the key is the payment's.
+    Dispute(Dispute),
 }
 
 /// A page of events.

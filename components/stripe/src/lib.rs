@@ -17,7 +17,9 @@ use api::Api;
 use objects::{EventObject, Intent, Page, Transfer};
 use std::collections::BTreeMap;
 use vwp_core::Outbound;
-use vwp_processor::{Command, EVENTS_MAX, Events, Fault, PaymentState, Reply, Request};
+use vwp_processor::{
+    Command, EVENTS_MAX, Event, Events, Fault, Notice, PaymentState, Reply, Request, Subject,
+};
 
 /// The variables that this component reads: where Stripe is, the secret key, and the secrets of webhooks.
 pub const OPTIONS: &[&str] = &["stripe_url", "stripe_key", "stripe_webhook_secret"];
@@ -117,7 +119,7 @@ pub async fn answer(
             signature::verify(&settings.webhook_secrets, headers, body, now)?;
             let event: EventObject =
                 serde_json::from_str(body).map_err(|_| Fault::Forged("it is no event".to_owned()))?;
-            Ok(Reply::Event(event.event()))
+            told(&api, event).await.map(Reply::Event)
         }
         Command::Events { since, after } => events(&api, *since, after.as_deref()).await,
     }
@@ -196,7 +198,28 @@ async fn events(api: &Api<'_, impl Outbound>, since: u64, after: Option<&str>) -
     }
     let page: Page<EventObject> = api.get(&path).await?;
     let next = page.data.last().map(|event| event.id.clone()).filter(|_| page.has_more);
-    Ok(Reply::Events(Events { events: page.data.into_iter().map(EventObject::event).collect(), next }))
+    let mut events = Vec::with_capacity(page.data.len());
+    for event in page.data {
+        events.push(told(api, event).await?);
+    }
+    Ok(Reply::Events(Events { events, next }))
+}
+
+/// What an event is about. Of a dispute, the payment that it is against says which request made it.
+async fn told(api: &Api<'_, impl Outbound>, event: EventObject) -> Result<Event, Fault> {
+    let Some(disputed) = event.disputed() else { return Ok(event.event()) };
+    let id = event.id;
+    let nothing = Event { id: id.clone(), notice: None };
+    let Some(reference) = &disputed.payment_intent else { return Ok(nothing) };
+    let intent: Intent = match api.get(&intent_path(reference, "")?).await {
+        Ok(intent) => intent,
+        // It was made with other keys than ours.
+        Err(Fault::Refused(_)) => return Ok(nothing),
+        Err(fault) => return Err(fault),
+    };
+    let notice = intent.key().map(str::to_owned).zip(disputed.dispute());
+    let notice = notice.map(|(key, dispute)| Notice { key, subject: Subject::Dispute(dispute) });
+    Ok(Event { id, notice })
 }
 
 fn intent_path(reference: &str, rest: &str) -> Result<String, Fault> {

@@ -3,7 +3,9 @@
 use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
-use vwp_processor::{Event, Fault, Movement, MovementState, Notice, Payment, PaymentState, Subject};
+use vwp_processor::{
+    Dispute, DisputeState, Event, Fault, Movement, MovementState, Notice, Payment, PaymentState, Subject,
+};
 
 /// What was left with an object when it was made.
 #[derive(Debug, Default, Deserialize)]
@@ -44,6 +46,11 @@ struct PaymentError {
 }
 
 impl Intent {
+    /// The key of the request that made it.
+    pub(crate) fn key(&self) -> Option<&str> {
+        self.metadata.key()
+    }
+
     pub(crate) fn payment(self) -> Result<Payment, Fault> {
         let state = match self.status.as_str() {
             "requires_payment_method" | "requires_confirmation" => PaymentState::Open,
@@ -92,6 +99,29 @@ impl Transfer {
     }
 }
 
+/// <https://docs.stripe.com/api/disputes/object>
+#[derive(Debug, Deserialize)]
+pub(crate) struct Disputed {
+    id: String,
+    amount: u64,
+    status: String,
+    /// The payment that it is against; Stripe has others than payment intents, which are not ours.
+    pub(crate) payment_intent: Option<String>,
+}
+
+impl Disputed {
+    /// None for a status that says nothing of money.
+    pub(crate) fn dispute(self) -> Option<Dispute> {
+        let state = match self.status.as_str() {
+            "warning_needs_response" | "warning_under_review" | "warning_closed" => DisputeState::Inquiry,
+            "needs_response" | "under_review" | "lost" => DisputeState::Withdrawn,
+            "won" => DisputeState::Reinstated,
+            _ => return None,
+        };
+        Some(Dispute { reference: self.id, amount: self.amount, state })
+    }
+}
+
 /// A page of a list: <https://docs.stripe.com/api/pagination>.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Page<T> {
@@ -118,6 +148,12 @@ impl EventObject {
     pub(crate) fn event(self) -> Event {
         let notice = notice(self.data.object);
         Event { id: self.id, notice }
+    }
+
+    /// The dispute that it is about, if it is about one. It says which payment it is against, but not whose.
+    pub(crate) fn disputed(&self) -> Option<Disputed> {
+        let is_dispute = self.data.object.get("object").and_then(Value::as_str) == Some("dispute");
+        is_dispute.then(|| serde_json::from_value(self.data.object.clone()).ok()).flatten()
     }
 }
 

@@ -8,7 +8,10 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use vwp_core::Outbound;
 use vwp_core::outbound::{Limits, OutboundError};
-use vwp_processor::{Command, Event, Fault, Movement, MovementState, PaymentState, Reply, Subject};
+use vwp_processor::{
+    Command, Dispute, DisputeState, Event, Fault, Movement, MovementState, Notice, PaymentState, Reply,
+    Subject,
+};
 use vwp_stripe::{Settings, answer, http as stripe_http};
 
 const KEY: &str = "sk_test_secret";
@@ -238,6 +241,40 @@ fn events_are_about_what_carries_a_key() {
     assert!(
         matches!(&notice.subject, Subject::Movement(movement) if movement.state == MovementState::Failed)
     );
+}
+
+#[test]
+fn a_dispute_is_about_the_payment_that_it_is_against() {
+    let dispute = |status: &str| {
+        let object = json!({"id": "dp_1", "object": "dispute", "amount": 60, "charge": "ch_1", "reason": "fraudulent",
+                            "status": status, "payment_intent": "pi_1", "metadata": {}});
+        json!({"id": "evt_1", "object": "event", "type": "x", "data": {"object": object}})
+    };
+    let told = |status: &str, payment: (u16, Value)| {
+        let network = Network::new(&[(200, json!({"data": [dispute(status)]})), payment]);
+        let told = ask(&network, false, Command::Events { since: 5, after: None });
+        assert_eq!(network.sent()[1..], ["GET https://stripe.test/v1/payment_intents/pi_1"]);
+        told.map(|told| match told {
+            Reply::Events(events) => events.events[0].notice.clone(),
+            other => panic!("{other:?}"),
+        })
+    };
+    let states = [
+        ("warning_needs_response", DisputeState::Inquiry),
+        ("needs_response", DisputeState::Withdrawn),
+        ("lost", DisputeState::Withdrawn),
+        ("won", DisputeState::Reinstated),
+    ];
+    for (status, state) in states {
+        let subject = Subject::Dispute(Dispute { reference: "dp_1".into(), amount: 60, state });
+        let notice = Notice { key: "7-0".into(), subject };
+        assert_eq!(told(status, (200, intent("succeeded"))), Ok(Some(notice)));
+    }
+    assert_eq!(told("prevented", (200, intent("succeeded"))), Ok(None));
+    // It was made with another account's key, and Stripe does not answer: then the event comes again.
+    let missing = json!({"error": {"type": "invalid_request_error", "code": "resource_missing"}});
+    assert_eq!(told("lost", (404, missing)), Ok(None));
+    assert!(matches!(told("lost", (500, json!({}))), Err(Fault::Unknown(_))));
 }
 
 #[test]

@@ -31,3 +31,7 @@ pub(crate) const PAYMENT_PAY: u16 = 65_023;
 pub(crate) const PAYMENT_RELEASE: u16 = 65_024;
 /// What had left came back.
 pub(crate) const PAYMENT_RETURN: u16 = 65_025;
+/// What was taken went back to the payer, by its bank's will.
+pub(crate) const PAYMENT_CHARGE_BACK: u16 = 65_026;
+/// What had gone back by a bank's will came again.
+pub(crate) const PAYMENT_REINSTATE: u16 = 65_027;

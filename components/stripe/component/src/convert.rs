@@ -1,7 +1,10 @@
 //! Between `vwp-processor`'s types and the generated ones. One impl per type, no logic.
 
 use crate::api;
-use vwp_processor::{Event, Events, Fault, Movement, MovementState, Notice, Payment, PaymentState, Subject};
+use vwp_processor::{
+    Dispute, DisputeState, Event, Events, Fault, Movement, MovementState, Notice, Payment, PaymentState,
+    Subject,
+};
 
 /// An amount as a processor counts it.
 pub(crate) fn minor(amount: &str) -> Result<u64, api::Fault> {
@@ -37,6 +40,20 @@ impl From<Payment> for api::Payment {
     }
 }
 
+impl From<Dispute> for api::Dispute {
+    fn from(dispute: Dispute) -> Self {
+        Self {
+            reference: dispute.reference,
+            amount: dispute.amount.to_string(),
+            state: match dispute.state {
+                DisputeState::Inquiry => api::DisputeState::Inquiry,
+                DisputeState::Withdrawn => api::DisputeState::Withdrawn,
+                DisputeState::Reinstated => api::DisputeState::Reinstated,
+            },
+        }
+    }
+}
+
 impl From<Movement> for api::Movement {
     fn from(movement: Movement) -> Self {
         Self {
@@ -57,6 +74,7 @@ impl From<Notice> for api::Notice {
             subject: match notice.subject {
                 Subject::Payment(payment) => api::Subject::Payment(payment.into()),
                 Subject::Movement(movement) => api::Subject::Movement(movement.into()),
+                Subject::Dispute(dispute) => api::Subject::Dispute(dispute.into()),
             },
         }
     }

@@ -115,6 +115,7 @@ pub(crate) async fn prepared<S: Kv + Machines>(
         phases: vec![Phase::new(intent)],
         payment: None,
         captured: None,
+        disputes: Vec::new(),
     };
     record::keep(store, &record).await
 }

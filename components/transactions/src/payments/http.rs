@@ -4,6 +4,7 @@
 //! |---|---|---|
 //! | `/v1/payments` | POST | a traveller, an operator |
 //! | `/v1/payments`, `/v1/payouts` | GET | the account's owner |
+//! | `/v1/payments/disputes` | GET | the administrator |
 //! | `/v1/payments/<id>` | GET | see [`super::actions`] |
 //! | `/v1/payments/<id>/confirm`, `…/capture`, `…/refund`, `…/cancel` | POST | see [`super::actions`] |
 //! | `/v1/payments/webhooks/<processor>` | POST | the processor |
@@ -14,7 +15,7 @@
 use super::payouts::{self, PayoutInfo};
 use super::record::{self, Act, Direct};
 use super::views::{self, PaymentInfo};
-use super::{actions, assets, webhooks};
+use super::{actions, assets, money, webhooks};
 use crate::Error;
 use crate::accounts::require_readable;
 use crate::http::{Answer, BODY_LENGTH_MAX, about, asked, known_caller, made};
@@ -40,7 +41,15 @@ struct Listed {
     limit: Option<u32>,
 }
 
-/// A page of an account's.
+/// Which page.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Paged {
+    cursor: Option<String>,
+    limit: Option<u32>,
+}
+
+/// A page of a list.
 #[derive(Serialize)]
 struct Listing<T> {
     items: Vec<T>,
@@ -90,6 +99,7 @@ pub(crate) async fn handle<S: Kv + Machines>(
             Ok(reply::empty(StatusCode::NO_CONTENT))
         }
         ["webhooks", name, "replay"] if is_post => replay(store, processor, environment, request, name).await,
+        ["disputes"] if is_get => disputes(store, environment, request).await,
         [id] if is_get => {
             let caller = known_caller(store, environment, request).await?;
             Ok(about(&actions::get(store, processor, &caller, id).await?))
@@ -149,13 +159,9 @@ async fn list<S: Kv + Machines>(
     let caller = known_caller(store, environment, request).await?;
     let Listed { owner, asset, cursor, limit } = reply::read_query(request.uri())?;
     let (owner, asset) = require_readable(store, &caller, &owner, &asset).await?;
-    let limit = limit.unwrap_or(PAGE.0);
-    let is_cursor = |cursor: &str| cursor.len() <= 48 && cursor.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if !(1..=PAGE.1).contains(&limit) || cursor.as_deref().is_some_and(|cursor| !is_cursor(cursor)) {
-        return Err(Error::Invalid(format!("limit is 1 to {}, and cursor what a page says", PAGE.1)));
-    }
-    let of = (direct, &*owner.to_string(), &*asset.to_string());
-    let (records, next) = record::list(store, of, cursor.as_deref(), limit).await?;
+    let limit = page(limit, cursor.as_deref())?;
+    let prefix = record::listed_prefix(direct, &owner.to_string(), &asset.to_string());
+    let (records, next) = record::list(store, &prefix, cursor.as_deref(), limit).await?;
     if direct == Direct::Payment {
         let mut items: Vec<PaymentInfo> = Vec::with_capacity(records.len());
         for record in &records {
@@ -166,6 +172,36 @@ async fn list<S: Kv + Machines>(
     let mut items: Vec<PayoutInfo> = Vec::with_capacity(records.len());
     for record in &records {
         items.push(payouts::info(store, record).await?);
+    }
+    Ok(about(&Listing { items, next }))
+}
+
+/// How many a page has; an error if that or the cursor is not one.
+fn page(limit: Option<u32>, cursor: Option<&str>) -> Result<u32, Error> {
+    let limit = limit.unwrap_or(PAGE.0);
+    let is_cursor = |cursor: &str| cursor.len() <= 48 && cursor.bytes().all(|byte| byte.is_ascii_hexdigit());
+    if !(1..=PAGE.1).contains(&limit) || cursor.is_some_and(|cursor| !is_cursor(cursor)) {
+        return Err(Error::Invalid(format!("limit is 1 to {}, and cursor what a page says", PAGE.1)));
+    }
+    Ok(limit)
+}
+
+/// All payments that are disputed, newest first. What a payee owes is taken from it first, if it has it by now.
+async fn disputes<S: Kv + Machines>(
+    store: &S,
+    environment: &Environment<'_>,
+    request: &Request<Vec<u8>>,
+) -> Answer {
+    if known_caller(store, environment, request).await? != Caller::Administrator {
+        return Err(Error::Forbidden("only the administrator sees all disputes".to_owned()));
+    }
+    let Paged { cursor, limit } = reply::read_query(request.uri())?;
+    let limit = page(limit, cursor.as_deref())?;
+    let (records, next) = record::list(store, record::DISPUTED, cursor.as_deref(), limit).await?;
+    let mut items = Vec::with_capacity(records.len());
+    for record in &records {
+        money::settle(store, record).await?;
+        items.push(views::info(store, record).await?);
     }
     Ok(about(&Listing { items, next }))
 }

@@ -7,8 +7,10 @@
 //! | paid | what was held | | the processor says that it arrived |
 //! | released | what was held | | the processor refuses, or says that it failed |
 //! | returned | the processor's account | the account that paid | what had arrived came back |
+//! | charged back | the payee | the processor's account | the payer's bank took it back |
+//! | reinstated | the processor's account | the payee | the bank decided against the payer |
 
-use super::record::{End, Phase, Record, phase_key};
+use super::record::{End, Phase, Record, phase_key, stored};
 use crate::ledger::{self, Attempt};
 use crate::orders::{Party, TIMEOUT_S_MAX};
 use crate::reference::{Owner, account_id, asset_name, memo};
@@ -16,8 +18,8 @@ use crate::{Error, codes};
 use vwp_core::Problem;
 use vwp_core::digest::digest;
 use vwp_ledger::codec::{HoldState, Kind, Outcome, Transfer};
-use vwp_processor::MovementState;
-use vwp_storage::Machines;
+use vwp_processor::{Dispute, DisputeState, MovementState};
+use vwp_storage::{Kv, Machines};
 
 /// What a transfer is for. The ledger keeps it as the transfer's code.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +29,8 @@ pub(crate) enum Move {
     Pay,
     Release,
     Return,
+    ChargeBack,
+    Reinstate,
 }
 
 impl Move {
@@ -37,6 +41,8 @@ impl Move {
             Self::Pay => codes::PAYMENT_PAY,
             Self::Release => codes::PAYMENT_RELEASE,
             Self::Return => codes::PAYMENT_RETURN,
+            Self::ChargeBack => codes::PAYMENT_CHARGE_BACK,
+            Self::Reinstate => codes::PAYMENT_REINSTATE,
         }
     }
 
@@ -47,6 +53,8 @@ impl Move {
             Self::Pay => "pay",
             Self::Release => "release",
             Self::Return => "return",
+            Self::ChargeBack => "charge-back",
+            Self::Reinstate => "reinstate",
         }
     }
 }
@@ -96,7 +104,22 @@ pub(crate) async fn hold(store: &impl Machines, record: &Record, number: usize) 
 
 /// Makes the ledger say what the record says. What the ledger refuses for now stays due, and whoever looks at the
 /// record next tries again.
-pub(crate) async fn settle(store: &impl Machines, record: &Record) -> Result<(), Error> {
+pub(crate) async fn settle<S: Kv + Machines>(store: &S, record: &Record) -> Result<(), Error> {
+    settle_once(store, record).await?;
+    let mut settled = record.clone();
+    // Money that was charged back is reinstated only if it was: who settled what is known by now may have come
+    // before this one, who did not know it.
+    while !settled.disputes.is_empty() {
+        match stored(store, record.id).await? {
+            Some(now) if now.disputes != settled.disputes => settled = now,
+            _ => break,
+        }
+        settle_once(store, &settled).await?;
+    }
+    Ok(())
+}
+
+async fn settle_once(store: &impl Machines, record: &Record) -> Result<(), Error> {
     if let Some(captured) = record.captured.filter(|captured| captured.0 != 0) {
         let sides = sides(record)?;
         let plain = Transfer::plain(0, sides.processor.id, sides.owner.id, captured.0);
@@ -105,7 +128,37 @@ pub(crate) async fn settle(store: &impl Machines, record: &Record) -> Result<(),
     for (number, phase) in record.phases.iter().enumerate().filter(|(_, phase)| phase.intent.act.gives()) {
         settle_phase(store, record, number, phase).await?;
     }
+    for (number, dispute) in record.disputes.iter().enumerate() {
+        settle_dispute(store, record, number, dispute).await?;
+    }
     Ok(())
+}
+
+/// A payee that has spent the money stays owing it: the ledger refuses, and it is tried again.
+async fn settle_dispute(
+    store: &impl Machines,
+    record: &Record,
+    number: usize,
+    dispute: &Dispute,
+) -> Result<(), Error> {
+    let Some(taken) = made(store, record, 0, Move::Take).await? else { return Ok(()) };
+    let sides = sides(record)?;
+    // A bank takes fees besides, which are the port's to bear.
+    let captured = record.captured.map_or(0, |captured| captured.0);
+    let amount = u128::from(dispute.amount).min(captured);
+    match dispute.state {
+        DisputeState::Inquiry => Ok(()),
+        DisputeState::Withdrawn => {
+            let back = Transfer::following(Kind::Chargeback, 0, taken, amount);
+            move_once(store, record, &sides, (number, Move::ChargeBack), back).await
+        }
+        // What was never taken from the payee need not be given back to it.
+        DisputeState::Reinstated if made(store, record, number, Move::ChargeBack).await?.is_none() => Ok(()),
+        DisputeState::Reinstated => {
+            let again = Transfer::plain(0, sides.processor.id, sides.owner.id, amount);
+            move_once(store, record, &sides, (number, Move::Reinstate), again).await
+        }
+    }
 }
 
 async fn settle_phase(

@@ -5,12 +5,14 @@ use crate::amount::Amount;
 use crate::reference::{Owner, id_text, parse_id};
 use serde::{Deserialize, Serialize};
 use vwp_core::Problem;
-use vwp_processor::{Movement, MovementState, Payment, PaymentState};
+use vwp_processor::{Dispute, DisputeState, Movement, MovementState, Payment, PaymentState};
 use vwp_storage::Kv;
 use vwp_storage::kv::{Check, Direction, KeyRange, Outcome, Write};
 
 /// The most phases: a payment can be tried, captured and given back in parts so often. All of them are one value.
 pub(crate) const PHASES_MAX: usize = 32;
+/// The most disputes of a payment. A bank has one, and rarely a second one.
+const DISPUTES_MAX: usize = 8;
 /// The longest name or word that is taken from a processor, and the longest URL, in bytes.
 const WORD_LENGTH_MAX: usize = 255;
 const URL_LENGTH_MAX: usize = 4096;
@@ -136,6 +138,9 @@ pub(crate) struct Record {
     pub(crate) payment: Option<Payment>,
     /// How much was taken, once it was. It never changes.
     pub(crate) captured: Option<Amount>,
+    /// What the payer's bank says against it, in the order in which it was heard of.
+    #[serde(default)]
+    pub(crate) disputes: Vec<Dispute>,
 }
 
 impl Record {
@@ -149,11 +154,18 @@ impl Record {
         Ok(payment.reference.clone())
     }
 
+    /// How much went back, or is on its way.
+    pub(crate) fn given(&self) -> u128 {
+        let given = self.phases.iter().filter(|phase| phase.counts());
+        given.filter_map(|phase| phase.intent.amount).map(|amount| amount.0).sum()
+    }
+
     /// How much of what was taken may still go back.
     pub(crate) fn refundable(&self) -> u128 {
-        let given = self.phases.iter().filter(|phase| phase.counts());
-        let given: u128 = given.filter_map(|phase| phase.intent.amount).map(|amount| amount.0).sum();
-        self.captured.map_or(0, |captured| captured.0).saturating_sub(given)
+        let given = self.given();
+        let disputed = self.disputes.iter().filter(|dispute| dispute.state == DisputeState::Withdrawn);
+        let disputed: u128 = disputed.map(|dispute| u128::from(dispute.amount)).sum();
+        self.captured.map_or(0, |captured| captured.0).saturating_sub(given).saturating_sub(disputed)
     }
 
     /// Learns what has become of the payment. Whether the processor answered that to a call just now, or
@@ -196,6 +208,24 @@ impl Record {
             phase.movement = Some(seen.clone());
         }
     }
+}
+
+impl Record {
+    /// Learns what has become of a dispute.
+    pub(crate) fn observe_dispute(&mut self, seen: &Dispute) {
+        let known = self.disputes.iter_mut().find(|known| known.reference == seen.reference);
+        if let Some(known) = known {
+            // How much it is about does not change: what moved for it is to move back.
+            known.state = known.state.max(seen.state);
+        } else if self.disputes.len() < DISPUTES_MAX {
+            self.disputes.push(seen.clone());
+        }
+    }
+}
+
+/// Whether what a processor says of a dispute can be kept.
+pub(crate) fn dispute_fits(dispute: &Dispute) -> bool {
+    (1..=WORD_LENGTH_MAX).contains(&dispute.reference.len())
 }
 
 /// Whether what a processor says of a payment can be kept.
@@ -286,7 +316,16 @@ fn listed_key(record: &Record) -> Vec<u8> {
         .into_bytes()
 }
 
-fn listed_prefix(direct: Direct, owner: &str, asset: &str) -> String {
+/// Where the list of all that are disputed has it: newest first.
+pub(crate) fn disputed_key(record: &Record) -> Vec<u8> {
+    let before = u64::MAX - record.created_at;
+    format!("{DISPUTED}{before:016x}{}", id_text(record.id)).into_bytes()
+}
+
+/// The list of all that are disputed.
+pub(crate) const DISPUTED: &str = "transactions/payments-disputed/";
+
+pub(crate) fn listed_prefix(direct: Direct, owner: &str, asset: &str) -> String {
     let of = match direct {
         Direct::Payment => "payments",
         Direct::Payout => "payouts",
@@ -294,15 +333,14 @@ fn listed_prefix(direct: Direct, owner: &str, asset: &str) -> String {
     format!("transactions/{of}-of/{owner}/{asset}/")
 }
 
-/// A page of an account's, newest first, from a cursor on; and where the next page starts, if there is one.
+/// A page of a list, newest first, from a cursor on; and where the next page starts, if there is one.
 pub(crate) async fn list(
     store: &impl Kv,
-    (direct, owner, asset): (Direct, &str, &str),
+    prefix: &str,
     cursor: Option<&str>,
     limit: u32,
 ) -> Result<(Vec<Record>, Option<String>), Error> {
-    let prefix = listed_prefix(direct, owner, asset);
-    let mut range = KeyRange::prefix(prefix.clone());
+    let mut range = KeyRange::prefix(prefix.to_owned());
     if let Some(cursor) = cursor {
         // The first key after the one that the cursor names.
         range.start = format!("{prefix}{cursor}\0").into_bytes();

@@ -7,7 +7,7 @@ use crate::amount::Amount;
 use crate::reference::id_text;
 use serde::Serialize;
 use vwp_core::Problem;
-use vwp_processor::{MovementState, PaymentState};
+use vwp_processor::{DisputeState, MovementState, PaymentState};
 use vwp_storage::Machines;
 
 /// A payment as its parties see it.
@@ -50,6 +50,25 @@ pub struct PaymentInfo {
     pub transfer_id: Option<String>,
     /// What went back.
     pub refunds: Vec<MovementInfo>,
+    /// What the payer's bank says against it.
+    pub disputes: Vec<DisputeInfo>,
+}
+
+/// A dispute, as the parties of the payment see it.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct DisputeInfo {
+    /// How much it is about, in minor units.
+    pub amount: Amount,
+    /// What has become of it.
+    pub state: DisputeState,
+    /// What the processor calls it.
+    pub reference: String,
+    /// The transfer that took the money from the payee again. It is missing while the payee has too little.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub transfer_id: Option<String>,
+    /// The transfer that gave it to the payee again.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reinstating_id: Option<String>,
 }
 
 /// Money that leaves, as its parties see it.
@@ -75,6 +94,16 @@ pub(crate) async fn info(store: &impl Machines, record: &Record) -> Result<Payme
     for number in 0..record.phases.len() {
         refunds.extend(movement(store, record, number).await?);
     }
+    let mut disputes = Vec::with_capacity(record.disputes.len());
+    for (number, dispute) in record.disputes.iter().enumerate() {
+        disputes.push(DisputeInfo {
+            amount: Amount(dispute.amount.into()),
+            state: dispute.state,
+            reference: dispute.reference.clone(),
+            transfer_id: money::made(store, record, number, Move::ChargeBack).await?.map(id_text),
+            reinstating_id: money::made(store, record, number, Move::Reinstate).await?.map(id_text),
+        });
+    }
     let payment = record.payment.as_ref();
     let captured = record.captured;
     Ok(PaymentInfo {
@@ -91,9 +120,10 @@ pub(crate) async fn info(store: &impl Machines, record: &Record) -> Result<Payme
         redirect_url: payment.and_then(|payment| payment.redirect_url.clone()),
         decline: payment.and_then(|payment| payment.decline.clone()),
         captured,
-        refunded: Amount(captured.map_or(0, |captured| captured.0).saturating_sub(record.refundable())),
+        refunded: Amount(record.given()),
         transfer_id: money::made(store, record, 0, Move::Take).await?.map(id_text),
         refunds,
+        disputes,
     })
 }
 

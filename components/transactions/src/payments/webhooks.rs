@@ -5,7 +5,7 @@
 //! what it knows. Which events have come is committed together with what they changed.
 
 use super::money;
-use super::record::{self, fits, movement_fits, parse_phase_key, update};
+use super::record::{self, dispute_fits, disputed_key, fits, movement_fits, parse_phase_key, update};
 use crate::Error;
 use vwp_core::{Environment, Problem};
 use vwp_processor::{Command, Event, Fault, Processor, Reply, Request, Subject};
@@ -78,6 +78,7 @@ async fn apply<S: Kv + Machines>(
     let is_fit = match &notice.subject {
         Subject::Payment(payment) => fits(payment),
         Subject::Movement(movement) => movement_fits(movement),
+        Subject::Dispute(dispute) => dispute_fits(dispute),
     };
     if !is_fit || event.id.is_empty() || event.id.len() > ID_LENGTH_MAX {
         return Err(Problem::internal().into());
@@ -87,11 +88,15 @@ async fn apply<S: Kv + Machines>(
         known
     } else {
         let expires_at = Some(environment.now.saturating_add(KEPT_MS));
-        let write = Write::Put { key: seen, value: Vec::new(), expires_at };
-        let (record, ()) = update(store, id, &[write], |record| {
+        let mut writes = vec![Write::Put { key: seen, value: Vec::new(), expires_at }];
+        if matches!(notice.subject, Subject::Dispute(_)) {
+            writes.push(Write::put(disputed_key(&known), []));
+        }
+        let (record, ()) = update(store, id, &writes, |record| {
             match &notice.subject {
                 Subject::Payment(payment) => record.observe(payment, false),
                 Subject::Movement(movement) => record.observe_movement(number, movement),
+                Subject::Dispute(dispute) => record.observe_dispute(dispute),
             }
             Ok(())
         })

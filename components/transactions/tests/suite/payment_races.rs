@@ -14,7 +14,7 @@ use std::task::{Context, Poll};
 type Step = (u8, u8);
 
 fn any_step() -> impl Strategy<Value = Step> {
-    (0..8_u8, 0..6_u8)
+    (0..9_u8, 0..6_u8)
 }
 
 /// The request of a step; an event that has not happened is none.
@@ -38,6 +38,10 @@ fn asked(port: &Port, ids: &[String; 2], (kind, number): Step) -> Option<Request
             request(port, "arena", "/v1/payouts", &body)
         }
         6 if number == 0 => request(port, "ada", &path("cancel"), &json!({"idempotency_key": key})),
+        7 => {
+            port.processor.dispute(number % 2, number as u64 * 41 + 30);
+            return None;
+        }
         _ => {
             let events = port.processor.events();
             webhook(events.get(number * 3 % events.len().max(1))?)
@@ -116,24 +120,32 @@ proptest! {
         }
         tell_all(&port);
 
-        let payments = ids.clone().map(|id| {
+        let look = || ids.clone().map(|id| {
             let (status, payment) = port.get(&format!("/v1/payments/{id}"), Some(&port.session("ada")));
             assert_eq!(status, StatusCode::OK, "{payment}");
             payment
         });
-        let amount = |value: &serde_json::Value| value.as_str().map_or(0, |text| text.parse::<u128>().unwrap());
-        let mut left = 0;
+        // Looking at one may give the payee what it owes for the other.
+        look();
+        let payments = look();
+        let amount = |value: &serde_json::Value| value.as_str().map_or(0, |text| text.parse::<i128>().unwrap());
+        let (mut left, mut owed) = (0, 0);
         for payment in &payments {
             let (captured, refunded) = (amount(&payment["captured"]), amount(&payment["refunded"]));
             prop_assert!(refunded <= captured && captured <= 500, "{}", payment);
             prop_assert_eq!(captured != 0, payment["transfer_id"].is_string());
             left += captured - refunded;
+            let disputes = payment["disputes"].as_array().unwrap();
+            for dispute in disputes.iter().filter(|dispute| dispute["state"] == "withdrawn") {
+                let is_charged_back = dispute["transfer_id"].is_string();
+                *(if is_charged_back { &mut left } else { &mut owed }) -= amount(&dispute["amount"]);
+            }
         }
         let list = port.get("/v1/payouts?owner=world:arena&asset=eur@arena&limit=100", Some(&port.arena.token())).1;
         let paid_out = list["items"].as_array().unwrap().iter().filter(|payout| payout["state"] == "paid");
-        left -= paid_out.map(|payout| amount(&payout["amount"])).sum::<u128>();
-        prop_assert_eq!(held(&port, "world:arena"), (left, 0));
-        prop_assert_eq!(held(&port, "processor:model").0, left);
-        prop_assert_eq!(port.processor.cash(), i128::try_from(left).unwrap());
+        left -= paid_out.map(|payout| amount(&payout["amount"])).sum::<i128>();
+        prop_assert_eq!(held(&port, "world:arena"), (u128::try_from(left).unwrap(), 0));
+        prop_assert_eq!(held(&port, "processor:model").0, u128::try_from(left).unwrap());
+        prop_assert_eq!(port.processor.cash(), left + owed);
     }
 }

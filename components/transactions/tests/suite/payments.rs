@@ -311,6 +311,74 @@ fn post_as(port: &Port, token: &str, path: &str, body: &Value) -> (StatusCode, V
     port.call(Port::request(path, token, body))
 }
 
+fn tell_last(port: &Port) {
+    let event = port.processor.events().pop().unwrap();
+    // The same event twice.
+    tell(port, &event);
+    tell(port, &event);
+}
+
+#[test]
+fn what_a_bank_takes_back_is_charged_back_and_comes_again_if_the_bank_decides_so() {
+    let port = port();
+    let id = create(&port, "automatic");
+    let paid = confirm(&port, &id, "c", "pm_card").1;
+    port.processor.dispute(0, 600);
+    let withdrawn = port.processor.events().pop().unwrap();
+    tell_last(&port);
+    let seen = read(&port, &id);
+    let dispute = &seen["disputes"][0];
+    assert_eq!((dispute["state"].as_str(), &dispute["amount"]), (Some("withdrawn"), &json!("600")));
+    assert_eq!((held(&port, "world:arena"), held(&port, "processor:model").0), ((400, 0), 400));
+    let transfer = dispute["transfer_id"].as_str().unwrap();
+    let (_, receipt) = port.get(&format!("/v1/transfers/{transfer}"), Some(&port.arena.token()));
+    assert_eq!((&receipt["kind"], &receipt["origin"]), (&json!("chargeback"), &paid["transfer_id"]));
+    // It cannot be given back twice.
+    assert_eq!(slug(&refund(&port, &id, "r", "401").1), "exceeds-origin");
+
+    port.processor.dispute(0, 600);
+    tell_last(&port);
+    // What was told first may arrive last.
+    tell(&port, &Event { id: "evt_late".into(), ..withdrawn });
+    let seen = read(&port, &id);
+    assert_eq!(seen["disputes"][0]["state"], "reinstated");
+    assert!(seen["disputes"][0]["reinstating_id"].is_string());
+    assert_eq!((held(&port, "world:arena").0, port.processor.cash()), (1000, 1000));
+    assert_eq!(refund(&port, &id, "r2", "995").1["refunded"], "995");
+}
+
+#[test]
+fn who_has_spent_what_a_bank_takes_back_owes_it_and_the_administrator_sees_that() {
+    let port = port();
+    let id = create(&port, "automatic");
+    confirm(&port, &id, "c", "pm_card");
+    assert_eq!(port.operate(&port.arena, "spend", &["world:arena", "traveller:bob", EUR, "900"]).0, CREATED);
+    port.processor.dispute(0, 1000);
+    tell_last(&port);
+    let owed = || port.get("/v1/payments/disputes?limit=5", Some(ADMIN)).1["items"][0]["disputes"][0].clone();
+    assert_eq!((owed()["state"].as_str(), &owed()["transfer_id"]), (Some("withdrawn"), &Value::Null));
+    assert_eq!(held(&port, "world:arena").0, 100);
+    port.operate(&port.arena, "issue", &["issuance:eur@arena", "world:arena", EUR, "950"]);
+    assert!(owed()["transfer_id"].is_string());
+    assert_eq!((held(&port, "world:arena").0, held(&port, "processor:model").0), (50, 0));
+    let path = "/v1/payments/disputes";
+    assert_eq!(port.get(path, Some(&port.session("ada"))).0, StatusCode::FORBIDDEN);
+    assert_eq!(port.get("/v1/payments/disputes?limit=0", Some(ADMIN)).0, StatusCode::BAD_REQUEST);
+}
+
+#[test]
+fn money_that_comes_again_before_it_was_charged_back_moves_nothing() {
+    let port = port();
+    let id = create(&port, "automatic");
+    confirm(&port, &id, "c", "pm_card");
+    port.processor.dispute(0, 600);
+    port.processor.dispute(0, 600);
+    let events = port.processor.events();
+    events.iter().rev().take(2).for_each(|event| tell(&port, event));
+    assert_eq!(read(&port, &id)["disputes"][0]["state"], "reinstated");
+    assert_eq!((held(&port, "world:arena").0, held(&port, "processor:model").0), (1000, 1000));
+}
+
 #[test]
 fn a_webhook_that_is_not_signed_or_about_nothing_of_ours_changes_nothing() {
     let port = port();

@@ -5,8 +5,8 @@ use futures::pending;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use vwp_processor::{
-    Command, Event, Events, Fault, Movement, MovementState, Notice, Payment, PaymentState, Processor, Reply,
-    Request, Subject,
+    Command, Dispute, DisputeState, Event, Events, Fault, Movement, MovementState, Notice, Payment,
+    PaymentState, Processor, Reply, Request, Subject,
 };
 
 /// The header in which this processor signs, and what it says there.
@@ -21,6 +21,8 @@ struct Books {
     answers: BTreeMap<String, Result<Reply, Fault>>,
     payments: BTreeMap<String, (String, u64, bool, Payment)>,
     movements: BTreeMap<String, (String, u64, Movement)>,
+    /// By the payment's reference.
+    disputes: BTreeMap<String, Dispute>,
     events: Vec<Event>,
     cash: i128,
     done: usize,
@@ -65,6 +67,29 @@ impl Model {
             };
             books.moved(&key, amount, Movement { state: next, ..movement });
         }
+    }
+
+    /// The bank of the payer of a payment takes some of it back, and at the next call decides against the payer. Nothing
+    /// happens if nothing was taken.
+    pub fn dispute(&self, payment: usize, amount: u64) {
+        let mut books = self.books.borrow_mut();
+        let taken = books.payments.values().filter(|(.., payment)| payment.state == PaymentState::Captured);
+        let taken = taken.map(|(key, _, _, payment)| (key.clone(), payment.reference.clone())).nth(payment);
+        let Some((key, reference)) = taken else { return };
+        let dispute = match books.disputes.get(&reference) {
+            None => {
+                books.cash -= i128::from(amount);
+                Dispute { reference: format!("dp_{key}"), amount, state: DisputeState::Withdrawn }
+            }
+            Some(known) if known.state == DisputeState::Withdrawn => {
+                let known = known.clone();
+                books.cash += i128::from(known.amount);
+                Dispute { state: DisputeState::Reinstated, ..known }
+            }
+            Some(_) => return,
+        };
+        books.disputes.insert(reference, dispute.clone());
+        books.tell(&key, Subject::Dispute(dispute));
     }
 
     /// The payer comes back from where it had to go.
