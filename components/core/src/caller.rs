@@ -7,6 +7,7 @@ use crate::jose::{JoseError, Unverified};
 use crate::problem::Problem;
 use base64ct::{Base64, Encoding};
 use http::{HeaderMap, StatusCode, header};
+use p256::ecdsa::VerifyingKey;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
@@ -159,7 +160,7 @@ async fn traveller(
     let kid = token.header.kid.clone().ok_or_else(refused)?;
     let entry = kv.get(&directory::issuer_key(&kid)).await?.ok_or_else(refused)?;
     let issuer: Issuer = serde_json::from_slice(&entry.value).map_err(|_| Problem::internal())?;
-    let payload = token.verify(&issuer.jwk.to_key()?).map_err(|_| refused())?;
+    let payload = token.verify_once(&issuer.jwk.to_key()?).map_err(|_| refused())?;
     let claims: AccessClaims = serde_json::from_slice(&payload).map_err(|_| refused())?;
     let expected = &environment.settings.issuer;
     let ended = claims.exp <= environment.now_seconds();
@@ -181,7 +182,7 @@ async fn operator(
 ) -> Result<Caller, Problem> {
     let refused = |why: &'static str| Problem::unauthorised(why);
     let id = token.header.kid.clone().ok_or_else(|| refused("the assertion names no kid"))?;
-    let payload = verify_operator(kv, token, &id).await?;
+    let payload = verify_operator(kv, token, &id, Unverified::verify_once).await?;
     let claims: OperatorClaims = serde_json::from_slice(&payload)
         .map_err(|_| refused("the assertion's claims are not the expected ones"))?;
     if claims.iss != id || claims.sub != id {
@@ -212,16 +213,21 @@ pub async fn verify_operator_body(
 ) -> Result<(String, Vec<u8>), Problem> {
     let token = Unverified::parse(compact, typ)?;
     let id = token.header.kid.clone().ok_or_else(|| Problem::unauthorised("the header names no kid"))?;
-    let payload = verify_operator(kv, token, &id).await?;
+    let payload = verify_operator(kv, token, &id, Unverified::verify).await?;
     Ok((id, payload))
 }
 
-async fn verify_operator(kv: &impl Kv, token: Unverified<'_>, id: &str) -> Result<Vec<u8>, Problem> {
+async fn verify_operator<'a>(
+    kv: &impl Kv,
+    token: Unverified<'a>,
+    id: &str,
+    verify: impl Fn(Unverified<'a>, &VerifyingKey) -> Result<Vec<u8>, JoseError>,
+) -> Result<Vec<u8>, Problem> {
     let unknown = || Problem::unauthorised("no operator with this kid is registered here");
     let entry = kv.get(&directory::operator_key(id)).await?.ok_or_else(unknown)?;
     let operator: Operator = serde_json::from_slice(&entry.value).map_err(|_| Problem::internal())?;
     for jwk in operator.keys.iter().rev() {
-        if let Ok(payload) = token.clone().verify(&jwk.to_key()?) {
+        if let Ok(payload) = verify(token.clone(), &jwk.to_key()?) {
             return Ok(payload);
         }
     }

@@ -5,6 +5,8 @@
 //! that names another one, or carries `crit`, is refused. Framing is done here
 //! because it is base64url and two dots; the arithmetic is the `p256` crate's.
 
+mod known;
+
 use base64ct::{Base64UrlUnpadded, Encoding};
 use p256::ecdsa::signature::{Signer, Verifier};
 use p256::ecdsa::{Signature, SigningKey, VerifyingKey};
@@ -211,6 +213,17 @@ impl<'a> Unverified<'a> {
         key.verify(self.signing_input.as_bytes(), &self.signature).map_err(|_| JoseError::Signature)?;
         Ok(self.payload)
     }
+
+    /// The same for a token that comes again and again: a signature that was verified here before is known.
+    pub fn verify_once(self, key: &VerifyingKey) -> Result<Vec<u8>, JoseError> {
+        let mark = known::mark(key, &self.signature, self.signing_input);
+        if known::is_known(&mark) {
+            return Ok(self.payload);
+        }
+        let payload = self.verify(key)?;
+        known::remember(mark);
+        Ok(payload)
+    }
 }
 
 /// Signs a payload into a compact JWS. Deterministic (RFC 6979).
@@ -237,6 +250,40 @@ pub fn generate_key(random: &dyn crate::environment::Random) -> SigningKey {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_token_that_is_known_is_believed_and_nothing_that_is_like_it() {
+        let key = |byte| SigningKey::from_slice(&[byte; 32]).unwrap();
+        let signed = sign(&Header::new("t"), b"payload", &key(1));
+        let once = |compact: &str, byte| {
+            let token = Unverified::parse(compact, "t")?;
+            token.verify_once(key(byte).verifying_key())
+        };
+        for _ in 0..2 {
+            assert_eq!(once(&signed, 1), Ok(b"payload".to_vec()));
+            // Signed with another key, with another payload under the same signature, and with another signature.
+            assert_eq!(once(&signed, 2), Err(JoseError::Signature));
+            let (rest, signature) = signed.rsplit_once('.').unwrap();
+            let (header, _) = rest.split_once('.').unwrap();
+            let other = format!("{header}.{}.{signature}", encode("other"));
+            assert_eq!(once(&other, 1), Err(JoseError::Signature));
+            let foreign = sign(&Header::new("t"), b"other", &key(1));
+            let (_, foreign) = foreign.rsplit_once('.').unwrap();
+            assert_eq!(once(&format!("{rest}.{foreign}"), 1), Err(JoseError::Signature));
+        }
+    }
+
+    #[test]
+    fn more_tokens_than_are_remembered_are_believed_too() {
+        let key = SigningKey::from_slice(&[3; 32]).unwrap();
+        for number in 0..300_u32 {
+            let signed = sign(&Header::new("t"), &number.to_be_bytes(), &key);
+            for _ in 0..2 {
+                let token = Unverified::parse(&signed, "t").unwrap();
+                assert_eq!(token.verify_once(key.verifying_key()).unwrap(), number.to_be_bytes());
+            }
+        }
+    }
 
     /// The key of RFC 7515, appendix A.3, without its private part.
     const KEY: &str = r#"{"kty":"EC","crv":"P-256",
