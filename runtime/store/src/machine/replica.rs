@@ -33,6 +33,8 @@ pub struct ReplicaOptions {
     pub checkpoint_commands: u64,
     /// A checkpoint is written after this many bytes of commands, or as many as the last one has.
     pub checkpoint_bytes: u64,
+    /// Whether the log is kept as a Merkle tree too. Without it there are no proofs of what is in the log.
+    pub tree: bool,
 }
 
 impl Default for ReplicaOptions {
@@ -43,6 +45,7 @@ impl Default for ReplicaOptions {
             queue_bytes: 16 * 1_048_576,
             checkpoint_commands: 1_000_000,
             checkpoint_bytes: 512 * 1_048_576,
+            tree: true,
         }
     }
 }
@@ -51,7 +54,7 @@ impl Default for ReplicaOptions {
 pub struct Replica {
     queue: Arc<Queue<Request>>,
     log: LogReader,
-    tree: TreeReader,
+    tree: Option<TreeReader>,
     /// The writer, then the applier, which ends after it.
     threads: Vec<JoinHandle<()>>,
 }
@@ -74,8 +77,8 @@ impl Replica {
             let reason = format!("the log starts at {}", reader.first_position());
             return Err(StoreError::LostData { path: dir.to_owned(), reason });
         }
-        let tree = Tree::open(dir, log.identity(), &reader)?;
-        let tree_reader = tree.reader();
+        let tree = options.tree.then(|| Tree::open(dir, log.identity(), &reader)).transpose()?;
+        let tree_reader = tree.as_ref().map(Tree::reader);
         let (name, identity) = (name.to_owned(), log.identity());
         let source = Source { name, checkpoints, identity, log: log.reader(), factory };
         let built = source.build(log.next_position())?;
@@ -97,6 +100,11 @@ impl Replica {
     /// Reads the machine's log.
     pub(crate) fn log(&self) -> LogReader {
         self.log.clone()
+    }
+
+    fn tree(&self) -> Result<&TreeReader, StorageError> {
+        let missing = || StorageError::Unavailable("no tree is kept over the machine's log".to_owned());
+        self.tree.as_ref().ok_or_else(missing)
     }
 
     async fn ask<T>(
@@ -136,15 +144,15 @@ impl Replicated for Replica {
     }
 
     async fn tree_head(&self) -> Result<Head, StorageError> {
-        self.tree.head()
+        self.tree()?.head()
     }
 
     async fn tree_nodes(&self, nodes: Vec<Node>) -> Result<Vec<Hash>, StorageError> {
-        self.tree.nodes(&nodes)
+        self.tree()?.nodes(&nodes)
     }
 
     async fn tree_leaves(&self, start: u64, limit: u32) -> Result<Vec<Leaf>, StorageError> {
-        self.tree.leaves(start, limit)
+        self.tree()?.leaves(start, limit)
     }
 
     fn health(&self) -> Result<(), String> {

@@ -34,7 +34,7 @@ pub(super) struct Writer {
     pub(super) name: String,
     pub(super) queue: Arc<Queue<Request>>,
     pub(super) log: Log,
-    pub(super) tree: Tree,
+    pub(super) tree: Option<Tree>,
     /// The time of the last batch, which the next one's is not before.
     pub(super) time: Timestamp,
     pub(super) clock: Clock,
@@ -82,14 +82,14 @@ impl Writer {
         let count = u32::try_from(commands.len()).unwrap_or(u32::MAX);
         // What is hashed meanwhile is the tree's only once the log has it.
         let appended = std::thread::scope(|scope| {
-            let hashing = Hashing::start(scope, time, &commands);
+            let hashing = self.tree.is_some().then(|| Hashing::start(scope, time, &commands));
             let first = self.log.append(count, |payload| batch::encode(time, &commands, payload))?;
-            Ok((first, hashing.finish()))
+            Ok((first, hashing.map(Hashing::finish)))
         });
         match appended {
             Ok((first, hashed)) => {
                 self.time = time;
-                self.grow(hashed);
+                self.grow(hashed.unwrap_or_default());
                 Some(Batch { first, time, commands, replies })
             }
             Err(AppendError::Refused(error)) => {
@@ -108,7 +108,9 @@ impl Writer {
     /// Adds what is in the log to the tree over it. A tree that cannot be written gives no more
     /// receipts until a restart builds it again; the machine, whose truth is the log, serves on.
     fn grow(&mut self, hashed: Vec<Hashed>) {
-        if let Err(error) = self.tree.extend(hashed) {
+        if let Some(tree) = &mut self.tree
+            && let Err(error) = tree.extend(hashed)
+        {
             tracing::error!(machine = self.name, %error, "the tree over the log could not be written");
         }
     }
