@@ -2,22 +2,27 @@
 //! measured in the same run, in turns.
 //!
 //! `cargo bench -p vwp-runtime [-- [--quick] [--networks FILE] [--worlds N] [GROUP]...]`. The groups
-//! are http, telemetry, peers, kv, machine, dns, curve, sign-in, search and start; all are measured unless some
+//! are http, telemetry, peers, kv, ledger, bulk, dns, curve, sign-in, search and start; all are measured unless some
 //! are named. `SPIN` and `WASMTIME` in the environment name programs that `peers` measures beside
 //! ours. A list of networks gives the worlds that are looked up; otherwise they are made up. The
 //! components have to be built before: `cargo xtask bench` does that too.
 //!
 //! A missed target is said loudly, and is no error: a busy machine misses some.
 
+mod bulk;
+mod client;
 mod curve;
 mod dns;
 mod guests;
 mod http;
 mod kv;
-mod machine;
+mod ledger;
 mod measure;
 mod peers;
 mod port;
+#[path = "../../tests/host/postgres_server.rs"]
+#[expect(dead_code, reason = "tests need more of it")]
+mod postgres_server;
 mod process;
 mod progress;
 mod raw;
@@ -42,12 +47,13 @@ use tempfile::TempDir;
 use tokio::runtime::Runtime;
 
 /// What can be measured, in the table's order.
-const GROUPS: [(&str, Measure); 10] = [
+const GROUPS: [(&str, Measure); 11] = [
     ("http", http::rows),
     ("telemetry", telemetry::rows),
     ("peers", peers::rows),
     ("kv", kv::rows),
-    ("machine", machine::rows),
+    ("ledger", ledger::rows),
+    ("bulk", bulk::rows),
     ("dns", dns::rows),
     ("curve", curve::rows),
     ("sign-in", sign_in::rows),

@@ -39,6 +39,13 @@ impl Row {
         }
     }
 
+    /// Ours, where more is better, without a yardstick.
+    pub(crate) fn rate_alone(name: impl Into<String>, unit: &str, ours: &Figures) -> Self {
+        let ours = format!("{} {unit}/s", thousands(ours.median()));
+        let (yardstick, target) = (String::new(), String::new());
+        Self { name: name.into(), ours, yardstick, ratio: None, target, met: None }
+    }
+
     /// A quantity of which less is better, beside a yardstick if there is one.
     pub(crate) fn quantity(
         name: impl Into<String>,

@@ -9,7 +9,7 @@ use std::time::Duration;
 /// A program that a row needs is not installed.
 #[derive(Debug, thiserror::Error)]
 #[error("{0} is not installed (Debian: apt-get install {1})")]
-pub(crate) struct Missing(&'static str, &'static str);
+pub(crate) struct Missing(pub(crate) &'static str, pub(crate) &'static str);
 
 /// Sees to it that a program of a Debian package is there: root installs it.
 pub(crate) fn need(program: &'static str, package: &'static str) -> Result<()> {

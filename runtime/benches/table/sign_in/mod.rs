@@ -4,17 +4,16 @@
 //! it takes for them. They come from this machine, where no limit of a network applies. A password is
 //! beside Argon2id alone, with the same parameters and compiled for this processor.
 
-mod client;
 mod passkey;
 mod presenting;
 mod tokens;
 
 use crate::Bench;
+use crate::client::Client;
 use crate::measure::{Figures, rate};
 use crate::port::Port;
 use crate::report::Row;
 use anyhow::{Result, ensure};
-use client::Client;
 use passkey::Passkey;
 use presenting::Sample;
 use std::time::Instant;

@@ -1,8 +1,8 @@
 //! A passkey in software: what a browser and a phone do in a ceremony (Web Authentication Level 3,
 //! sections 6 and 7).
 
-use super::client::Client;
 use super::{HANDLE, ISSUER};
+use crate::client::Client;
 use anyhow::{Context, Result};
 use ciborium::Value as Cbor;
 use p256::ecdsa::signature::Signer;

@@ -2,8 +2,8 @@
 //! to ask about. The tokens of one game are bound to a key of its own (RFC 9449), as they are unless
 //! an operator says otherwise; those of the other one are not.
 
-use super::client::{Client, form};
 use super::{HANDLE, PASSWORD};
+use crate::client::{Client, form};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};

@@ -4,45 +4,48 @@ use crate::port::Port;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 
+/// The longest answer that is read.
+const ANSWER_BYTES_MAX: u64 = 16 * 1_048_576;
+
 /// A client on one connection.
-pub(super) struct Client {
+pub(crate) struct Client {
     agent: ureq::Agent,
     url: String,
-    pub(super) issuer: String,
+    pub(crate) issuer: String,
 }
 
 /// What was answered.
-pub(super) struct Answer {
-    pub(super) status: u16,
-    pub(super) location: String,
-    pub(super) cookie: Option<String>,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) location: String,
+    pub(crate) cookie: Option<String>,
     /// The nonce for the next proof of possession (RFC 9449, section 8).
-    pub(super) dpop_nonce: Option<String>,
-    pub(super) text: String,
+    pub(crate) dpop_nonce: Option<String>,
+    pub(crate) text: String,
 }
 
 impl Answer {
     /// A member of a JSON document that says so with this status.
-    pub(super) fn member(&self, status: u16, name: &str) -> Result<Value> {
+    pub(crate) fn member(&self, status: u16, name: &str) -> Result<Value> {
         ensure!(self.status == status, "answered with {}: {}", self.status, self.text);
         let document: Value = serde_json::from_str(&self.text)?;
         Ok(document.get(name).with_context(|| format!("no {name} in {}", self.text))?.clone())
     }
 
     /// The same where it is a text.
-    pub(super) fn member_text(&self, status: u16, name: &str) -> Result<String> {
+    pub(crate) fn member_text(&self, status: u16, name: &str) -> Result<String> {
         Ok(self.member(status, name)?.as_str().with_context(|| format!("{name} is no text"))?.to_owned())
     }
 }
 
 impl Client {
-    pub(super) fn new(port: &Port) -> Result<Self> {
+    pub(crate) fn new(port: &Port) -> Result<Self> {
         let agent = ureq::Agent::config_builder().http_status_as_error(false).max_redirects(0).build().into();
         Ok(Self { agent, url: format!("http://{}", port.http), issuer: port.issuer()? })
     }
 
     /// Sends a body of a type, with some headers.
-    pub(super) fn send(
+    pub(crate) fn send(
         &self,
         path: &str,
         kind: &str,
@@ -56,8 +59,31 @@ impl Client {
         answer(request.send(body)?)
     }
 
+    /// Sends bytes of a type, with some headers; the bytes of a good answer.
+    pub(crate) fn send_bytes(
+        &self,
+        path: &str,
+        kind: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<Vec<u8>> {
+        let mut request = self.agent.post(format!("{}{path}", self.url)).header("content-type", kind);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut response = request.send(body)?;
+        let bytes = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec()?;
+        ensure!(
+            response.status() == 200,
+            "answered with {}: {}",
+            response.status(),
+            String::from_utf8_lossy(&bytes)
+        );
+        Ok(bytes)
+    }
+
     /// Sends a form.
-    pub(super) fn form(
+    pub(crate) fn form(
         &self,
         path: &str,
         headers: &[(&str, &str)],
@@ -67,7 +93,7 @@ impl Client {
     }
 
     /// Sends JSON, in somebody's name if there is a token.
-    pub(super) fn post(&self, path: &str, token: Option<&str>, body: &Value) -> Result<Answer> {
+    pub(crate) fn post(&self, path: &str, token: Option<&str>, body: &Value) -> Result<Answer> {
         let bearer = token.map(|token| format!("Bearer {token}"));
         let headers: Vec<(&str, &str)> =
             bearer.iter().map(|bearer| ("authorization", bearer.as_str())).collect();
@@ -75,24 +101,24 @@ impl Client {
     }
 
     /// Fetches a page, with a cookie.
-    pub(super) fn page(&self, path: &str, cookie: &str) -> Result<Answer> {
+    pub(crate) fn page(&self, path: &str, cookie: &str) -> Result<Answer> {
         answer(self.agent.get(format!("{}{path}", self.url)).header("cookie", cookie).call()?)
     }
 
     /// Fetches a document.
-    pub(super) fn get(&self, path: &str) -> Result<String> {
+    pub(crate) fn get(&self, path: &str) -> Result<String> {
         let answer = answer(self.agent.get(format!("{}{path}", self.url)).call()?)?;
         ensure!(answer.status == 200, "{path} was answered with {}: {}", answer.status, answer.text);
         Ok(answer.text)
     }
 
-    pub(super) fn sign_in(&self, handle: &str, password: &str) -> Result<(u16, String)> {
+    pub(crate) fn sign_in(&self, handle: &str, password: &str) -> Result<(u16, String)> {
         let answer = self.post("/v1/sessions", None, &json!({ "handle": handle, "password": password }))?;
         Ok((answer.status, answer.text))
     }
 
     /// Signs up and in; the access token.
-    pub(super) fn arrive(&self, handle: &str, password: &str) -> Result<String> {
+    pub(crate) fn arrive(&self, handle: &str, password: &str) -> Result<String> {
         let body = json!({ "handle": handle, "password": password });
         self.post("/v1/travellers", None, &body)?.member(201, "traveller")?;
         self.post("/v1/sessions", None, &body)?.member_text(200, "access_token")
@@ -100,7 +126,7 @@ impl Client {
 }
 
 /// Pairs as a form or a query has them.
-pub(super) fn form(pairs: &[(&str, &str)]) -> String {
+pub(crate) fn form(pairs: &[(&str, &str)]) -> String {
     url::form_urlencoded::Serializer::new(String::new()).extend_pairs(pairs).finish()
 }
 
