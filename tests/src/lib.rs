@@ -18,6 +18,7 @@
 //! - [`browser`]: a real browser, with authenticators that hold passkeys.
 //! - [`secrets`]: the secrets that a suite used, which no log may have.
 //! - [`collector`]: a collector of traces; [`metrics`], what Prometheus would see.
+//! - [`linearizable`]: whether what several were told fits one order.
 //! - [`tools`]: programs that the tests need and this project does not ship.
 //! - [`foreign`]: servers that others wrote: [`secondaries`], which copy zones, and [`resolvers`].
 
@@ -32,6 +33,7 @@ pub mod host;
 pub mod http;
 pub mod kind;
 pub mod libraries;
+pub mod linearizable;
 pub mod metrics;
 pub mod people;
 pub mod resolvers;
