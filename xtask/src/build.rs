@@ -122,6 +122,8 @@ impl Profile {
             // Natively nobody waits for it, and Cargo.toml leaves it as it is.
             for library in ["cedar-policy", "cedar-policy-core", "cedar-policy-formatter"] {
                 command.args(["--config", &format!("profile.release.package.{library}.opt-level=3")]);
+                // Nothing else is left to compile beside it, so it has all cores.
+                command.args(["--config", &format!("profile.release.package.{library}.codegen-units=4")]);
             }
         }
         if let Some(flags) = self.flags {
