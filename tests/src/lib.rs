@@ -18,6 +18,7 @@
 //! - [`browser`]: a real browser, with authenticators that hold passkeys.
 //! - [`secrets`]: the secrets that a suite used, which no log may have.
 //! - [`collector`]: a collector of traces; [`metrics`], what Prometheus would see.
+//! - [`pages`]: pages whose commands are executed.
 //! - [`tools`]: programs that the tests need and this project does not ship.
 //! - [`foreign`]: servers that others wrote: [`secondaries`], which copy zones, and [`resolvers`].
 
@@ -33,6 +34,7 @@ pub mod http;
 pub mod kind;
 pub mod libraries;
 pub mod metrics;
+pub mod pages;
 pub mod people;
 pub mod resolvers;
 pub mod secondaries;

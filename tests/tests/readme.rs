@@ -3,48 +3,24 @@
 //! so is the runbook, which is about `vwp up`.
 
 use std::path::Path;
-use std::process::Command;
 use vwp_tests::host::Host;
 use vwp_tests::kind::Kind;
-use vwp_tests::{project, tools};
+use vwp_tests::pages::Pages;
+use vwp_tests::tools;
 
-/// A page's commands: what stands in its `sh` blocks, in order.
-fn commands(page: &str, with_dns: bool) -> String {
-    let mut commands = String::from("set -euo pipefail\n");
-    let mut inside = false;
-    for line in page.lines() {
-        match line {
-            "```sh" => inside = true,
-            "```" => inside = false,
-            _ if inside && (with_dns || !line.starts_with("dig ")) => {
-                commands.push_str(line);
-                commands.push('\n');
-            }
-            _ => {}
-        }
-    }
-    commands
-}
-
-/// Executes the commands of pages, one after the other, with a deployment, after others that they need.
-fn executed(pages: &[&str], before: &str, host: &Host, journey: &Path) -> String {
-    let read = |page: &&str| std::fs::read_to_string(project().join(page)).expect("the page");
-    let text: String = pages.iter().map(read).collect();
+/// Executes the commands of pages, one after the other, with a deployment.
+fn executed(pages: &[&str], host: &Host, journey: &Path) -> String {
     let dns = host.dns.map(|address| address.port()).unwrap_or_default();
     let state = host.state_folder().expect("an own deployment has a state").display().to_string();
+    let left_out: &[&str] = if host.dns.is_some() { &[] } else { &["dig "] };
     // Pages speak of the default addresses and folders; this deployment has its own.
-    let commands = commands(&text, host.dns.is_some()).replacen('\n', &format!("\n{before}\n"), 1);
-    let commands = commands
-        .replace("127.0.0.1:3000", host.url.trim_start_matches("http://"))
-        .replace("-p 5300", &format!("-p {dns}"))
-        .replace("127.0.0.1:5300", &format!("127.0.0.1:{dns}"))
-        .replace("target/journey", &journey.display().to_string())
-        .replace("data/secrets", &format!("{state}/secrets"))
-        .replace("--state-dir data", &format!("--state-dir {state}"))
-        .replace("target/release/vwp", &Host::program().display().to_string());
-    let mut shell = Command::new("bash");
-    shell.arg("-c").arg(&commands).current_dir(project());
-    tools::run(&mut shell)
+    Pages::read(pages, left_out)
+        .at(host, journey)
+        .with("-p 5300", &format!("-p {dns}"))
+        .with("127.0.0.1:5300", &format!("127.0.0.1:{dns}"))
+        .with("data/secrets", &format!("{state}/secrets"))
+        .with("--state-dir data", &format!("--state-dir {state}"))
+        .run()
 }
 
 #[test]
@@ -54,8 +30,7 @@ fn every_command_of_the_runbook_works_in_order() {
     }
     let host = Host::start_own();
     let journey = tempfile::tempdir().expect("a folder");
-    let before = "vwp() { target/release/vwp \"$@\"; }";
-    let printed = executed(&["docs/operations.md"], before, &host, journey.path());
+    let printed = executed(&["docs/operations.md"], &host, journey.path());
     for expected in
         ["a process serves what it was given", "a process serves from it", "without secrets", "signs"]
     {
@@ -77,7 +52,7 @@ fn every_command_about_exchange_and_schedules_works_in_order_and_shows_what_it_s
     }
     let host = Host::start_own();
     let journey = tempfile::tempdir().expect("a folder");
-    let printed = executed(&["docs/exchange.md", "docs/schedules.md"], "", &host, journey.path());
+    let printed = executed(&["docs/exchange.md", "docs/schedules.md"], &host, journey.path());
     let exchanged = r#""paid":"102","fee":"2","received":"66","rounding":"1""#;
     for expected in [
         r#""price":{"paid":"102","fee":"2","received":"66"}"#,
@@ -103,7 +78,7 @@ fn every_command_of_the_readme_works_in_order_and_shows_what_it_says() {
     let host = Host::start_own();
     let journey = tempfile::tempdir().expect("a folder");
     assert_eq!(host.dns.is_some(), with_dns, "our runtime answers DNS, and no other host does");
-    let printed = executed(&["README.md"], "", &host, journey.path());
+    let printed = executed(&["README.md"], &host, journey.path());
     let over_dns = [
         r#"1 play.arena.example. port=25565 key65280="minecraft""#,
         "1 0 25565 play.arena.example.",

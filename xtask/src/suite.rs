@@ -1,6 +1,6 @@
 //! Everything that CI runs, in one order, with a summary.
 
-use crate::build::{self, EXAMPLE, HANDLERS, MIDDLEWARE, OPENAPI, POLICY, STRIPE, VERIFIER, WITHOUT_STD};
+use crate::build::{self, EXAMPLES, HANDLERS, MIDDLEWARE, OPENAPI, POLICY, STRIPE, VERIFIER, WITHOUT_STD};
 use crate::fuzz;
 use crate::packages::Installing;
 use crate::portable::ADAPTERS;
@@ -202,9 +202,8 @@ fn clippy_wasm(project: &Project) -> Result<()> {
         command.args(["--", "-D", "warnings"]);
         run_command(command)
     };
-    let one_by_one =
-        [MIDDLEWARE, POLICY, OPENAPI, STRIPE, VERIFIER, EXAMPLE, "vwp-guest", "vwp-storage-adapter"];
-    clippy(&[HANDLERS, ADAPTERS, &one_by_one].concat())?;
+    let one_by_one = [MIDDLEWARE, POLICY, OPENAPI, STRIPE, VERIFIER, "vwp-guest", "vwp-storage-adapter"];
+    clippy(&[HANDLERS, ADAPTERS, &EXAMPLES, &one_by_one].concat())?;
     // Without std, which the others' features would bring in.
     clippy(WITHOUT_STD)
 }
