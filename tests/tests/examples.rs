@@ -249,3 +249,39 @@ fn every_command_of_the_rust_worlds_page_works_in_order_and_shows_what_it_says()
         assert!(printed.contains(expected), "{expected} is not in what was printed:\n{printed}");
     }
 }
+
+#[test]
+fn every_command_of_the_python_worlds_page_works_in_order_and_shows_what_it_says() {
+    if !tools::require("curl", "curl") || !tools::require("python3", "python3-venv") {
+        return;
+    }
+    let page = "examples/world-python/README.md";
+    let _ = build_folder("examples");
+    // Says itself what is wrong where the library cannot be installed.
+    Pages::read(&[&format!("{page}#Build and run")], &[]).run();
+    let folder = project().join("target");
+    let manifest = std::fs::read_to_string(folder.join("examples/spin.toml")).expect("the manifest");
+    let manifest = manifest.replace("\"../", &format!("\"{}/", folder.display()));
+    let application = Application::start(&manifest, &[("inn_nonce_secret", &unique("secret"))]);
+    let (host, journey) = (Host::of(&application), tempfile::tempdir().expect("a folder"));
+    let printed = Pages::read(&[&format!("{page}#A stay")], &[]).at(&host, journey.path()).run();
+    for expected in [
+        r#""world": "inn", "fqdn": "inn.vwp.test", "asset": "night@inn""#,
+        r#""handle": "bea", "paid": {"transfer_id": ""#,
+        r#""asset":"night@inn","balance":"700""#,
+        r#""endpoints": [{"transport": "https", "host": "inn.example", "port": 443}]"#,
+    ] {
+        assert!(printed.contains(expected), "{expected} is not in what was printed:\n{printed}");
+    }
+    let paid = printed.matches(r#""paid": {"transfer_id": ""#).count();
+    assert_eq!(paid, 2, "a repeat gets the same answer:\n{printed}");
+
+    // What is not right is refused, with the reason, and by name.
+    let refused = |body: &Value| host.http.send(&Call::json("/inn/stays", body));
+    refused(&json!({"stay": "1"})).expect_problem(400, "bad-request");
+    let stale = refused(&json!({"stay": "1", "nonce": "1.forged", "presentation": "nothing"}));
+    stale.expect_problem(401, "passport-refused");
+    assert_eq!(stale.text("reason"), "nonce-stale");
+    host.http.send(&Call::get("/inn/roads/nowhere")).expect_problem(404, "not-found");
+    host.http.send(&Call::get("/inn/cellar")).expect_problem(404, "not-found");
+}
