@@ -87,8 +87,8 @@ pub(crate) fn run_on_spin(project: &Project) -> Result<ExitCode> {
     let mut suite = Suite { summary: Summary::default(), started: Instant::now() };
     if suite.step("build", || build::run(project, true)) {
         let mut tests = black_box(project, "spin", &PORTABLE);
-        // The storage adapters by themselves as well, against their contract's suite.
-        tests.args(["--test", "portable"]).env(spin::VARIABLE, spin);
+        // The storage adapters by themselves as well, against their contract's suite, and our template.
+        tests.args(["--test", "portable", "--test", "template"]).env(spin::VARIABLE, spin);
         suite.tests("black-box tests on Spin", tests);
     }
     print!("{}", suite.summary.render());
