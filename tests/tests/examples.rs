@@ -285,3 +285,18 @@ fn every_command_of_the_python_worlds_page_works_in_order_and_shows_what_it_says
     host.http.send(&Call::get("/inn/roads/nowhere")).expect_problem(404, "not-found");
     host.http.send(&Call::get("/inn/cellar")).expect_problem(404, "not-found");
 }
+
+#[test]
+fn every_command_for_integrators_works_and_shows_what_it_says() {
+    let printed = Pages::read(&["docs/integrators.md"], &[])
+        .with("target/release/vwp", &Host::program().display().to_string())
+        .run();
+    let (_, arena) = printed.split_once("component arena\n").expect("the arena is listed");
+    let (arena, _) = arena.split_once("\n  satisfied\n").expect("the arena has all that it imports");
+    for line in
+        ["writes space discovery/", "imports vwp:storage/kv@0.1.0", "imports vwp:storage/replicated@0.1.0"]
+    {
+        assert!(arena.contains(line), "{line} is not said of the arena:\n{arena}");
+    }
+    assert!(!arena.contains("component "), "the arena is satisfied, and not the next one:\n{arena}");
+}

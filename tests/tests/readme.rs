@@ -1,4 +1,4 @@
-//! The README's journey and the runbook, executed as they stand there. Where Spin serves, or we
+//! The README's journey, the pages for operators and the runbook, executed as they stand there. Where Spin serves, or we
 //! serve as Spin would, the questions over DNS are left out, because Spin has no listener for them;
 //! so is the runbook, which is about `vwp up`.
 
@@ -67,6 +67,28 @@ fn every_command_about_exchange_and_schedules_works_in_order_and_shows_what_it_s
         assert!(printed.contains(expected), "{expected} is not in what was printed:\n{printed}");
     }
     assert_eq!(printed.matches(exchanged).count(), 2, "a repeat gets the same answer:\n{printed}");
+}
+
+#[test]
+fn every_command_for_operators_works_in_order_and_shows_what_it_says() {
+    if !tools::require("dig", "bind9-dnsutils") || !tools::require("curl", "curl") {
+        return;
+    }
+    let host = Host::start_own();
+    let journey = tempfile::tempdir().expect("a folder");
+    let printed = executed(&["docs/operators.md"], &host, journey.path());
+    let over_dns = "1 0 25565 play.harbour.example.";
+    assert_eq!(printed.contains(over_dns), host.dns.is_some(), "{printed}");
+    for expected in [
+        "harbour  The harbour  trade",
+        r#""is_revived":false"#,
+        r#""handle": "cleo""#,
+        r#""claims":{"handle":"cleo"}"#,
+        r#""kind":"post""#,
+        r#""owner":"world:harbour","asset":"pearl@harbour","balance":"1200""#,
+    ] {
+        assert!(printed.contains(expected), "{expected} is not in what was printed:\n{printed}");
+    }
 }
 
 #[test]
