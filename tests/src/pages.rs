@@ -2,13 +2,15 @@
 
 use crate::host::Host;
 use crate::{project, tools};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// Pages, and where their commands work.
 #[derive(Debug)]
 pub struct Pages {
     commands: String,
+    variables: Vec<(String, String)>,
+    folder: PathBuf,
 }
 
 impl Pages {
@@ -38,13 +40,27 @@ impl Pages {
                 }
             }
         }
-        Self { commands }
+        Self { commands, variables: Vec::new(), folder: project() }
     }
 
     /// The same with another text for one that pages use.
     #[must_use]
     pub fn with(mut self, usual: &str, here: &str) -> Self {
         self.commands = self.commands.replace(usual, here);
+        self
+    }
+
+    /// The same with a variable that pages use and do not set.
+    #[must_use]
+    pub fn variable(mut self, name: &str, value: &str) -> Self {
+        self.variables.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// The same in another folder than the project's.
+    #[must_use]
+    pub fn inside(mut self, folder: &Path) -> Self {
+        folder.clone_into(&mut self.folder);
         self
     }
 
@@ -61,6 +77,8 @@ impl Pages {
     /// Executes all of it; gives out what was printed. Fails where a command does.
     #[track_caller]
     pub fn run(&self) -> String {
-        tools::run(Command::new("bash").arg("-c").arg(&self.commands).current_dir(project()))
+        let mut shell = Command::new("bash");
+        shell.arg("-c").arg(&self.commands).current_dir(&self.folder);
+        tools::run(shell.envs(self.variables.iter().map(|(name, value)| (name, value))))
     }
 }

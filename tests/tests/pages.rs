@@ -58,6 +58,21 @@ fn every_link_of_a_page_leads_somewhere() {
 }
 
 #[test]
+fn every_page_with_commands_is_executed_by_a_suite() {
+    let suites: String = files(&project().join("tests/tests"), "rs").iter().map(|file| read(file)).collect();
+    let pages = all("md").into_iter().chain([project().join("README.md")]);
+    let with_commands = pages.filter(|page| read(page).lines().any(|line| line == "```sh"));
+    let name = |page: PathBuf| page.strip_prefix(project()).expect("below the project").display().to_string();
+    let left: Vec<String> =
+        with_commands.map(name).filter(|page| !suites.contains(&format!("\"{page}"))).collect();
+    assert_eq!(
+        left,
+        Vec::<String>::new(),
+        "`sh` blocks that nothing executes; `console` is for what is only shown"
+    );
+}
+
+#[test]
 fn every_file_and_test_that_the_threat_model_names_is_there() {
     let page = read(&project().join("docs/threat-model.md"));
     let code: String = all("rs").iter().map(|file| read(file)).collect();

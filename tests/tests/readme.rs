@@ -3,10 +3,13 @@
 //! so is the runbook, which is about `vwp up`.
 
 use std::path::Path;
+use vwp_client::key::Key;
 use vwp_tests::host::Host;
+use vwp_tests::http::Call;
 use vwp_tests::kind::Kind;
 use vwp_tests::pages::Pages;
-use vwp_tests::tools;
+use vwp_tests::people::Operator;
+use vwp_tests::{project, tools, unique};
 
 /// Executes the commands of pages, one after the other, with a deployment.
 fn executed(pages: &[&str], host: &Host, journey: &Path) -> String {
@@ -88,6 +91,47 @@ fn every_command_for_operators_works_in_order_and_shows_what_it_says() {
         r#""owner":"world:harbour","asset":"pearl@harbour","balance":"1200""#,
     ] {
         assert!(printed.contains(expected), "{expected} is not in what was printed:\n{printed}");
+    }
+}
+
+#[test]
+fn every_command_of_pages_for_administrators_and_teams_works_with_what_they_speak_of() {
+    if !tools::require("curl", "curl") {
+        return;
+    }
+    let host = Host::start_own();
+    let Some(admin) = &host.admin_token else { return };
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).expect("a file");
+    let page = std::fs::read_to_string(project().join("docs/policies.md")).expect("the page");
+    let block = |start: &str| {
+        let (_, rest) = page.split_once(start).unwrap_or_else(|| panic!("a block begins with {start}"));
+        format!("{start}{}", rest.split("```").next().unwrap_or_default())
+    };
+    write("arena.cedar", &block("// arena.cedar"));
+    write("request.json", &block(r#"{"principal""#));
+    let key = Key::create(&folder.path().join("operator.jwk")).expect("a key");
+    let operator = Operator { world: unique("arena"), key };
+    let _ = host.http.send(&Call::jose("/v1/worlds", operator.record(&host, 1))).expect(201);
+
+    let run = |pages: &[&str], name_server: &str| {
+        Pages::read(pages, &[])
+            .at(&host, folder.path())
+            .inside(folder.path())
+            .with("https://port.example", &host.url)
+            .with("ns1", name_server)
+            .variable("PORT", &host.url)
+            .variable("ID", &operator.key.id())
+            .variable("VWP_URL", &host.url)
+            .variable("VWP_ADMIN_TOKEN", admin)
+            .run()
+    };
+    let told = run(&["docs/policies.md", "docs/protocol/login.md", "docs/zone.md"], "ns1");
+    // The other page has the same name server.
+    let _ = run(&["infra/dns/README.md"], "ns2");
+    // The request of the page is permitted, what was packed is taken, and the wallet is registered.
+    for expected in ["operator/enter", r#""version":1"#, r#""client_name":"My wallet""#, "ns1.example"] {
+        assert!(told.contains(expected), "{expected} is not in what was printed:\n{told}");
     }
 }
 

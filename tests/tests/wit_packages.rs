@@ -85,14 +85,14 @@ fn a_package_has_what_wkg_puts_into_its_annotations_and_finds_what_it_needs() {
         assert!(["authors", "description"].iter().all(|name| metadata.contains_key(*name)), "{package}");
         assert_eq!(metadata["license"], Value::from(env!("CARGO_PKG_LICENSE")), "{package}");
 
-        let group = UnresolvedPackageGroup::parse_dir(&folder(package)).expect("a package");
+        let group = UnresolvedPackageGroup::parse_dir(folder(package)).expect("a package");
         let needed: BTreeSet<String> =
             group.main.foreign_deps.keys().map(|name| format!("{}:{}", name.namespace, name.name)).collect();
         let overrides = manifest.get("overrides").and_then(Value::as_table).cloned().unwrap_or_default();
         assert_eq!(overrides.keys().cloned().collect::<BTreeSet<_>>(), needed, "{package}");
         for (name, found) in &overrides {
             let path = folder(package).join(found["path"].as_str().expect("a path"));
-            let group = UnresolvedPackageGroup::parse_dir(&path).expect("the package that is needed");
+            let group = UnresolvedPackageGroup::parse_dir(path).expect("the package that is needed");
             assert_eq!(format!("{}:{}", group.main.name.namespace, group.main.name.name), *name);
         }
     }
@@ -104,7 +104,7 @@ fn the_example_of_a_packages_page_resolves() {
         let text = page(package);
         let (_, example) = text.split_once("```wit\n").unwrap_or_else(|| panic!("{package} has an example"));
         let (example, _) = example.split_once("```").expect("the example ends");
-        let (mut resolve, id) = resolved("transactions");
+        let (mut resolve, _) = resolved("transactions");
         assert!(example.contains(&format!("vwp:{package}/")), "{package}: the example uses the package");
         resolve.push_str("example.wit", example).unwrap_or_else(|error| panic!("{package}: {error:#}"));
         let name = resolve
@@ -114,6 +114,5 @@ fn the_example_of_a_packages_page_resolves() {
             .find(|name| name.starts_with(&format!("vwp:{package}@")));
         let title = format!("# {}\n", name.expect("the package is resolved"));
         assert!(text.starts_with(&title), "{package}: the page names the version: {title}");
-        let _ = id;
     }
 }

@@ -123,8 +123,8 @@ impl Arena {
     async fn open(&self) -> Result<Response<Vec<u8>>, Problem> {
         let settings = &self.settings;
         let known = registry::lookup(settings.world.clone()).await.map_err(of_discovery)?;
-        let registered = known.as_ref().map(|world| (world.expires_at, world.signed.as_str()));
-        let due = rules::is_registration_due(settings, registered, self.now / 1000);
+        let record = known.as_ref().map(|world| (world.expires_at, world.signed.as_str()));
+        let due = rules::is_registration_due(settings, record, self.now / 1000);
         if due {
             registry::register(self.statements().record()).await.map_err(of_discovery)?;
         }
@@ -195,8 +195,13 @@ impl Arena {
             (Kind::Pending, _) => State::Gone,
             _ => return Err(rules::not_the_fee("the transfer is no hold")),
         };
-        let Receipt { from: payer, to: payee, asset, amount, .. } = receipt;
-        Ok(Hold { payer, payee, asset, amount, state })
+        Ok(Hold {
+            payer: receipt.from,
+            payee: receipt.to,
+            asset: receipt.asset,
+            amount: receipt.amount,
+            state,
+        })
     }
 }
 
