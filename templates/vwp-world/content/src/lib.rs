@@ -18,8 +18,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 mod bindings {
     spin_sdk::wit_bindgen::generate!({
         inline: "
-            package example:world;
-            world world {
+            package example:server;
+            world server {
                 import vwp:auth/verifier@0.1.0;
             }
         ",
