@@ -7,7 +7,11 @@ use crate::secrets;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 use tempfile::TempDir;
+
+/// Of two that start at once each would compile what the other one compiles.
+static STARTING: Mutex<()> = Mutex::new(());
 
 /// A host that serves an integrator's application.
 #[derive(Debug)]
@@ -23,6 +27,16 @@ pub struct Application {
 impl Application {
     /// Serves what a manifest says, with the values of some variables.
     pub fn start(manifest: &str, variables: &[(&str, &str)]) -> Self {
+        Self::start_with(manifest, variables, &["--dns-listen", "127.0.0.1:0"])
+    }
+
+    /// The same as Spin would serve it.
+    pub fn start_portable(manifest: &str, variables: &[(&str, &str)]) -> Self {
+        Self::start_with(manifest, variables, &["--portable"])
+    }
+
+    fn start_with(manifest: &str, variables: &[(&str, &str)], arguments: &[&str]) -> Self {
+        let _alone = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = folder(manifest);
         let state = folder.path().join("state");
         std::fs::create_dir(&state).expect("a folder for the state");
@@ -31,7 +45,7 @@ impl Application {
         let log = File::create(folder.path().join("log")).expect("a file for the log");
         let mut command = Command::new(Host::program());
         command.arg("up").arg("-f").arg(folder.path()).arg("--state-dir").arg(state);
-        command.args(["--listen", "127.0.0.1:0", "--dns-listen", "127.0.0.1:0"]);
+        command.args(["--listen", "127.0.0.1:0"]).args(arguments);
         for (name, value) in variables {
             command.arg("--variable").arg(format!("{name}={value}"));
         }

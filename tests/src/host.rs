@@ -1,5 +1,6 @@
 //! A deployment under test, and the process behind it if the test started one.
 
+use crate::application::Application;
 use crate::http::{Call, Http};
 use crate::kind::Kind;
 use crate::secrets;
@@ -88,6 +89,11 @@ impl Host {
             }
             None => Self::start_own(),
         }
+    }
+
+    /// What an integrator's application serves, which has the port's components in it.
+    pub fn of(application: &Application) -> Self {
+        Self::describe(Served { url: application.url.clone(), ..Served::default() }, None, None)
     }
 
     /// A new deployment with an empty state.

@@ -19,6 +19,7 @@
 //! - [`secrets`]: the secrets that a suite used, which no log may have.
 //! - [`collector`]: a collector of traces; [`metrics`], what Prometheus would see.
 //! - [`linearizable`]: whether what several were told fits one order.
+//! - [`pages`]: pages whose commands are executed.
 //! - [`tools`]: programs that the tests need and this project does not ship.
 //! - [`foreign`]: servers that others wrote: [`secondaries`], which copy zones, and [`resolvers`].
 
@@ -35,6 +36,7 @@ pub mod kind;
 pub mod libraries;
 pub mod linearizable;
 pub mod metrics;
+pub mod pages;
 pub mod people;
 pub mod resolvers;
 pub mod secondaries;

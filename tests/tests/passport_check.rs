@@ -6,14 +6,16 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
+use vwp_client::key::Key;
 use vwp_client::presentation;
 use vwp_client::sign;
 use vwp_core::jose;
 use vwp_tests::application::Application;
 use vwp_tests::host::Host;
 use vwp_tests::http::{Call, Reply};
+use vwp_tests::pages::Pages;
 use vwp_tests::people::{Operator, Traveller};
-use vwp_tests::{guests, project};
+use vwp_tests::{guests, project, tools};
 
 /// The manifest that the README shows.
 const README: &str = include_str!("../../examples/passport-check/README.md");
@@ -118,6 +120,25 @@ fn headers(seen: &Value) -> BTreeMap<String, Vec<String>> {
 fn claims(headers: &BTreeMap<String, Vec<String>>) -> Value {
     let [told] = headers["passport-claims"].as_slice() else { panic!("claims, once: {headers:?}") };
     serde_json::from_slice(&jose::decode(told).expect("base64url")).expect("JSON")
+}
+
+#[test]
+fn the_commands_of_the_page_show_a_passport_to_the_world() {
+    if !tools::require("curl", "curl") {
+        return;
+    }
+    let stage = Stage::set();
+    let folder = tempfile::tempdir().expect("a folder");
+    let key = Key::create(&folder.path().join("traveller.jwk")).expect("a key");
+    let ada = Traveller { key, ..Traveller::signed_in(&stage.port) };
+    let copy = stage.copy(&ada, &stage.operator.world);
+    std::fs::write(folder.path().join("passport.txt"), copy).expect("a file");
+    let page = Pages::read(&["examples/passport-check/README.md"], &[]).at(&stage.port, folder.path());
+    let page =
+        page.inside(folder.path()).with("--audience arena", &format!("--audience {}", stage.operator.world));
+    let page = page.variable("WORLD", &stage.world.0.url).variable("NONCE", &stage.world.nonce());
+    let seen: Value = serde_json::from_str(&page.run()).expect("what the handler answers");
+    assert!(headers(&seen).contains_key("passport-subject"), "{seen}");
 }
 
 #[test]

@@ -22,8 +22,8 @@ pub(crate) const STRIPE: &str = "vwp-stripe-component";
 pub(crate) const VERIFIER: &str = "vwp-verifier-component";
 /// The package of the middleware.
 pub(crate) const MIDDLEWARE: &str = "vwp-gateway-component";
-/// The example of middleware for integrators.
-pub(crate) const EXAMPLE: &str = "vwp-passport-check";
+/// The examples for integrators: middleware, and a world server.
+pub(crate) const EXAMPLES: [&str; 2] = ["vwp-passport-check", "vwp-world-rust"];
 
 /// The state machine, which the storage adapters are composed with.
 pub(crate) const MACHINE: &str = "vwp-ledger-component";
@@ -67,7 +67,8 @@ impl Profile {
             &[OPENAPI],
             &[STRIPE],
             ADAPTERS,
-            &[EXAMPLE],
+            &[EXAMPLES[0]],
+            &[EXAMPLES[1]],
         ],
         whole: &[WITHOUT_STD],
     };

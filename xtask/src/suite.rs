@@ -1,6 +1,6 @@
 //! Everything that CI runs, in one order, with a summary.
 
-use crate::build::{self, EXAMPLE, HANDLERS, MIDDLEWARE, OPENAPI, POLICY, STRIPE, VERIFIER, WITHOUT_STD};
+use crate::build::{self, EXAMPLES, HANDLERS, MIDDLEWARE, OPENAPI, POLICY, STRIPE, VERIFIER, WITHOUT_STD};
 use crate::fuzz;
 use crate::packages::Installing;
 use crate::portable::ADAPTERS;
@@ -87,8 +87,8 @@ pub(crate) fn run_on_spin(project: &Project) -> Result<ExitCode> {
     let mut suite = Suite { summary: Summary::default(), started: Instant::now() };
     if suite.step("build", || build::run(project, true)) {
         let mut tests = black_box(project, "spin", &PORTABLE);
-        // The storage adapters by themselves as well, against their contract's suite.
-        tests.args(["--test", "portable"]).env(spin::VARIABLE, spin);
+        // The storage adapters by themselves as well, against their contract's suite, and our template.
+        tests.args(["--test", "portable", "--test", "template"]).env(spin::VARIABLE, spin);
         suite.tests("black-box tests on Spin", tests);
     }
     print!("{}", suite.summary.render());
@@ -202,9 +202,8 @@ fn clippy_wasm(project: &Project) -> Result<()> {
         command.args(["--", "-D", "warnings"]);
         run_command(command)
     };
-    let one_by_one =
-        [MIDDLEWARE, POLICY, OPENAPI, STRIPE, VERIFIER, EXAMPLE, "vwp-guest", "vwp-storage-adapter"];
-    clippy(&[HANDLERS, ADAPTERS, &one_by_one].concat())?;
+    let one_by_one = [MIDDLEWARE, POLICY, OPENAPI, STRIPE, VERIFIER, "vwp-guest", "vwp-storage-adapter"];
+    clippy(&[HANDLERS, ADAPTERS, &EXAMPLES, &one_by_one].concat())?;
     // Without std, which the others' features would bring in.
     clippy(WITHOUT_STD)
 }
