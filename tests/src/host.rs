@@ -90,6 +90,11 @@ impl Host {
         }
     }
 
+    /// A deployment that something else started.
+    pub fn at(url: &str) -> Self {
+        Self::describe(Served { url: url.to_owned(), ..Served::default() }, None, None)
+    }
+
     /// A new deployment with an empty state.
     pub fn start_own() -> Self {
         Self::launch(new_state(), "127.0.0.1:0", "127.0.0.1:0", &[])

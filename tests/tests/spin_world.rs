@@ -86,7 +86,10 @@ fn every_component_fits_the_world_that_spin_offers_it() {
     for handler in ["discovery", "auth", "policy", "transactions", "stripe"] {
         fits(&source(handler), "handler");
     }
-    fits(&source("gateway"), "middleware");
+    for middleware in ["gateway", "compress", "caching"] {
+        let built = format!("target/wasm32-wasip2/release/vwp_{middleware}_component.wasm");
+        fits(&project().join(built), "middleware");
+    }
     fits(&source("ledger"), "machine");
     for adapter in ["storage-sqlite.wasm", "storage-postgres.wasm"] {
         fits(&project().join("target/spin").join(adapter), "storage");

@@ -203,8 +203,8 @@ fn clippy_wasm(project: &Project) -> Result<()> {
         run_command(command)
     };
     let one_by_one =
-        [MIDDLEWARE, POLICY, OPENAPI, STRIPE, VERIFIER, EXAMPLE, "vwp-guest", "vwp-storage-adapter"];
-    clippy(&[HANDLERS, ADAPTERS, &one_by_one].concat())?;
+        [POLICY, OPENAPI, STRIPE, VERIFIER, EXAMPLE, "vwp-guest", "vwp-middleware", "vwp-storage-adapter"];
+    clippy(&[HANDLERS, MIDDLEWARE, ADAPTERS, &one_by_one].concat())?;
     // Without std, which the others' features would bring in.
     clippy(WITHOUT_STD)
 }

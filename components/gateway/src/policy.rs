@@ -1,8 +1,9 @@
 //! What the gateway decides, without HTTP plumbing.
 
-use http::{HeaderMap, Response, StatusCode, header};
+use http::{Response, StatusCode, header};
 use vwp_core::Problem;
 use vwp_core::reply::{self, BODY_LENGTH_MAX};
+use vwp_middleware::fields::{Fields, set, text, value};
 
 /// The longest request id that is taken from a caller.
 pub const REQUEST_ID_LENGTH_MAX: usize = 64;
@@ -38,10 +39,6 @@ const EXPOSED: &str =
 const CONTENT_POLICY: &str = "content-security-policy";
 const CORS_METHODS: &str = "GET, POST, DELETE";
 const CORS_HEADERS: &str = "authorization, content-type, dpop, idempotency-key, x-request-id";
-
-/// Header fields as WASI carries them. There are few, so that looking through them is
-/// quicker than a map would be.
-pub type Fields = Vec<(String, Vec<u8>)>;
 
 /// Whether a request goes on to the handler.
 pub enum Admission {
@@ -148,19 +145,6 @@ pub fn finish(headers: &mut Fields, request_id: &str) {
     }
 }
 
-/// The headers of an answer made here, and its length.
-pub fn fields(headers: &HeaderMap, length: usize) -> Fields {
-    let pair = |(name, value): (&header::HeaderName, &header::HeaderValue)| {
-        (name.as_str().to_owned(), value.as_bytes().to_owned())
-    };
-    let mut fields: Fields = headers.iter().map(pair).collect();
-    // RFC 9110, section 8.6: an answer without content has no length either.
-    if length > 0 {
-        set(&mut fields, "content-length", &length.to_string());
-    }
-    fields
-}
-
 /// The answer to a body that is too large.
 pub fn too_large() -> Response<Vec<u8>> {
     reply::too_large(BODY_LENGTH_MAX).into_response()
@@ -181,29 +165,10 @@ fn preflight() -> Response<Vec<u8>> {
     response
 }
 
-/// The first value of a header.
-fn value<'a>(headers: &'a Fields, name: &str) -> Option<&'a [u8]> {
-    let found = headers.iter().find(|(given, _)| given.eq_ignore_ascii_case(name));
-    found.map(|(_, value)| value.as_slice())
-}
-
-fn text<'a>(headers: &'a Fields, name: &str) -> Option<&'a str> {
-    value(headers, name).and_then(|value| std::str::from_utf8(value).ok())
-}
-
-/// Gives a header one value, whatever it had.
-fn set(headers: &mut Fields, name: &str, value: &str) {
-    headers.retain(|(given, _)| !given.eq_ignore_ascii_case(name));
-    headers.push((name.to_owned(), value.as_bytes().to_owned()));
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn headers(pairs: &[(&str, &str)]) -> Fields {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_owned())).collect()
-    }
+    use vwp_middleware::fields::{from_pairs as headers, of_answer};
 
     fn content(method: &str, pairs: &[(&str, &str)]) -> Option<Content> {
         match admit(method, &headers(pairs)) {
@@ -300,7 +265,7 @@ mod tests {
     #[test]
     fn an_answer_made_here_says_its_length() {
         let answer = too_large();
-        let fields = fields(answer.headers(), answer.body().len());
+        let fields = of_answer(answer.headers(), answer.body().len());
         assert_eq!(text(&fields, "content-length"), Some(answer.body().len().to_string().as_str()));
     }
 }
