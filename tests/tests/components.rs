@@ -145,8 +145,12 @@ fn a_handler_imports_no_more_than_it_is_granted() {
 
 #[test]
 fn middleware_imports_the_handler_behind_it_and_what_its_readme_says() {
-    let cases: [(&str, &[&str]); 3] =
-        [("gateway", &[]), ("compress", &[]), ("caching", &["wasi:config/store@"])];
+    let cases: [(&str, &[&str]); 4] = [
+        ("gateway", &[]),
+        ("compress", &[]),
+        ("caching", &["wasi:config/store@"]),
+        ("limits", &["wasi:config/store@", "vwp:storage/kv@", "vwp:storage/types@"]),
+    ];
     for (middleware, more) in cases {
         let path = project().join(format!("target/wasm32-wasip2/release/vwp_{middleware}_component.wasm"));
         let (imports, exports) = interface(&path);

@@ -10,11 +10,12 @@ use vwp_tests::host::Host;
 use vwp_tests::http::{Call, Reply};
 use vwp_tests::people::Operator;
 use vwp_tests::raw::Exchange;
-use vwp_tests::{guests, project, tools};
+use vwp_tests::{guests, project, tools, unique};
 use zlib_rs::{Inflate, InflateFlush, Status};
 
 const COMPRESS: &str = include_str!("../../components/compress/README.md");
 const CACHING: &str = include_str!("../../components/caching/README.md");
+const LIMITS: &str = include_str!("../../components/limits/README.md");
 /// What curl gives up after, in seconds.
 const PATIENCE_S: &str = "60";
 
@@ -195,7 +196,7 @@ fn what_the_handler_says_of_caches_stands() {
     assert_eq!(world.http.send(&own).expect(304).header("etag"), "\"mine\"");
     let secret = world.http.send(&page(3000).header("answer-cache-control", "no-store")).expect(200);
     assert_eq!(secret.header("etag"), "");
-    let named = world.http.send(&page(3000).bearer("a-token")).expect(200);
+    let named = world.http.send(&page(3000).bearer(&unique("token"))).expect(200);
     assert!(named.header("cache-control").starts_with("private, max-age=60"), "{:?}", named.headers);
     let posted = world.http.send(&Call::new("POST", "/").body("text/plain", "hello")).expect(200);
     assert_eq!((posted.header("etag"), posted.header("cache-control")), ("", ""));
@@ -260,6 +261,104 @@ fn middleware_is_plugged_into_a_handler_without_a_manifest_too() {
 fn a_setting_that_cannot_be_read_fails_each_request_and_says_nothing_outside() {
     let world = Application::start(&manifest(CACHING).replace("\"max_age\"", "\"maxage\""), &[]);
     world.http.send(&page(10)).expect_problem(500, "internal");
+}
+
+/// A world whose limits go by what a proxy says of its clients.
+fn limited() -> Application {
+    Application::start(&manifest(LIMITS), &[("trusted_proxies", "1")])
+}
+
+/// A request from an address.
+fn from(address: &str, call: Call) -> Call {
+    call.header("x-forwarded-for", address)
+}
+
+#[test]
+fn a_network_that_has_used_up_its_quota_waits_and_no_other_does() {
+    let world = limited();
+    let post = |address: &str| world.http.send(&from(address, Call::new("POST", "/duels")));
+    for left in (0..5).rev() {
+        let reply = post("192.0.2.1").expect(200);
+        assert_eq!(reply.header("ratelimit-policy"), "\"writing\";q=5;w=3600");
+        let limit = reply.header("ratelimit");
+        assert!(limit.starts_with(&format!("\"writing\";r={left};t=")), "{limit}");
+    }
+    // A neighbour in the network.
+    let refused = post("192.0.2.77");
+    refused.expect_problem(429, "throttled");
+    let wait: u32 = refused.header("retry-after").parse().expect("seconds");
+    // One of five comes back in a fifth of an hour.
+    assert!((1..=720).contains(&wait), "{wait}");
+    assert!(refused.header("ratelimit").starts_with("\"writing\";r=0;t="), "{:?}", refused.headers);
+    let _ = post("198.51.100.1").expect(200);
+    let read = world.http.send(&from("192.0.2.1", Call::get("/"))).expect(200);
+    assert_eq!(read.header("ratelimit-policy"), "\"reading\";q=600;w=60");
+}
+
+#[test]
+fn limits_are_counted_for_all_who_come_at_once_together() {
+    let world = limited();
+    let statuses: Vec<u16> = std::thread::scope(|scope| {
+        let ask = || {
+            let client = world.http.clone();
+            move || client.send(&from("192.0.2.1", Call::new("POST", "/"))).status
+        };
+        let threads: Vec<_> = (0..16).map(|_| scope.spawn(ask())).collect();
+        threads.into_iter().map(|thread| thread.join().expect("an answer")).collect()
+    });
+    assert_eq!(statuses.iter().filter(|status| **status == 200).count(), 5, "{statuses:?}");
+    assert_eq!(statuses.iter().filter(|status| **status == 429).count(), 11, "{statuses:?}");
+}
+
+#[test]
+fn callers_are_told_apart_by_their_credentials_and_everybody_shares_what_is_for_all() {
+    let world = limited();
+    let remaining = |token: &str| {
+        let reply = world.http.send(&Call::get("/").bearer(token)).expect(200);
+        let limit = reply.header("ratelimit").to_owned();
+        assert!(limit.starts_with("\"caller\";r="), "{limit}");
+        limit
+    };
+    let [one, another] = [unique("token"), unique("token")];
+    for (token, left) in [(&one, 299), (&one, 298), (&another, 299)] {
+        let limit = remaining(token);
+        assert!(limit.starts_with(&format!("\"caller\";r={left};")), "{limit}");
+    }
+    let export = |address: &str| world.http.send(&from(address, Call::get("/exports/all")));
+    let _ = export("192.0.2.1").expect(200);
+    let _ = export("198.51.100.1").expect(200);
+    export("203.0.113.1").expect_problem(429, "throttled");
+    // What was refused was charged to nobody else either.
+    let read = world.http.send(&from("203.0.113.1", Call::get("/"))).expect(200);
+    assert!(read.header("ratelimit").starts_with("\"reading\";r=599"), "{:?}", read.headers);
+}
+
+#[test]
+fn limits_are_kept_by_hosts_that_have_no_store_but_a_database() {
+    let [limits, adapter] = [
+        built("vwp_limits_component.wasm"),
+        project().join("target/spin/storage-sqlite.wasm").display().to_string(),
+    ];
+    let plugged = project().join("target/guests/limits-sqlite.wasm");
+    guests::plug(Path::new(&limits), Path::new(&adapter), &plugged);
+    let manifest = manifest(LIMITS)
+        .replace(&limits, &plugged.display().to_string())
+        .replace("\"key_value_stores\"", "\"sqlite_databases\"")
+        .replace("[component.arena.tool.vwp]\nwrite_spaces = [\"limits\"]\n", "")
+        .replace("[component.arena]\n", "[component.arena]\nsqlite_databases = [\"default\"]\n");
+    let world = Application::start(&manifest, &[("trusted_proxies", "1")]);
+    for status in [200, 200, 200, 200, 200, 429] {
+        let _ = world.http.send(&from("192.0.2.1", Call::new("POST", "/"))).expect(status);
+    }
+}
+
+#[test]
+fn limits_without_a_place_to_count_fail_each_request_that_they_are_about() {
+    let ungranted = manifest(LIMITS).replace("write_spaces = [\"limits\"]", "write_spaces = []");
+    let world = Application::start(&ungranted, &[("trusted_proxies", "1")]);
+    world.http.send(&from("192.0.2.1", Call::get("/"))).expect_problem(500, "internal");
+    // Nobody counts who asks from this machine.
+    let _ = world.http.send(&Call::get("/")).expect(200);
 }
 
 /// The port with compression in front of all that the registry and the description of the API answer.

@@ -22,7 +22,7 @@ pub(crate) const STRIPE: &str = "vwp-stripe-component";
 pub(crate) const VERIFIER: &str = "vwp-verifier-component";
 /// The packages of middleware.
 pub(crate) const MIDDLEWARE: &[&str] =
-    &["vwp-gateway-component", "vwp-compress-component", "vwp-caching-component"];
+    &["vwp-gateway-component", "vwp-caching-component", "vwp-compress-component", "vwp-limits-component"];
 /// The example of middleware for integrators.
 pub(crate) const EXAMPLE: &str = "vwp-passport-check";
 
