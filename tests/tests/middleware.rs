@@ -263,6 +263,36 @@ fn a_setting_that_cannot_be_read_fails_each_request_and_says_nothing_outside() {
     world.http.send(&page(10)).expect_problem(500, "internal");
 }
 
+#[test]
+fn the_port_says_which_version_of_its_api_it_speaks_and_refuses_others() {
+    let host = Host::shared();
+    let versions = [None, Some("1"), Some("2, 1")];
+    for version in versions {
+        let call = version.iter().fold(Call::get("/"), |call, version| call.header("vwp-version", *version));
+        assert_eq!(host.http.send(&call).expect(200).header("vwp-version"), "1", "{version:?}");
+    }
+    let refused = host.http.send(&Call::get("/").header("vwp-version", "2"));
+    refused.expect_problem(400, "version-unknown");
+    assert_eq!((refused.header("vwp-version"), &refused.json()["served"]), ("1", &serde_json::json!(["1"])));
+}
+
+#[test]
+fn a_handler_behind_the_gateway_gets_a_valid_trace_context_and_no_other() {
+    let gateway = manifest(COMPRESS)
+        .replace("component = \"compress\"", "component = \"gateway\"")
+        .replace("[component.compress]", "[component.gateway]")
+        .replace("vwp_compress_component", "vwp_gateway_component");
+    let world = Application::start(&gateway, &[]);
+    let seen = |parent: &str| {
+        let call = Call::get("/").header("traceparent", parent).header("tracestate", "a=b");
+        let headers = world.http.send(&call).expect(200).json()["headers"].clone();
+        (headers["traceparent"].clone(), headers["tracestate"].clone())
+    };
+    let valid = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
+    assert_eq!(seen(valid), (serde_json::json!([valid]), serde_json::json!(["a=b"])));
+    assert_eq!(seen("00-0af7651916cd43dd8448eb211c80319c-0000000000000000-01"), Default::default());
+}
+
 /// A world whose limits go by what a proxy says of its clients.
 fn limited() -> Application {
     Application::start(&manifest(LIMITS), &[("trusted_proxies", "1")])

@@ -1,5 +1,6 @@
 //! What the gateway decides, without HTTP plumbing.
 
+use crate::{trace, version};
 use http::{Response, StatusCode, header};
 use vwp_core::Problem;
 use vwp_core::reply::{self, BODY_LENGTH_MAX};
@@ -34,16 +35,26 @@ const ALWAYS: [(&str, &str); 4] = [
     ("referrer-policy", "no-referrer"),
 ];
 /// What scripts of other origins may read beside the fields that the Fetch standard lets them.
-const EXPOSED: &str =
-    "x-request-id, retry-after, location, dpop-nonce, www-authenticate, ratelimit, ratelimit-policy";
+const EXPOSED: &str = "x-request-id, vwp-version, deprecation, sunset, link, retry-after, location, dpop-nonce, www-authenticate, \
+     ratelimit, ratelimit-policy";
 const CONTENT_POLICY: &str = "content-security-policy";
 const CORS_METHODS: &str = "GET, POST, DELETE";
-const CORS_HEADERS: &str = "authorization, content-type, dpop, idempotency-key, x-request-id";
+const CORS_HEADERS: &str =
+    "authorization, content-type, dpop, idempotency-key, traceparent, tracestate, vwp-version, x-request-id";
+
+/// What every answer to one request says of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// What it is called in logs.
+    pub request_id: String,
+    /// The version of the API that it is answered in.
+    pub version: &'static str,
+}
 
 /// Whether a request goes on to the handler.
 pub enum Admission {
-    /// It does, with this content.
-    Pass(Content),
+    /// It does, with this content, and is answered in this version of the API.
+    Pass(Content, &'static str),
     /// It does not; this is the answer.
     Answer(Response<Vec<u8>>),
 }
@@ -67,13 +78,18 @@ pub fn admit(method: &str, headers: &Fields) -> Admission {
     if method == "OPTIONS" && value(headers, "access-control-request-method").is_some() {
         return Admission::Answer(preflight());
     }
+    let version = match version::choose(headers) {
+        Ok(version) => version,
+        Err(problem) => return Admission::Answer(problem.into_response()),
+    };
     let declared: Option<u64> = text(headers, "content-length").and_then(|length| length.parse().ok());
-    Admission::Pass(match declared {
+    let content = match declared {
         Some(length) if length > BODY_LENGTH_MAX as u64 => return Admission::Answer(too_large()),
         _ if matches!(method, "GET" | "HEAD") => Content::Ignored,
         Some(_) => Content::Declared,
         None => Content::Counted,
-    })
+    };
+    Admission::Pass(content, version)
 }
 
 /// The caller's request id if it is well-formed, else one made from random bytes.
@@ -96,7 +112,7 @@ pub fn forward(headers: &mut Fields, request_id: &str) -> bool {
         let is_other_id = name.eq_ignore_ascii_case(REQUEST_ID) && value != request_id.as_bytes();
         !is_hop && !is_other_id
     });
-    let is_changed = headers.len() < length;
+    let is_changed = trace::clean(headers) || headers.len() < length;
     if is_changed {
         set(headers, REQUEST_ID, request_id);
     }
@@ -134,8 +150,9 @@ pub fn mend(status: u16, headers: &Fields) -> Option<Response<Vec<u8>>> {
 }
 
 /// Adds what every answer carries.
-pub fn finish(headers: &mut Fields, request_id: &str) {
-    set(headers, REQUEST_ID, request_id);
+pub fn finish(headers: &mut Fields, named: &Named) {
+    set(headers, REQUEST_ID, &named.request_id);
+    set(headers, version::FIELD, named.version);
     for (name, value) in ALWAYS {
         set(headers, name, value);
     }
@@ -172,7 +189,7 @@ mod tests {
 
     fn content(method: &str, pairs: &[(&str, &str)]) -> Option<Content> {
         match admit(method, &headers(pairs)) {
-            Admission::Pass(content) => Some(content),
+            Admission::Pass(content, _) => Some(content),
             Admission::Answer(_) => None,
         }
     }
@@ -233,6 +250,20 @@ mod tests {
     }
 
     #[test]
+    fn a_trace_that_nobody_can_follow_goes_no_further() {
+        let mut map = headers(&[("traceparent", "00-0-0-00"), ("accept", "*/*")]);
+        assert!(forward(&mut map, "id"));
+        assert_eq!(map, headers(&[("accept", "*/*"), ("x-request-id", "id")]));
+    }
+
+    #[test]
+    fn a_request_for_another_version_is_refused_and_a_preflight_is_not() {
+        let asked = [("vwp-version", "2")];
+        assert_eq!(content("GET", &asked), None);
+        assert_eq!(content("GET", &[("vwp-version", "2, 1")]), Some(Content::Ignored));
+    }
+
+    #[test]
     fn a_request_that_is_fit_goes_on_as_it_is() {
         let mut map = headers(&[("x-request-id", "id"), ("accept", "*/*")]);
         assert!(!forward(&mut map, "id"));
@@ -252,7 +283,7 @@ mod tests {
     #[test]
     fn an_answer_carries_each_header_once_and_keeps_its_own_content_policy() {
         let mut answer = headers(&[("referrer-policy", "origin"), ("content-security-policy", "sandbox")]);
-        finish(&mut answer, "id");
+        finish(&mut answer, &Named { request_id: "id".to_owned(), version: "1" });
         let all = |name: &str| {
             let named = answer.iter().filter(|(given, _)| given == name);
             named.map(|(_, value)| String::from_utf8_lossy(value).into_owned()).collect::<Vec<_>>()
@@ -260,6 +291,7 @@ mod tests {
         assert_eq!(all("referrer-policy"), ["no-referrer"]);
         assert_eq!(all("content-security-policy"), ["sandbox"]);
         assert_eq!(all("x-request-id"), ["id"]);
+        assert_eq!(all("vwp-version"), ["1"]);
     }
 
     #[test]

@@ -17,14 +17,16 @@ pub fn clean(headers: &mut Fields) -> bool {
     if !has(headers, PARENT) && !has(headers, STATE) {
         return false;
     }
-    let mut parents = values(headers, PARENT);
-    let is_valid = parents.next().is_some_and(is_valid) && parents.next().is_none();
-    if is_valid {
+    if is_one_and_valid(values(headers, PARENT)) {
         return false;
     }
     remove(headers, PARENT);
     remove(headers, STATE);
     true
+}
+
+fn is_one_and_valid<'a>(mut parents: impl Iterator<Item = &'a [u8]>) -> bool {
+    parents.next().is_some_and(is_valid) && parents.next().is_none()
 }
 
 /// Whether a `traceparent` can be read (section 3.2.2). A later version is read as far as this one goes

@@ -3,9 +3,9 @@
 //! A path says its version too: `/v1/worlds`. The field is for clients that want to be refused by a port which
 //! does not serve what they were written for, instead of being misunderstood.
 
-use http::{Response, StatusCode};
+use http::StatusCode;
 use vwp_core::Problem;
-use vwp_middleware::fields::{Fields, has, members, set};
+use vwp_middleware::fields::{Fields, append, has, members, set};
 
 /// In a request the versions that the client knows, the best one first; in an answer the one that it is of.
 pub const FIELD: &str = "vwp-version";
@@ -48,12 +48,7 @@ pub fn announce(answer: &mut Fields, path: &str, endings: &[Ending]) {
     let Some(ending) = endings.iter().find(|ending| path.starts_with(ending.prefix)) else { return };
     set(answer, "deprecation", &format!("@{}", ending.deprecated_at));
     set(answer, "sunset", ending.sunset);
-    vwp_middleware::fields::append(answer, "link", &format!("<{}>; rel=\"deprecation\"", ending.about));
-}
-
-/// The answer to a request for versions that are not served.
-pub(crate) fn refusal(problem: Problem) -> Response<Vec<u8>> {
-    problem.into_response()
+    append(answer, "link", &format!("<{}>; rel=\"deprecation\"", ending.about));
 }
 
 #[cfg(test)]

@@ -5,7 +5,8 @@
 use std::cell::Cell;
 use std::rc::Rc;
 use vwp_core::reply::BODY_LENGTH_MAX;
-use vwp_gateway::policy::{self, Admission, Content};
+use vwp_gateway::policy::{self, Admission, Content, Named};
+use vwp_gateway::version::{self, ENDINGS, SERVED};
 use vwp_middleware::Fields;
 use vwp_middleware::bindings::wasi::http::handler;
 use vwp_middleware::bindings::wasi::http::types::{ErrorCode, Request, Response};
@@ -21,8 +22,10 @@ pub(crate) async fn handle(request: Request) -> Result<Response, ErrorCode> {
         bytes
     });
     match policy::admit(message::name(&request.get_method()), &headers) {
-        Admission::Answer(answer) => whole(answer, &request_id),
-        Admission::Pass(content) => pass(request, headers, content, &request_id).await,
+        Admission::Answer(answer) => whole(answer, &Named { request_id, version: SERVED[0] }),
+        Admission::Pass(content, version) => {
+            pass(request, headers, content, &Named { request_id, version }).await
+        }
     }
 }
 
@@ -31,10 +34,12 @@ async fn pass(
     request: Request,
     mut headers: Fields,
     content: Content,
-    request_id: &str,
+    named: &Named,
 ) -> Result<Response, ErrorCode> {
     let is_exceeded = Rc::new(Cell::new(false));
-    let is_changed = policy::forward(&mut headers, request_id);
+    let is_changed = policy::forward(&mut headers, &named.request_id);
+    // Only what ends has to be known by its path.
+    let path = (!ENDINGS.is_empty()).then(|| request.get_path_with_query().unwrap_or_default());
     let request = if is_changed || content == Content::Counted {
         message::rebuild(request, &headers, |request| take(request, content, &is_exceeded))?
     } else {
@@ -43,11 +48,11 @@ async fn pass(
     let answer = handler::handle(request).await;
     // A handler cannot know why a body broke off, and so its answer says something else.
     if is_exceeded.get() {
-        return whole(policy::too_large(), request_id);
+        return whole(policy::too_large(), named);
     }
     match answer {
-        Ok(answer) => finish(answer, request_id),
-        Err(_) => whole(policy::internal(), request_id),
+        Ok(answer) => finish(answer, named, &path.unwrap_or_default()),
+        Err(_) => whole(policy::internal(), named),
     }
 }
 
@@ -65,19 +70,20 @@ fn take(request: Request, content: Content, is_exceeded: &Rc<Cell<bool>>) -> Opt
 }
 
 /// The handler's answer with the headers that every answer has, or a problem in its stead.
-fn finish(answer: Response, request_id: &str) -> Result<Response, ErrorCode> {
+fn finish(answer: Response, named: &Named, path: &str) -> Result<Response, ErrorCode> {
     let status = answer.get_status_code();
     let mut headers = answer.get_headers().copy_all();
     if let Some(problem) = policy::mend(status, &headers) {
-        return whole(problem, request_id);
+        return whole(problem, named);
     }
-    policy::finish(&mut headers, request_id);
+    version::announce(&mut headers, path, &ENDINGS);
+    policy::finish(&mut headers, named);
     message::answer(status, &headers, Body::of_answer(answer))
 }
 
 /// An answer that is made here.
-fn whole(answer: http::Response<Vec<u8>>, request_id: &str) -> Result<Response, ErrorCode> {
-    message::whole(answer, |fields| policy::finish(fields, request_id))
+fn whole(answer: http::Response<Vec<u8>>, named: &Named) -> Result<Response, ErrorCode> {
+    message::whole(answer, |fields| policy::finish(fields, named))
 }
 
 /// Passes a body on, part by part, and breaks it off when it is longer than the bound.
