@@ -1,6 +1,5 @@
 //! A deployment under test, and the process behind it if the test started one.
 
-use crate::application::Application;
 use crate::http::{Call, Http};
 use crate::kind::Kind;
 use crate::secrets;
@@ -91,9 +90,9 @@ impl Host {
         }
     }
 
-    /// What an integrator's application serves, which has the port's components in it.
-    pub fn of(application: &Application) -> Self {
-        Self::describe(Served { url: application.url.clone(), ..Served::default() }, None, None)
+    /// A deployment that something else started.
+    pub fn at(url: &str) -> Self {
+        Self::describe(Served { url: url.to_owned(), ..Served::default() }, None, None)
     }
 
     /// A new deployment with an empty state.

@@ -10,6 +10,7 @@
 //! - [`application`]: a host of an integrator's own application, and [`guests`], of which it consists.
 //! - [`kind`]: which host that process is.
 //! - [`http`]: requests as the suites need them, with nothing done behind their back.
+//! - [`raw`]: one exchange over a socket of its own, part by part.
 //! - [`people`]: operators and travellers.
 //! - [`dns`]: questions asked with `dig`, changes made with `nsupdate`, and raw messages.
 //! - [`signed`]: a signed zone as those see it who validate.
@@ -38,6 +39,7 @@ pub mod linearizable;
 pub mod metrics;
 pub mod pages;
 pub mod people;
+pub mod raw;
 pub mod resolvers;
 pub mod secondaries;
 pub mod secrets;

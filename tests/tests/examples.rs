@@ -43,7 +43,7 @@ impl Arena {
         let manifest = include_str!("../../examples/world-rust/spin.toml");
         let manifest = manifest.replace("../../target", &project().join("target").display().to_string());
         let application = Application::start(&manifest, &[("operator_key", secret.trim())]);
-        let host = Host::of(&application);
+        let host = Host::at(&application.url);
         Self { host, operator, key, _application: application, folder }
     }
 
@@ -263,7 +263,7 @@ fn every_command_of_the_python_worlds_page_works_in_order_and_shows_what_it_says
     let manifest = std::fs::read_to_string(folder.join("examples/spin.toml")).expect("the manifest");
     let manifest = manifest.replace("\"../", &format!("\"{}/", folder.display()));
     let application = Application::start(&manifest, &[("inn_nonce_secret", &unique("secret"))]);
-    let (host, journey) = (Host::of(&application), tempfile::tempdir().expect("a folder"));
+    let (host, journey) = (Host::at(&application.url), tempfile::tempdir().expect("a folder"));
     let printed = Pages::read(&[&format!("{page}#A stay")], &[]).at(&host, journey.path()).run();
     for expected in [
         r#""world": "inn", "fqdn": "inn.vwp.test", "asset": "night@inn""#,

@@ -18,6 +18,12 @@ world middleware {
     import wasi:http/handler@0.3.0;
 }
 
+world middleware-with-storage {
+    include spin:up/http-trigger@4.1.0;
+    import wasi:http/handler@0.3.0;
+    import vwp:storage/kv@0.1.0;
+}
+
 world handler {
     include spin:up/http-trigger@4.1.0;
     import vwp:auth/types@0.1.0;
@@ -86,7 +92,12 @@ fn every_component_fits_the_world_that_spin_offers_it() {
     for handler in ["discovery", "auth", "policy", "transactions", "stripe"] {
         fits(&source(handler), "handler");
     }
-    fits(&source("gateway"), "middleware");
+    for middleware in ["gateway", "compress", "caching"] {
+        let built = format!("target/wasm32-wasip2/release/vwp_{middleware}_component.wasm");
+        fits(&project().join(built), "middleware");
+    }
+    let limits = project().join("target/wasm32-wasip2/release/vwp_limits_component.wasm");
+    fits(&limits, "middleware-with-storage");
     fits(&source("ledger"), "machine");
     for adapter in ["storage-sqlite.wasm", "storage-postgres.wasm"] {
         fits(&project().join("target/spin").join(adapter), "storage");

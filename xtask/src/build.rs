@@ -20,8 +20,9 @@ pub(crate) const OPENAPI: &str = "vwp-openapi-component";
 pub(crate) const STRIPE: &str = "vwp-stripe-component";
 /// What verifies passports elsewhere, which may import nothing.
 pub(crate) const VERIFIER: &str = "vwp-verifier-component";
-/// The package of the middleware.
-pub(crate) const MIDDLEWARE: &str = "vwp-gateway-component";
+/// The packages of middleware.
+pub(crate) const MIDDLEWARE: &[&str] =
+    &["vwp-gateway-component", "vwp-caching-component", "vwp-compress-component", "vwp-limits-component"];
 /// The examples for integrators: middleware, and a world server.
 pub(crate) const EXAMPLES: [&str; 2] = ["vwp-passport-check", "vwp-world-rust"];
 
@@ -61,7 +62,7 @@ impl Profile {
         packages: &[
             HANDLERS,
             &[VERIFIER],
-            &[MIDDLEWARE],
+            MIDDLEWARE,
             WITHOUT_STD,
             &[POLICY],
             &[OPENAPI],

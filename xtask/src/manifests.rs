@@ -9,8 +9,8 @@ use std::path::PathBuf;
 /// is missing has changed its shape, and what follows from it would be wrong.
 const REPLACEMENTS: &[(&str, &str, usize)] = &[
     ("\"target/spin/storage-sqlite.wasm\"", "\"target/spin/storage-postgres.wasm\"", 1),
-    ("\"target/", "\"../../target/", 11),
-    ("\"components/", "\"../../components/", 17),
+    ("\"target/", "\"../../target/", 12),
+    ("\"components/", "\"../../components/", 19),
     ("\"wit/", "\"../../wit/", 7),
     ("\"openapi/", "\"../../openapi/", 1),
     ("vwp:storage over SQLite", "vwp:storage over PostgreSQL", 1),

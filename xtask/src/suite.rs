@@ -202,8 +202,9 @@ fn clippy_wasm(project: &Project) -> Result<()> {
         command.args(["--", "-D", "warnings"]);
         run_command(command)
     };
-    let one_by_one = [MIDDLEWARE, POLICY, OPENAPI, STRIPE, VERIFIER, "vwp-guest", "vwp-storage-adapter"];
-    clippy(&[HANDLERS, ADAPTERS, &EXAMPLES, &one_by_one].concat())?;
+    let one_by_one =
+        [POLICY, OPENAPI, STRIPE, VERIFIER, "vwp-guest", "vwp-middleware", "vwp-storage-adapter"];
+    clippy(&[HANDLERS, MIDDLEWARE, ADAPTERS, &EXAMPLES, &one_by_one].concat())?;
     // Without std, which the others' features would bring in.
     clippy(WITHOUT_STD)
 }

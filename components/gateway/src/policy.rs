@@ -1,8 +1,10 @@
 //! What the gateway decides, without HTTP plumbing.
 
-use http::{HeaderMap, Response, StatusCode, header};
+use crate::{trace, version};
+use http::{Response, StatusCode, header};
 use vwp_core::Problem;
 use vwp_core::reply::{self, BODY_LENGTH_MAX};
+use vwp_middleware::fields::{Fields, set, text, value};
 
 /// The longest request id that is taken from a caller.
 pub const REQUEST_ID_LENGTH_MAX: usize = 64;
@@ -33,20 +35,26 @@ const ALWAYS: [(&str, &str); 4] = [
     ("referrer-policy", "no-referrer"),
 ];
 /// What scripts of other origins may read beside the fields that the Fetch standard lets them.
-const EXPOSED: &str =
-    "x-request-id, retry-after, location, dpop-nonce, www-authenticate, ratelimit, ratelimit-policy";
+const EXPOSED: &str = "x-request-id, vwp-version, deprecation, sunset, link, retry-after, location, dpop-nonce, www-authenticate, \
+     ratelimit, ratelimit-policy";
 const CONTENT_POLICY: &str = "content-security-policy";
 const CORS_METHODS: &str = "GET, POST, DELETE";
-const CORS_HEADERS: &str = "authorization, content-type, dpop, idempotency-key, x-request-id";
+const CORS_HEADERS: &str =
+    "authorization, content-type, dpop, idempotency-key, traceparent, tracestate, vwp-version, x-request-id";
 
-/// Header fields as WASI carries them. There are few, so that looking through them is
-/// quicker than a map would be.
-pub type Fields = Vec<(String, Vec<u8>)>;
+/// What every answer to one request says of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    /// What it is called in logs.
+    pub request_id: String,
+    /// The version of the API that it is answered in.
+    pub version: &'static str,
+}
 
 /// Whether a request goes on to the handler.
 pub enum Admission {
-    /// It does, with this content.
-    Pass(Content),
+    /// It does, with this content, and is answered in this version of the API.
+    Pass(Content, &'static str),
     /// It does not; this is the answer.
     Answer(Response<Vec<u8>>),
 }
@@ -70,13 +78,18 @@ pub fn admit(method: &str, headers: &Fields) -> Admission {
     if method == "OPTIONS" && value(headers, "access-control-request-method").is_some() {
         return Admission::Answer(preflight());
     }
+    let version = match version::choose(headers) {
+        Ok(version) => version,
+        Err(problem) => return Admission::Answer(problem.into_response()),
+    };
     let declared: Option<u64> = text(headers, "content-length").and_then(|length| length.parse().ok());
-    Admission::Pass(match declared {
+    let content = match declared {
         Some(length) if length > BODY_LENGTH_MAX as u64 => return Admission::Answer(too_large()),
         _ if matches!(method, "GET" | "HEAD") => Content::Ignored,
         Some(_) => Content::Declared,
         None => Content::Counted,
-    })
+    };
+    Admission::Pass(content, version)
 }
 
 /// The caller's request id if it is well-formed, else one made from random bytes.
@@ -99,7 +112,7 @@ pub fn forward(headers: &mut Fields, request_id: &str) -> bool {
         let is_other_id = name.eq_ignore_ascii_case(REQUEST_ID) && value != request_id.as_bytes();
         !is_hop && !is_other_id
     });
-    let is_changed = headers.len() < length;
+    let is_changed = trace::clean(headers) || headers.len() < length;
     if is_changed {
         set(headers, REQUEST_ID, request_id);
     }
@@ -137,8 +150,9 @@ pub fn mend(status: u16, headers: &Fields) -> Option<Response<Vec<u8>>> {
 }
 
 /// Adds what every answer carries.
-pub fn finish(headers: &mut Fields, request_id: &str) {
-    set(headers, REQUEST_ID, request_id);
+pub fn finish(headers: &mut Fields, named: &Named) {
+    set(headers, REQUEST_ID, &named.request_id);
+    set(headers, version::FIELD, named.version);
     for (name, value) in ALWAYS {
         set(headers, name, value);
     }
@@ -146,19 +160,6 @@ pub fn finish(headers: &mut Fields, request_id: &str) {
     if value(headers, CONTENT_POLICY).is_none() {
         set(headers, CONTENT_POLICY, "default-src 'none'; frame-ancestors 'none'");
     }
-}
-
-/// The headers of an answer made here, and its length.
-pub fn fields(headers: &HeaderMap, length: usize) -> Fields {
-    let pair = |(name, value): (&header::HeaderName, &header::HeaderValue)| {
-        (name.as_str().to_owned(), value.as_bytes().to_owned())
-    };
-    let mut fields: Fields = headers.iter().map(pair).collect();
-    // RFC 9110, section 8.6: an answer without content has no length either.
-    if length > 0 {
-        set(&mut fields, "content-length", &length.to_string());
-    }
-    fields
 }
 
 /// The answer to a body that is too large.
@@ -181,33 +182,14 @@ fn preflight() -> Response<Vec<u8>> {
     response
 }
 
-/// The first value of a header.
-fn value<'a>(headers: &'a Fields, name: &str) -> Option<&'a [u8]> {
-    let found = headers.iter().find(|(given, _)| given.eq_ignore_ascii_case(name));
-    found.map(|(_, value)| value.as_slice())
-}
-
-fn text<'a>(headers: &'a Fields, name: &str) -> Option<&'a str> {
-    value(headers, name).and_then(|value| std::str::from_utf8(value).ok())
-}
-
-/// Gives a header one value, whatever it had.
-fn set(headers: &mut Fields, name: &str, value: &str) {
-    headers.retain(|(given, _)| !given.eq_ignore_ascii_case(name));
-    headers.push((name.to_owned(), value.as_bytes().to_owned()));
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn headers(pairs: &[(&str, &str)]) -> Fields {
-        pairs.iter().map(|(name, value)| ((*name).to_owned(), value.as_bytes().to_owned())).collect()
-    }
+    use vwp_middleware::fields::{from_pairs as headers, of_answer};
 
     fn content(method: &str, pairs: &[(&str, &str)]) -> Option<Content> {
         match admit(method, &headers(pairs)) {
-            Admission::Pass(content) => Some(content),
+            Admission::Pass(content, _) => Some(content),
             Admission::Answer(_) => None,
         }
     }
@@ -268,6 +250,20 @@ mod tests {
     }
 
     #[test]
+    fn a_trace_that_nobody_can_follow_goes_no_further() {
+        let mut map = headers(&[("traceparent", "00-0-0-00"), ("accept", "*/*")]);
+        assert!(forward(&mut map, "id"));
+        assert_eq!(map, headers(&[("accept", "*/*"), ("x-request-id", "id")]));
+    }
+
+    #[test]
+    fn a_request_for_another_version_is_refused_and_a_preflight_is_not() {
+        let asked = [("vwp-version", "2")];
+        assert_eq!(content("GET", &asked), None);
+        assert_eq!(content("GET", &[("vwp-version", "2, 1")]), Some(Content::Ignored));
+    }
+
+    #[test]
     fn a_request_that_is_fit_goes_on_as_it_is() {
         let mut map = headers(&[("x-request-id", "id"), ("accept", "*/*")]);
         assert!(!forward(&mut map, "id"));
@@ -287,7 +283,7 @@ mod tests {
     #[test]
     fn an_answer_carries_each_header_once_and_keeps_its_own_content_policy() {
         let mut answer = headers(&[("referrer-policy", "origin"), ("content-security-policy", "sandbox")]);
-        finish(&mut answer, "id");
+        finish(&mut answer, &Named { request_id: "id".to_owned(), version: "1" });
         let all = |name: &str| {
             let named = answer.iter().filter(|(given, _)| given == name);
             named.map(|(_, value)| String::from_utf8_lossy(value).into_owned()).collect::<Vec<_>>()
@@ -295,12 +291,13 @@ mod tests {
         assert_eq!(all("referrer-policy"), ["no-referrer"]);
         assert_eq!(all("content-security-policy"), ["sandbox"]);
         assert_eq!(all("x-request-id"), ["id"]);
+        assert_eq!(all("vwp-version"), ["1"]);
     }
 
     #[test]
     fn an_answer_made_here_says_its_length() {
         let answer = too_large();
-        let fields = fields(answer.headers(), answer.body().len());
+        let fields = of_answer(answer.headers(), answer.body().len());
         assert_eq!(text(&fields, "content-length"), Some(answer.body().len().to_string().as_str()));
     }
 }

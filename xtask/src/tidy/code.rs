@@ -6,10 +6,13 @@ const LINES_MAX: usize = 800;
 /// What names generated bindings.
 const BINDINGS: &[&str] = &["wit_bindgen", "bindings::", "spin_sdk"];
 
-/// What is bindings throughout, so that the rest need not be: what components share, Spin's storage,
-/// and what calls the password hasher from within.
-const BINDINGS_PATHS: [&str; 5] = [
+/// What is bindings throughout, so that the rest need not be: what components share, what middleware shares,
+/// Spin's storage, and what calls the password hasher from within.
+const BINDINGS_PATHS: [&str; 8] = [
     "components/guest/",
+    "components/middleware/src/lib.rs",
+    "components/middleware/src/message.rs",
+    "components/middleware/src/settings.rs",
     "components/storage-adapter/",
     "components/storage-postgres/",
     "components/storage-sqlite/",

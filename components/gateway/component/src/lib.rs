@@ -9,35 +9,16 @@
 
 mod relay;
 
-mod bindings {
-    #![allow(missing_docs, unsafe_code, unreachable_pub, clippy::pedantic, reason = "generated")]
-    wit_bindgen::generate!({
-        path: [
-            "../../../wit/deps/wasi-clocks@0.3.0",
-            "../../../wit/deps/wasi-random@0.3.0",
-            "../../../wit/deps/wasi-filesystem@0.3.0",
-            "../../../wit/deps/wasi-sockets@0.3.0",
-            "../../../wit/deps/wasi-cli@0.3.0",
-            "../../../wit/deps/wasi-http@0.3.0",
-        ],
-        inline: "
-            package vwp:gateway@0.1.0;
-            world gateway {
-                import wasi:http/handler@0.3.0;
-                export wasi:http/handler@0.3.0;
-            }
-        ",
-        world: "vwp:gateway/gateway",
-        generate_all,
-    });
+mod export {
+    #![allow(unsafe_code, reason = "the macro generates it")]
+    use vwp_middleware::bindings::exports::wasi::http::handler::Guest;
+    use vwp_middleware::bindings::wasi::http::types::{ErrorCode, Request, Response};
 
     struct Gateway;
-    export!(Gateway);
+    vwp_middleware::bindings::export!(Gateway);
 
-    impl exports::wasi::http::handler::Guest for Gateway {
-        async fn handle(
-            request: wasi::http::types::Request,
-        ) -> Result<wasi::http::types::Response, wasi::http::types::ErrorCode> {
+    impl Guest for Gateway {
+        async fn handle(request: Request) -> Result<Response, ErrorCode> {
             crate::relay::handle(request).await
         }
     }
