@@ -26,6 +26,7 @@ pub use sockets::Sockets;
 
 use crate::manifest::DnsLimits;
 use crate::networks::BlockedNetworks;
+use crate::proxy::Proxies;
 use crate::telemetry::metrics;
 use cache::Cache;
 use changes::Changes;
@@ -45,8 +46,12 @@ pub struct Options {
     pub limits: DnsLimits,
     /// Where nothing may be sent to.
     pub blocked: BlockedNetworks,
+    /// Whose connections begin with the address of their client.
+    pub proxies: Proxies,
     /// Where questions are counted, if they are.
     pub metrics: Option<Arc<metrics::Dns>>,
+    /// Where connections are, if they are.
+    pub edge: Option<Arc<metrics::Edge>>,
 }
 
 /// The DNS service.
@@ -71,6 +76,8 @@ impl Dns {
             identity: options.identity,
             outage: outage::Outage::default(),
             metrics: options.metrics,
+            proxies: options.proxies,
+            edge: options.edge,
         };
         Self {
             service: Arc::new(service),

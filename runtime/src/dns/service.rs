@@ -5,6 +5,7 @@ use super::guard::{Fate, Guard};
 use super::outage::Outage;
 use super::rates::Standing;
 use super::resolver::{self, Answered, Failure, Resolver};
+use crate::proxy::Proxies;
 use crate::telemetry::metrics::{self, Source};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -144,6 +145,10 @@ pub struct Service {
     pub(super) transfers: Semaphore,
     /// Where messages are counted, if they are.
     pub(super) metrics: Option<Arc<metrics::Dns>>,
+    /// Whose connections begin with the address of their client.
+    pub(super) proxies: Proxies,
+    /// Where connections are counted, if they are.
+    pub(super) edge: Option<Arc<metrics::Edge>>,
 }
 
 impl Service {

@@ -38,6 +38,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
         Self { stream, pending: Vec::new() }
     }
 
+    /// What it speaks over.
+    pub(crate) fn stream(&self) -> &S {
+        &self.stream
+    }
+
     /// Sends bytes. What the host no longer takes is its choice, which shows in its answer.
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = within(self.stream.write_all(bytes.as_ref())).await;

@@ -11,12 +11,14 @@
 
 mod component;
 mod dns;
+mod edge;
 mod host;
 mod http;
 mod store;
 
 pub use component::{Component, Failure, InUse, Run};
 pub use dns::{Dns, Source};
+pub use edge::{Connected, Edge, Ended, Listener, Protocol, Reload};
 pub use http::{Class, InFlight, Refused, Route, method_name};
 
 use crate::operate::health::Health;
@@ -85,6 +87,7 @@ pub struct Metrics {
     components: component::Families,
     /// What is counted of DNS.
     pub dns: Arc<Dns>,
+    edge: Arc<Edge>,
     store: store::Families,
     /// What became of spans.
     pub spans: Family<SpanLabels, Counter>,
@@ -107,6 +110,7 @@ impl Metrics {
             http: http::Families::register(&mut registry),
             components: component::Families::register(&mut registry),
             dns: Arc::new(Dns::register(&mut registry)),
+            edge: Arc::new(Edge::register(&mut registry)),
             store: store::Families::register(&mut registry),
             spans,
             registry,
