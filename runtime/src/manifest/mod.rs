@@ -5,11 +5,13 @@
 //! honour is an error at start, never ignored and never a trap at run time.
 
 mod dns;
+mod outbound;
 mod resolve;
 mod schema;
 mod template;
 
 pub use dns::DnsLimits;
+pub use outbound::OutboundLimits;
 pub use resolve::{MEMORY_BYTES_MAX, load};
 pub use template::fill;
 
@@ -218,6 +220,8 @@ pub struct Component {
     pub request_ms_max: u64,
     /// What else is bounded.
     pub limits: Limits,
+    /// How it reaches other hosts.
+    pub outbound: OutboundLimits,
 }
 
 /// How much a component may do, beyond its memory and its time.

@@ -105,6 +105,17 @@ pub(super) struct ComponentTool {
     pub(super) request_body_bytes_max: Option<u64>,
     pub(super) requests_max: Option<usize>,
     pub(super) requests_per_instance_max: Option<usize>,
+    pub(super) outbound: Option<OutboundTool>,
+}
+
+/// `[component.ID.tool.vwp.outbound]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OutboundTool {
+    pub(super) requests_max: Option<usize>,
+    pub(super) failures_max: Option<u32>,
+    pub(super) pause_ms: Option<u64>,
+    pub(super) retries_per_hundred_max: Option<u32>,
 }
 
 #[derive(Debug, Deserialize)]

@@ -3,7 +3,7 @@
 //! of `crates/manifest/src/schema/v2.rs`, `crates/manifest/src/schema/common.rs` and
 //! `crates/http/src/config.rs` of Spin 4.1.
 
-use vwp_runtime::manifest::{self, App, DnsLimits, FileMount, Inherit, Limits, Mode};
+use vwp_runtime::manifest::{self, App, DnsLimits, FileMount, Inherit, Limits, Mode, OutboundLimits};
 
 /// A manifest with room for more in each of its tables.
 const MANIFEST: &str = r#"
@@ -398,6 +398,32 @@ const FIELDS_OF_A_COMPONENT: &[Case] = &[
             app.components["c"].limits == Limits { request_body_bytes_max: Some(5), ..Limits::default() }
         }),
     ),
+    (
+        "#component",
+        "tool.vwp.outbound = { requests_max = 5, failures_max = 0, pause_ms = 7, retries_per_hundred_max = 0 }",
+        Honoured(|app| {
+            let outbound =
+                OutboundLimits { requests_max: 5, failures_max: 0, pause_ms: 7, retries_per_hundred_max: 0 };
+            app.components["c"].outbound == outbound
+        }),
+    ),
+    (
+        "#component",
+        "tool.vwp.outbound = {}",
+        Honoured(|app| app.components["c"].outbound == OutboundLimits::default()),
+    ),
+    (
+        "#component",
+        "tool.vwp.outbound.requests_max = 257",
+        Refused("c.tool.vwp.outbound.requests_max", "between"),
+    ),
+    ("#component", "tool.vwp.outbound.pause_ms = 0", Refused("c.tool.vwp.outbound.pause_ms", "between")),
+    (
+        "#component",
+        "tool.vwp.outbound.retries_per_hundred_max = 101",
+        Refused("c.tool.vwp.outbound.retries_per_hundred_max", "between"),
+    ),
+    ("#component", "tool.vwp.outbound.unknown = 5", Refused("unknown", "unknown field")),
     ("#component", "tool.vwp.unknown = 5", Refused("unknown", "unknown field")),
 ];
 

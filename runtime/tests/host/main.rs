@@ -22,6 +22,7 @@ mod metrics;
 mod misbehaviour;
 mod options;
 mod outbound;
+mod outbound_guards;
 mod portable;
 mod postgres;
 mod postgres_server;

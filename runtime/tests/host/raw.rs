@@ -103,6 +103,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
         Some(Head { status, fields })
     }
 
+    /// Reads the head of a request; none if the connection ended instead.
+    pub(crate) async fn request(&mut self) -> Option<String> {
+        Some(String::from_utf8(self.up_to(b"\r\n\r\n").await?).expect("text"))
+    }
+
     /// Reads one chunk of a body; an empty one is the last, with the trailers still to come.
     pub(crate) async fn read_chunk(&mut self) -> Vec<u8> {
         let size = self.up_to(b"\r\n").await.expect("a chunk");
