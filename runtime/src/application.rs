@@ -9,8 +9,8 @@ use crate::handler::Handler;
 use crate::host::outbound::{Guard, Network};
 use crate::host::{self, Grants, State};
 use crate::hosts::AllowedHosts;
-use crate::http::Router;
-use crate::manifest::{App, Component, Pattern, Route};
+use crate::http::{Router, Served};
+use crate::manifest::{App, Component, Route};
 use crate::runtime_config::RuntimeConfig;
 use crate::telemetry::{Observed, Telemetry};
 use crate::timer::Timer;
@@ -231,7 +231,7 @@ fn grant(
 /// What answers requests: from outside by route, and from within by component too. A
 /// component with several triggers is reached through the middleware of the first.
 struct Handlers {
-    routes: Vec<(Pattern, Handler)>,
+    routes: Vec<Served>,
     components: BTreeMap<String, Handler>,
     linked: BTreeMap<String, InstancePre<State>>,
 }
@@ -256,7 +256,8 @@ fn handlers(maker: &mut Maker<'_>, grants: &BTreeMap<String, Arc<Grants>>) -> Re
             handler
         };
         handlers.components.entry(route.component.clone()).or_insert_with(|| handler.clone());
-        handlers.routes.extend(route.pattern.clone().map(|pattern| (pattern, handler)));
+        let limits = route.limits;
+        handlers.routes.extend(route.pattern.clone().map(|pattern| Served { pattern, handler, limits }));
     }
     Ok(handlers)
 }

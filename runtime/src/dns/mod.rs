@@ -2,7 +2,8 @@
 //! resolver component.
 //!
 //! A message comes in by [`udp`] or [`stream`]. [`service`] reads it, answers what needs no
-//! zone, looks in the [`cache`], asks the [`resolver`], and makes the asker's answer of what
+//! zone, looks in the [`cache`], asks the [`resolver`] unless the same question is under way
+//! ([`flights`]), and makes the asker's answer of what
 //! it finds; [`guard`] bounds what one source may have. [`notify`] tells other name servers
 //! of changes. What a message means is `vwp_dns::edge`'s, and what is in a zone is the
 //! component's: the host knows neither.
@@ -11,6 +12,7 @@ pub mod arguments;
 mod bindings;
 pub mod cache;
 pub mod changes;
+mod flights;
 pub mod guard;
 pub mod notify;
 mod outage;
@@ -30,6 +32,7 @@ use crate::proxy::Proxies;
 use crate::telemetry::metrics;
 use cache::Cache;
 use changes::Changes;
+use flights::Flights;
 use guard::Guard;
 use notify::Notifier;
 use service::{Identity, Service};
@@ -71,6 +74,7 @@ impl Dns {
         let service = Service {
             resolver: resolver.clone(),
             cache,
+            flights: Flights::default(),
             transfers: Semaphore::new(limits.transfers_max),
             guard: Guard::new(limits, Instant::now()),
             identity: options.identity,

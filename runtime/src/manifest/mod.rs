@@ -131,6 +131,18 @@ pub struct Route {
     pub component: String,
     /// The middleware in front of it, outermost first.
     pub middleware: Vec<Dependency>,
+    /// What is bounded besides what bounds the component.
+    pub limits: RouteLimits,
+}
+
+/// What bounds the requests of a route, beside what bounds those of its component. The default is
+/// nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RouteLimits {
+    /// How many of them run at once; others wait for their turn.
+    pub requests_max: Option<usize>,
+    /// How long a request waits before it is refused, if not as long as everywhere.
+    pub wait: Option<Duration>,
 }
 
 /// The paths of a route, in Spin's syntax.

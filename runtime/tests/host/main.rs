@@ -23,6 +23,7 @@ mod misbehaviour;
 mod options;
 mod outbound;
 mod outbound_guards;
+mod overload;
 mod portable;
 mod postgres;
 mod postgres_server;
