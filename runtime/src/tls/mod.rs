@@ -160,10 +160,11 @@ impl Pair {
 /// When the first of these certificates ends, in seconds since the Unix epoch (RFC 5280, section
 /// 4.1.2.5): none of them is of use without the others.
 fn not_after_s(chain: &[CertificateDer<'_>]) -> Result<u64> {
-    let ends = chain.iter().map(|certificate| {
+    let mut first = u64::MAX;
+    for certificate in chain {
         let certificate = x509_cert::Certificate::from_der(certificate)?;
-        Ok(certificate.tbs_certificate.validity.not_after.to_unix_duration().as_secs())
-    });
-    let ends = ends.collect::<Result<Vec<u64>, x509_cert::der::Error>>()?;
-    Ok(ends.into_iter().min().unwrap_or_default())
+        let not_after = certificate.tbs_certificate.validity.not_after;
+        first = first.min(not_after.to_unix_duration().as_secs());
+    }
+    Ok(first)
 }
