@@ -6,11 +6,11 @@ use crate::compiled;
 use crate::compose::{self, Binaries};
 use crate::dns::Resolver;
 use crate::handler::Handler;
-use crate::host::outbound::Network;
+use crate::host::outbound::{Guard, Network};
 use crate::host::{self, Grants, State};
 use crate::hosts::AllowedHosts;
-use crate::http::Router;
-use crate::manifest::{App, Component, Pattern, Route};
+use crate::http::{Router, Served};
+use crate::manifest::{App, Component, Route};
 use crate::runtime_config::RuntimeConfig;
 use crate::telemetry::{Observed, Telemetry};
 use crate::timer::Timer;
@@ -84,12 +84,12 @@ pub fn ready(
     let machines = machines(app, &mut binaries, &*store, &code, &progress)?;
     let stopping = Arc::new(AtomicBool::new(false));
     let databases = databases::open(app, config, &folders.sqlite)?;
-    let network = Arc::new(Network::new(config.blocked_networks.clone()));
+    let network = Arc::new(Network::new(config.blocked_networks.clone(), telemetry.metrics.clone()));
     let secrets = variables::secrets(app, values);
     let mut grants = BTreeMap::new();
     for (id, component) in &app.components {
-        let mut grant = grant(component, values, &store, &network, &machines, &stopping)?;
-        grant.observed = telemetry.of(id);
+        let observed = telemetry.of(id);
+        let mut grant = grant(component, values, &store, &network, &machines, &stopping, observed)?;
         grant.secrets = secrets.clone();
         databases.grant(component, &mut grant);
         grant.files = files::collect(&app.folder(), component, &folders.files)?;
@@ -198,6 +198,7 @@ fn grant(
     network: &Arc<Network>,
     machines: &BTreeMap<String, Arc<dyn Replicated>>,
     stopping: &Arc<AtomicBool>,
+    observed: Observed,
 ) -> Result<Grants> {
     let granted = machines.iter().filter(|(name, _)| component.machines.contains(name));
     Ok(Grants {
@@ -214,6 +215,7 @@ fn grant(
         outbound: AllowedHosts::parse(&component.allowed_outbound_hosts, values)
             .with_context(|| format!("component.{}.allowed_outbound_hosts", component.id))?,
         network: network.clone(),
+        guard: Guard::new(&component.id, &component.outbound, observed.metrics.clone()),
         store: store.clone(),
         machines: granted.map(|(name, machine)| (name.clone(), machine.clone())).collect(),
         memory_bytes_max: component.memory_bytes_max,
@@ -221,7 +223,7 @@ fn grant(
         limits: component.limits.clone(),
         turns: Arc::new(Semaphore::new(component.limits.requests_max)),
         stopping: stopping.clone(),
-        observed: Observed::default(),
+        observed,
         secrets: Arc::default(),
     })
 }
@@ -229,7 +231,7 @@ fn grant(
 /// What answers requests: from outside by route, and from within by component too. A
 /// component with several triggers is reached through the middleware of the first.
 struct Handlers {
-    routes: Vec<(Pattern, Handler)>,
+    routes: Vec<Served>,
     components: BTreeMap<String, Handler>,
     linked: BTreeMap<String, InstancePre<State>>,
 }
@@ -254,7 +256,8 @@ fn handlers(maker: &mut Maker<'_>, grants: &BTreeMap<String, Arc<Grants>>) -> Re
             handler
         };
         handlers.components.entry(route.component.clone()).or_insert_with(|| handler.clone());
-        handlers.routes.extend(route.pattern.clone().map(|pattern| (pattern, handler)));
+        let limits = route.limits;
+        handlers.routes.extend(route.pattern.clone().map(|pattern| Served { pattern, handler, limits }));
     }
     Ok(handlers)
 }

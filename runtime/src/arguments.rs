@@ -3,10 +3,11 @@
 //! may be secret.
 
 use anyhow::{Context, Result, bail};
+use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
-use std::net::{SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
 use std::path::Path;
 
 /// The longest file of variables that is read, in bytes.
@@ -20,6 +21,12 @@ pub fn address(text: &str) -> Result<SocketAddr, String> {
     let addresses: Vec<SocketAddr> = found.collect();
     let local = addresses.iter().find(|address| address.is_ipv4() && address.ip().is_loopback());
     local.or(addresses.first()).copied().ok_or_else(|| "the name has no address".to_owned())
+}
+
+/// Reads a network, or an address that is one by itself.
+pub fn network(text: &str) -> Result<IpNet, String> {
+    let address = text.parse::<IpAddr>().map(IpNet::from);
+    text.parse::<IpNet>().or(address).map(|network| network.trunc()).map_err(|_| "not a network".to_owned())
 }
 
 /// Reads the values of `--env`: variables of the environment for every component.
@@ -182,5 +189,13 @@ mod tests {
         assert_eq!(address("localhost:1234").expect("an address").to_string(), "127.0.0.1:1234");
         assert!(address("3000").is_err());
         assert!(address("127.0.0.1").is_err());
+    }
+
+    #[test]
+    fn a_network_may_be_one_address() {
+        let shown = |text: &str| network(text).map(|network| network.to_string());
+        assert_eq!(shown("192.0.2.9/24"), Ok("192.0.2.0/24".to_owned()));
+        assert_eq!(shown("2001:db8::1"), Ok("2001:db8::1/128".to_owned()));
+        assert!(shown("proxy.example").is_err());
     }
 }

@@ -1,8 +1,8 @@
 //! The HTTP trigger's requests: what arrives is checked, routed and admitted.
 
-use crate::admission::Admissions;
+use crate::admission::{Admissions, Gate};
 use crate::handler::{Handler, Origin};
-use crate::manifest::Pattern;
+use crate::manifest::{Pattern, RouteLimits};
 use crate::settle::settle;
 use crate::telemetry::Telemetry;
 use crate::telemetry::request::{Told, Watched};
@@ -38,19 +38,30 @@ pub struct Router {
     admissions: Admissions,
 }
 
-/// Which paths a handler answers.
+/// Which paths a handler answers, and within which limits.
+pub struct Served {
+    /// The paths.
+    pub pattern: Pattern,
+    /// What answers.
+    pub handler: Handler,
+    /// What bounds the route, beside what bounds the component.
+    pub limits: RouteLimits,
+}
+
+/// A route, as its requests need it.
 struct Route {
     pattern: Pattern,
     handler: Handler,
+    gate: Gate,
     told: Told,
 }
 
 impl Router {
     /// A router over these routes. `wait` is how long a request waits for its turn.
-    pub fn new(routes: Vec<(Pattern, Handler)>, wait: Duration, telemetry: &Telemetry) -> Self {
-        let route = |(pattern, handler): (Pattern, Handler)| {
+    pub fn new(routes: Vec<Served>, wait: Duration, telemetry: &Telemetry) -> Self {
+        let route = |Served { pattern, handler, limits }: Served| {
             let told = Told::route(telemetry, handler.component(), &pattern.to_string());
-            Route { pattern, handler, told }
+            Route { pattern, handler, gate: Gate::new(&limits), told }
         };
         Self {
             routes: routes.into_iter().map(route).collect(),
@@ -100,13 +111,13 @@ impl Router {
             let title = "The server is no proxy";
             return Err(Problem::new(StatusCode::NOT_IMPLEMENTED, "no-proxy", title, "CONNECT is not taken"));
         }
-        let Some(Route { handler, told, .. }) = route else {
+        let Some(Route { handler, gate, told, .. }) = route else {
             return Err(Problem::not_found("no route has this path"));
         };
         let mut request = absolute(request, arrival.scheme)?;
         let peer = HeaderValue::try_from(arrival.peer.to_string()).map_err(|_| Problem::internal())?;
         request.headers_mut().insert(CLIENT_ADDRESS, peer);
-        let admitted = self.admissions.admit(handler.turns()).await;
+        let admitted = self.admissions.admit(gate, handler.turns()).await;
         let admission = admitted.inspect_err(|reason| told.refused(*reason))?.counted(told.admitted());
         let is_head = request.method() == Method::HEAD;
         let request = request.map(|body| body.map_err(WasiError::Hyper).boxed_unsync());

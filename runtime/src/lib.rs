@@ -1,6 +1,7 @@
 //! The host: runs the components of a `spin.toml` on Wasmtime.
 //!
-//! The way of a request: [`server`] accepts its connection, under [`tls`] if asked to;
+//! The way of a request: [`server`] accepts its connection, under [`tls`] if asked to and
+//! behind [`proxy`] if there is one;
 //! [`http`] routes it, [`admission`] says when it runs, and [`handler`] gives it to an
 //! instance of a component that [`compose`] put together and [`host`] serves. DNS
 //! messages go through [`dns`], and [`timer`] does work that nobody asks for. State lives in `vwp-store`; [`machine`] runs a
@@ -30,6 +31,7 @@ pub mod manifest;
 mod memory;
 pub mod networks;
 pub mod operate;
+pub mod proxy;
 pub mod runtime_config;
 pub mod secrets;
 pub mod server;

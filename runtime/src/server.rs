@@ -4,7 +4,9 @@
 //! the loop that accepts waits for nobody.
 
 use crate::http::{Arrival, Router};
-use crate::tls;
+use crate::proxy::Proxies;
+use crate::telemetry::metrics::{Connected, Edge, Ended, Listener, Protocol};
+use crate::tls::{self, Certificate};
 use anyhow::{Context, Result};
 use http::Request;
 use http::uri::Scheme;
@@ -14,6 +16,8 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::convert::Infallible;
+use std::error::Error as StdError;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,7 +25,6 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Semaphore, watch};
 use tokio_io_timeout::TimeoutStream;
-use tokio_rustls::TlsAcceptor;
 
 /// How many connections are open at once; further ones wait to be accepted.
 const CONNECTIONS_MAX: usize = 4096;
@@ -58,8 +61,12 @@ pub async fn stopped(stop: &mut watch::Receiver<bool>) {
 pub struct Server {
     /// What answers requests.
     pub router: Arc<Router>,
-    /// Shakes hands, if the server speaks TLS.
-    pub tls: Option<TlsAcceptor>,
+    /// What it shakes hands with, if it speaks TLS.
+    pub tls: Option<Arc<Certificate>>,
+    /// Whose connections begin with the address of their client.
+    pub proxies: Proxies,
+    /// Where connections are counted, if they are.
+    pub metrics: Option<Arc<Edge>>,
 }
 
 impl Server {
@@ -110,78 +117,118 @@ impl Server {
 
     async fn connection(
         &self,
-        stream: TcpStream,
+        mut stream: TcpStream,
         peer: SocketAddr,
         watcher: Watcher,
         mut stop: watch::Receiver<bool>,
     ) {
         // Answers are written whole; waiting to fill a segment would only delay them.
         let _ = stream.set_nodelay(true);
-        let Some(acceptor) = &self.tls else {
-            let arrival = Arrival { scheme: Scheme::HTTP, peer };
-            return converse(stream, &self.router, arrival, watcher).await;
-        };
-        let router = &self.router;
-        let arrival = Arrival { scheme: Scheme::HTTPS, peer };
-        let shaken = tokio::select! {
-            shaken = tokio::time::timeout(HANDSHAKE_TIMEOUT, acceptor.accept(stream)) => shaken,
+        let client = tokio::select! {
+            client = self.proxies.client(&mut stream, peer) => client,
             () = stopped(&mut stop) => return,
         };
-        match shaken {
-            Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(tls::HTTP_2) => {
-                converse_in_streams(stream, router, arrival, watcher).await;
+        let peer = match client {
+            Ok(client) => client,
+            Err(error) => {
+                tracing::debug!("a connection of a proxy was ended: {error}");
+                return self.count(Ended::ProxyHeader);
             }
-            Ok(Ok(stream)) => converse(stream, router, arrival, watcher).await,
-            Ok(Err(error)) => tracing::debug!("a TLS handshake failed: {error}"),
-            Err(_) => tracing::debug!("a TLS handshake took too long"),
+        };
+        let ended = match &self.tls {
+            None => self.converse(stream, Arrival { scheme: Scheme::HTTP, peer }, watcher).await,
+            Some(certificate) => {
+                let accepting = certificate.for_http().accept(stream);
+                let shaken = tokio::select! {
+                    shaken = tokio::time::timeout(HANDSHAKE_TIMEOUT, accepting) => shaken,
+                    () = stopped(&mut stop) => return,
+                };
+                let arrival = Arrival { scheme: Scheme::HTTPS, peer };
+                match shaken {
+                    Ok(Ok(stream)) if stream.get_ref().1.alpn_protocol() == Some(tls::HTTP_2) => {
+                        self.converse_in_streams(stream, arrival, watcher).await
+                    }
+                    Ok(Ok(stream)) => self.converse(stream, arrival, watcher).await,
+                    Ok(Err(error)) => {
+                        tracing::debug!("a TLS handshake failed: {error}");
+                        Some(Ended::HandshakeFailed)
+                    }
+                    Err(_) => Some(Ended::HandshakeTimeout),
+                }
+            }
+        };
+        if let Some(reason) = ended {
+            self.count(reason);
         }
+    }
+
+    fn count(&self, reason: Ended) {
+        tracing::debug!("a connection was ended: {reason:?}");
+        if let Some(metrics) = &self.metrics {
+            metrics.ended(Listener::Http, reason);
+        }
+    }
+
+    fn connected(&self, protocol: Protocol) -> Option<Connected> {
+        self.metrics.as_ref().map(|metrics| metrics.connected(protocol))
+    }
+
+    /// Answers the requests of one connection, one after the other. Returns why the host ended it,
+    /// if the client did not.
+    async fn converse(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Send + 'static,
+        arrival: Arrival,
+        watcher: Watcher,
+    ) -> Option<Ended> {
+        let _connected = self.connected(Protocol::Http1);
+        let service = service_fn(|request: Request<Incoming>| {
+            let (router, arrival) = (self.router.clone(), arrival.clone());
+            async move { Ok::<_, Infallible>(router.answer(request, arrival).await) }
+        });
+        let connection = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(HEAD_TIMEOUT)
+            .max_buf_size(CONNECTION_BUFFER_BYTES)
+            .serve_connection(TokioIo::new(Box::pin(impatient(stream))), service);
+        // A client that goes away is no event; the guest sees its body break off.
+        let error = watcher.watch(connection).await.err()?;
+        if error.is_timeout() { Some(Ended::HeadTimeout) } else { write_timeout(&error) }
+    }
+
+    /// Answers the requests of one HTTP/2 connection, several at once. Only over TLS, where the client
+    /// asks for it: that is where browsers and DNS clients speak it (RFC 9113, section 3.2; RFC 8484,
+    /// section 5.2).
+    async fn converse_in_streams(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Send + 'static,
+        arrival: Arrival,
+        watcher: Watcher,
+    ) -> Option<Ended> {
+        let _connected = self.connected(Protocol::Http2);
+        let router = self.router.clone();
+        let service = service_fn(move |request: Request<Incoming>| {
+            let (router, arrival) = (router.clone(), arrival.clone());
+            async move { Ok::<_, Infallible>(router.answer(request, arrival).await) }
+        });
+        let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            // A client that is gone is noticed, and its connection ends.
+            .keep_alive_interval(Some(HEAD_TIMEOUT))
+            .keep_alive_timeout(HEAD_TIMEOUT)
+            .max_concurrent_streams(STREAMS_MAX)
+            .max_header_list_size(HEADERS_BYTES_MAX)
+            .max_send_buf_size(CONNECTION_BUFFER_BYTES)
+            .serve_connection(TokioIo::new(Box::pin(impatient(stream))), service);
+        let error = watcher.watch(connection).await.err()?;
+        if error.is_timeout() { Some(Ended::PingTimeout) } else { write_timeout(&error) }
     }
 }
 
-/// Answers the requests of one connection, one after the other.
-async fn converse(
-    stream: impl AsyncRead + AsyncWrite + Send + 'static,
-    router: &Arc<Router>,
-    arrival: Arrival,
-    watcher: Watcher,
-) {
-    let service = service_fn(|request: Request<Incoming>| {
-        let (router, arrival) = (router.clone(), arrival.clone());
-        async move { Ok::<_, Infallible>(router.answer(request, arrival).await) }
-    });
-    let connection = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIMEOUT)
-        .max_buf_size(CONNECTION_BUFFER_BYTES)
-        .serve_connection(TokioIo::new(Box::pin(impatient(stream))), service);
-    // A client that goes away is no event; the guest sees its body break off.
-    let _ = watcher.watch(connection).await;
-}
-
-/// Answers the requests of one HTTP/2 connection, several at once. Only over TLS, where the client
-/// asks for it: that is where browsers and DNS clients speak it (RFC 9113, section 3.2; RFC 8484,
-/// section 5.2).
-async fn converse_in_streams(
-    stream: impl AsyncRead + AsyncWrite + Send + 'static,
-    router: &Arc<Router>,
-    arrival: Arrival,
-    watcher: Watcher,
-) {
-    let router = router.clone();
-    let service = service_fn(move |request: Request<Incoming>| {
-        let (router, arrival) = (router.clone(), arrival.clone());
-        async move { Ok::<_, Infallible>(router.answer(request, arrival).await) }
-    });
-    let connection = hyper::server::conn::http2::Builder::new(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        // A client that is gone is noticed, and its connection ends.
-        .keep_alive_interval(Some(HEAD_TIMEOUT))
-        .keep_alive_timeout(HEAD_TIMEOUT)
-        .max_concurrent_streams(STREAMS_MAX)
-        .max_header_list_size(HEADERS_BYTES_MAX)
-        .max_send_buf_size(CONNECTION_BUFFER_BYTES)
-        .serve_connection(TokioIo::new(Box::pin(impatient(stream))), service);
-    let _ = watcher.watch(connection).await;
+/// Whether a connection ended because its client took nothing; see [`impatient`].
+fn write_timeout(error: &hyper::Error) -> Option<Ended> {
+    let cause = error.source()?.downcast_ref::<io::Error>()?;
+    (cause.kind() == io::ErrorKind::TimedOut).then_some(Ended::WriteTimeout)
 }
 
 /// A stream that ends with a client that stops reading, which would otherwise keep its connection

@@ -7,13 +7,17 @@ use crate::operate::activation::{self, Activation};
 use crate::operate::control::Control;
 use crate::operate::health::Health;
 use crate::operate::probes;
+use crate::proxy::Proxies;
 use crate::runtime_config::RuntimeConfig;
 use crate::server::{self, Server};
 use crate::telemetry::log::LogFormat;
 use crate::telemetry::{Telemetry, exposition};
-use crate::{arguments, dns, manifest, telemetry, tls, variables};
+use crate::tls::Certificate;
+use crate::tls::reload::Reloader;
+use crate::{arguments, dns, manifest, telemetry, variables};
 use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
+use ipnet::IpNet;
 use std::fs::DirBuilder;
 use std::net::SocketAddr;
 use std::os::unix::fs::DirBuilderExt;
@@ -25,8 +29,9 @@ use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
-use tokio_rustls::TlsAcceptor;
 
+/// How many networks of proxies there may be: each connection looks through all of them.
+const PROXIES_MAX: usize = 64;
 /// How long guests that are abandoned may take to notice it.
 const ABANDON: Duration = Duration::from_secs(1);
 
@@ -46,6 +51,10 @@ pub struct Up {
     /// The certificate's key, in PEM
     #[arg(long, env = "SPIN_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     tls_key: Option<PathBuf>,
+    /// The networks of proxies that begin each connection with a PROXY header, for HTTP and DNS alike
+    #[arg(long, env = "VWP_PROXY_PROTOCOL", value_name = "NETWORK,...", value_delimiter = ',',
+        value_parser = arguments::network)]
+    proxy_protocol: Vec<IpNet>,
     #[command(flatten)]
     dns: dns::arguments::Arguments,
     /// Where to say whether the host lives (/livez) and is ready (/readyz); port 0 takes a free one
@@ -104,13 +113,16 @@ impl Up {
         let app = self.application()?;
         let config = RuntimeConfig::load(self.runtime_config_file.as_deref())?;
         let given = config.supplement(&app, arguments::variables(&self.variables)?);
-        let tls = self.tls(tls::HTTP)?;
+        let reloader = self.reloader()?;
+        let certificate = reloader.as_ref().map(Reloader::certificate);
+        let proxies = self.proxies()?;
         let health = Health::starting();
-        let Listeners { http: listener, dns: sockets, metrics } = self.listen(&app, &health, passed).await?;
+        let Listeners { http: listener, dns: sockets, metrics } =
+            self.listen(&app, &health, certificate.as_ref(), passed).await?;
         let (telemetry, spans) = self.telemetry.start(metrics.is_some(), &health)?;
         answer_scrapes(&telemetry, metrics)?;
         let address = listener.local_addr()?;
-        let scheme = if tls.is_some() { "https" } else { "http" };
+        let scheme = if certificate.is_some() { "https" } else { "http" };
         let url = format!("{scheme}://{address}");
         let state = self.state_dir.clone().or(config.state_dir.clone()).unwrap_or("data".into());
         let state = folder(&state)?;
@@ -132,7 +144,7 @@ impl Up {
         }
         if let (Some(sockets), Some(resolver)) = (sockets, ready.resolver) {
             let blocked = config.blocked_networks.clone();
-            let options = self.dns.options(app.dns, blocked, &secrets, &telemetry)?;
+            let options = self.dns.options(app.dns, blocked, proxies.clone(), &secrets, &telemetry)?;
             sockets.announce()?;
             serving.spawn(Dns::new(resolver, &ready.store, options).serve(sockets, ring, stop.clone()));
         }
@@ -140,23 +152,15 @@ impl Up {
         Control::new(&health, &ready.store, &secrets).start(&state);
         println!("Serving {url}");
         activation::tell_ready();
-        let server = Server { router: ready.router, tls };
+        let metrics = telemetry.metrics.as_ref().map(|metrics| metrics.edge());
+        if let Some(reloader) = reloader {
+            serving.spawn(reloader.run(metrics.clone(), stop.clone()));
+        }
+        let server = Server { router: ready.router, tls: certificate, proxies, metrics };
         serving.spawn(server.serve(listener, stop));
         signals.next().await;
         health.stopping();
-        activation::tell_stopping();
-        tracing::info!("stopping: requests in flight may end");
-        stopper.send_replace(true);
-        let drained = async {
-            while let Some(ended) = serving.join_next().await {
-                ended?;
-            }
-            Ok(())
-        };
-        let result = tokio::select! {
-            drained = drained => drained,
-            () = signals.next() => Err(anyhow::anyhow!("told twice to stop: requests in flight were cut off")),
-        };
+        let result = drain(serving, &stopper, &mut signals).await;
         ready.stopping.store(true, Ordering::Relaxed);
         if let Some(spans) = spans {
             spans.flush().await;
@@ -170,7 +174,13 @@ impl Up {
     }
 
     /// The sockets: passed on, or bound now. Probes are answered from now on.
-    async fn listen(&self, app: &App, health: &Arc<Health>, mut passed: Activation) -> Result<Listeners> {
+    async fn listen(
+        &self,
+        app: &App,
+        health: &Arc<Health>,
+        certificate: Option<&Arc<Certificate>>,
+        mut passed: Activation,
+    ) -> Result<Listeners> {
         self.answer_probes(health, &mut passed).await?;
         let metrics = match (passed.tcp("metrics")?, self.telemetry.metrics_listen) {
             (Some(listener), _) => Some(listener),
@@ -182,7 +192,7 @@ impl Up {
             None => server::bind(self.listen).await?,
         };
         let dns = match app.resolver {
-            Some(_) => Some(self.dns.bind(&mut passed, || self.tls(tls::DNS)).await?),
+            Some(_) => Some(self.dns.bind(&mut passed, certificate.cloned()).await?),
             None => None,
         };
         passed.finish()?;
@@ -211,14 +221,38 @@ impl Up {
         Ok(app)
     }
 
-    /// What shakes hands for these protocols, if there is a certificate.
-    fn tls(&self, protocols: &[&[u8]]) -> Result<Option<TlsAcceptor>> {
+    /// The certificate, and what replaces it, if there is one.
+    fn reloader(&self) -> Result<Option<Reloader>> {
         match (&self.tls_cert, &self.tls_key) {
-            (Some(certificate), Some(key)) => tls::acceptor(certificate, key, protocols).map(Some),
+            (Some(certificate), Some(key)) => Reloader::read(certificate, key).map(Some),
             (None, None) => Ok(None),
             // Unless clap changes its mind about `requires`.
             _ => bail!("--tls-cert and --tls-key go together"),
         }
+    }
+
+    fn proxies(&self) -> Result<Proxies> {
+        if self.proxy_protocol.len() > PROXIES_MAX {
+            bail!("--proxy-protocol: at most {PROXIES_MAX} networks");
+        }
+        Ok(Proxies::new(&self.proxy_protocol))
+    }
+}
+
+/// Lets what serves come to its end, unless the host is told a second time to stop.
+async fn drain(mut serving: JoinSet<()>, stopper: &watch::Sender<bool>, signals: &mut Signals) -> Result<()> {
+    activation::tell_stopping();
+    tracing::info!("stopping: requests in flight may end");
+    stopper.send_replace(true);
+    let drained = async {
+        while let Some(ended) = serving.join_next().await {
+            ended?;
+        }
+        Ok(())
+    };
+    tokio::select! {
+        drained = drained => drained,
+        () = signals.next() => Err(anyhow::anyhow!("told twice to stop: requests in flight were cut off")),
     }
 }
 

@@ -8,9 +8,9 @@ use std::process::Command;
 use std::sync::Arc;
 use tokio::sync::Semaphore;
 use vwp_runtime::host::Grants;
-use vwp_runtime::host::outbound::Network;
+use vwp_runtime::host::outbound::{Guard, Network};
 use vwp_runtime::hosts::AllowedHosts;
-use vwp_runtime::manifest::Limits;
+use vwp_runtime::manifest::{Limits, OutboundLimits};
 use vwp_runtime::networks::BlockedNetworks;
 use vwp_runtime::telemetry::Observed;
 use vwp_store::{FjallEngine, FjallOptions};
@@ -69,7 +69,8 @@ pub(crate) fn grants(component: &str, scratch: &Path) -> Result<Arc<Grants>> {
         sqlite_databases: BTreeMap::new(),
         postgres: Arc::default(),
         outbound: AllowedHosts::default(),
-        network: Arc::new(Network::new(BlockedNetworks::default())),
+        guard: Guard::new("bench", &OutboundLimits::default(), None),
+        network: Arc::new(Network::new(BlockedNetworks::default(), None)),
         store: Arc::new(store),
         machines: BTreeMap::new(),
         memory_bytes_max: 64 * 1024 * 1024,

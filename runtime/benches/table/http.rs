@@ -22,7 +22,8 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 use vwp_runtime::admission::Room;
 use vwp_runtime::handler::Handler;
-use vwp_runtime::manifest::Pattern;
+use vwp_runtime::manifest::{Pattern, RouteLimits};
+use vwp_runtime::proxy::Proxies;
 use vwp_runtime::server::{self, Server};
 use vwp_runtime::telemetry::Telemetry;
 use vwp_runtime::{engine, host, http as trigger};
@@ -106,11 +107,13 @@ impl Hello {
         let hello = linker.instantiate_pre(&Component::new(&engine, &bytes)?)?;
         let handler = Handler::new(&engine, hello, &guests::grants("hello", scratch)?, &room)?;
         let pattern = Pattern::parse("/...").ok().context("the route is malformed")?;
-        let router = Arc::new(trigger::Router::new(vec![(pattern, handler)], wait, &Telemetry::default()));
+        let served = trigger::Served { pattern, handler, limits: RouteLimits::default() };
+        let router = Arc::new(trigger::Router::new(vec![served], wait, &Telemetry::default()));
         let listener = server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
         let address = listener.local_addr()?;
         let (stopper, stop) = watch::channel(false);
-        tokio::spawn(Server { router, tls: None }.serve(listener, stop));
+        let server = Server { router, tls: None, proxies: Proxies::default(), metrics: None };
+        tokio::spawn(server.serve(listener, stop));
         Ok(Self { address, _stop: stopper, _ticker: engine::EpochTicker::start(&engine)? })
     }
 }

@@ -5,12 +5,14 @@ use super::{Options, Sockets};
 use crate::manifest::DnsLimits;
 use crate::networks::BlockedNetworks;
 use crate::operate::activation::Activation;
+use crate::proxy::Proxies;
 use crate::telemetry::Telemetry;
+use crate::tls::Certificate;
 use crate::{arguments, secrets};
 use anyhow::{Context, Result, bail};
 use std::net::SocketAddr;
 use std::path::Path;
-use tokio_rustls::TlsAcceptor;
+use std::sync::Arc;
 use vwp_core::jose;
 use vwp_dns::edge::{COOKIE_SECRET_LENGTH, NSID_LENGTH_MAX};
 
@@ -36,11 +38,7 @@ pub struct Arguments {
 
 impl Arguments {
     /// Takes the sockets that were passed on, and binds what else was asked for.
-    pub async fn bind(
-        &self,
-        passed: &mut Activation,
-        tls: impl FnOnce() -> Result<Option<TlsAcceptor>>,
-    ) -> Result<Sockets> {
+    pub async fn bind(&self, passed: &mut Activation, tls: Option<Arc<Certificate>>) -> Result<Sockets> {
         let mut sockets = match (passed.tcp("dns")?, passed.udp("dns")) {
             (Some(tcp), udp) if !udp.is_empty() => Sockets::passed(tcp, udp)?,
             (None, udp) if udp.is_empty() => Sockets::bind(self.listen).await?,
@@ -48,10 +46,10 @@ impl Arguments {
         };
         let passed = passed.tcp("dns-tls")?;
         if passed.is_some() || self.tls_listen.is_some() {
-            let acceptor = tls()?.context("DNS over TLS needs a certificate: --tls-cert and --tls-key")?;
+            let certificate = tls.context("DNS over TLS needs a certificate: --tls-cert and --tls-key")?;
             match (passed, self.tls_listen) {
-                (Some(listener), _) => sockets.use_tls(listener, acceptor),
-                (None, Some(address)) => sockets.bind_tls(address, acceptor).await?,
+                (Some(listener), _) => sockets.use_tls(listener, certificate),
+                (None, Some(address)) => sockets.bind_tls(address, certificate).await?,
                 (None, None) => {}
             }
         }
@@ -68,6 +66,7 @@ impl Arguments {
         &self,
         limits: DnsLimits,
         blocked: BlockedNetworks,
+        proxies: Proxies,
         secrets: &Path,
         telemetry: &Telemetry,
     ) -> Result<Options> {
@@ -78,7 +77,8 @@ impl Arguments {
             format!("{}/{COOKIE_SECRET} is not {COOKIE_SECRET_LENGTH} bytes in base64url", secrets.display())
         })?;
         let metrics = telemetry.metrics.as_ref().map(|metrics| metrics.dns.clone());
-        Ok(Options { identity: Identity { nsid, cookie_secret }, limits, blocked, metrics })
+        let edge = telemetry.metrics.as_ref().map(|metrics| metrics.edge());
+        Ok(Options { identity: Identity { nsid, cookie_secret }, limits, blocked, proxies, metrics, edge })
     }
 }
 

@@ -2,7 +2,8 @@
 //! resolver component.
 //!
 //! A message comes in by [`udp`] or [`stream`]. [`service`] reads it, answers what needs no
-//! zone, looks in the [`cache`], asks the [`resolver`], and makes the asker's answer of what
+//! zone, looks in the [`cache`], asks the [`resolver`] unless the same question is under way
+//! ([`flights`]), and makes the asker's answer of what
 //! it finds; [`guard`] bounds what one source may have. [`notify`] tells other name servers
 //! of changes. What a message means is `vwp_dns::edge`'s, and what is in a zone is the
 //! component's: the host knows neither.
@@ -11,6 +12,7 @@ pub mod arguments;
 mod bindings;
 pub mod cache;
 pub mod changes;
+mod flights;
 pub mod guard;
 pub mod notify;
 mod outage;
@@ -26,9 +28,11 @@ pub use sockets::Sockets;
 
 use crate::manifest::DnsLimits;
 use crate::networks::BlockedNetworks;
+use crate::proxy::Proxies;
 use crate::telemetry::metrics;
 use cache::Cache;
 use changes::Changes;
+use flights::Flights;
 use guard::Guard;
 use notify::Notifier;
 use service::{Identity, Service};
@@ -45,8 +49,12 @@ pub struct Options {
     pub limits: DnsLimits,
     /// Where nothing may be sent to.
     pub blocked: BlockedNetworks,
+    /// Whose connections begin with the address of their client.
+    pub proxies: Proxies,
     /// Where questions are counted, if they are.
     pub metrics: Option<Arc<metrics::Dns>>,
+    /// Where connections are, if they are.
+    pub edge: Option<Arc<metrics::Edge>>,
 }
 
 /// The DNS service.
@@ -66,11 +74,14 @@ impl Dns {
         let service = Service {
             resolver: resolver.clone(),
             cache,
+            flights: Flights::default(),
             transfers: Semaphore::new(limits.transfers_max),
             guard: Guard::new(limits, Instant::now()),
             identity: options.identity,
             outage: outage::Outage::default(),
             metrics: options.metrics,
+            proxies: options.proxies,
+            edge: options.edge,
         };
         Self {
             service: Arc::new(service),

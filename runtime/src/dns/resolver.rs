@@ -38,6 +38,9 @@ pub enum Failure {
     /// The instance trapped, or took too long for the host's patience.
     #[error("the instance ended")]
     Ended,
+    /// It failed at the same question, which somebody else asked.
+    #[error("it failed when somebody else asked the same")]
+    Shared,
     /// The component says so.
     #[error("the component says: {0}")]
     Refused(String),

@@ -1,10 +1,12 @@
 //! From a message to what it is answered with.
 
 use super::cache::{Cache, Found, Kept, Made};
+use super::flights::{self, Boarded, Flights, Landed};
 use super::guard::{Fate, Guard};
 use super::outage::Outage;
 use super::rates::Standing;
 use super::resolver::{self, Answered, Failure, Resolver};
+use crate::proxy::Proxies;
 use crate::telemetry::metrics::{self, Source};
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -95,6 +97,14 @@ struct Question {
     is_proven: bool,
 }
 
+/// An answer that was not kept when its question came.
+enum Resolved {
+    /// The resolver made it.
+    Made(Answered),
+    /// It was made meanwhile, for this one or for somebody else.
+    Kept(Arc<Kept>, Source),
+}
+
 /// How good an answer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Age {
@@ -137,6 +147,8 @@ fn not_ready(query: &Query) -> Vec<u8> {
 pub struct Service {
     pub(super) resolver: Resolver,
     pub(super) cache: Option<Cache>,
+    /// The questions that are under way to the resolver.
+    pub(super) flights: Flights,
     pub(super) guard: Arc<Guard>,
     pub(super) identity: Identity,
     pub(super) outage: Outage,
@@ -144,6 +156,10 @@ pub struct Service {
     pub(super) transfers: Semaphore,
     /// Where messages are counted, if they are.
     pub(super) metrics: Option<Arc<metrics::Dns>>,
+    /// Whose connections begin with the address of their client.
+    pub(super) proxies: Proxies,
+    /// Where connections are counted, if they are.
+    pub(super) edge: Option<Arc<metrics::Edge>>,
 }
 
 impl Service {
@@ -242,11 +258,14 @@ impl Service {
         let answered = timeout(wait, self.resolve(question, &plain)).await.unwrap_or(Err(Failure::Late));
         let now = Moment::now();
         let (servfail, why) = match answered {
-            Ok(answered) => match answered.reply.messages.first() {
+            Ok(Resolved::Kept(kept, from)) => {
+                *source = from;
+                return self.send(question, &kept.message, Age::Fresh, now);
+            }
+            Ok(Resolved::Made(answered)) => match answered.reply.messages.first() {
                 None => return Step::Silence,
                 Some(message) if !edge::is_failure(message) => {
                     self.outage.answered(now.at);
-                    self.keep(&plain, message, &answered, now);
                     return self.send(question, message, Age::Fresh, now);
                 }
                 Some(message) => (Some(message.clone()), "it answers SERVFAIL".to_owned()),
@@ -264,8 +283,42 @@ impl Service {
         self.send(question, &servfail, Age::Fresh, now)
     }
 
+    /// Asks the resolver, or waits while somebody else asks it the same. Without a cache nothing is
+    /// shared, because only that says what is as good as a new answer; see [`flights`].
+    async fn resolve(&self, question: &Question, plain: &[u8]) -> Result<Resolved, Failure> {
+        let Some(cache) = &self.cache else {
+            return self.call(question, plain).await.map(Resolved::Made);
+        };
+        let fresh = || match cache.find(plain, Instant::now()) {
+            Some(Found::Fresh(kept)) => Some(kept),
+            _ => None,
+        };
+        loop {
+            let flight = match self.flights.board(plain) {
+                Boarded::Leads(flight) => flight,
+                Boarded::Joins(landing) => match flights::landing(landing).await {
+                    Landed::Answered => match fresh() {
+                        Some(kept) => return Ok(Resolved::Kept(kept, Source::Shared)),
+                        None => return self.call(question, plain).await.map(Resolved::Made),
+                    },
+                    Landed::Failed => return Err(Failure::Shared),
+                    // One of those who waited leads now.
+                    Landed::Abandoned | Landed::UnderWay => continue,
+                },
+            };
+            // Another flight may have landed since the cache was looked into.
+            if let Some(kept) = fresh() {
+                flight.land(Landed::Answered);
+                return Ok(Resolved::Kept(kept, Source::Hit));
+            }
+            let answered = self.call(question, plain).await;
+            flight.land(self.keep(plain, &answered));
+            return answered.map(Resolved::Made);
+        }
+    }
+
     /// As over a stream, however it came: cutting the answer to the asker's size comes last.
-    async fn resolve(&self, question: &Question, plain: &[u8]) -> Result<Answered, Failure> {
+    async fn call(&self, question: &Question, plain: &[u8]) -> Result<Answered, Failure> {
         let transport = resolver::Transport::Tcp;
         let start = self.metrics.as_ref().map(|metrics| (metrics, Instant::now()));
         let answered = if question.asker.transport == Transport::Udp {
@@ -313,15 +366,26 @@ impl Service {
         Replied { messages: reply.messages, more: reply.more }
     }
 
-    fn keep(&self, plain: &[u8], message: &[u8], answered: &Answered, now: Moment) {
-        if let Some(cache) = &self.cache {
-            let made = Made {
-                message,
-                sources: &answered.reply.sources,
-                since: answered.since,
-                good_for: Duration::from_secs(answered.reply.kept_s.into()),
-            };
-            cache.keep(plain, &made, now.at);
+    /// Keeps an answer, if it is one. Says what is to be told those who wait for it.
+    fn keep(&self, plain: &[u8], answered: &Result<Answered, Failure>) -> Landed {
+        let answered = match answered {
+            Ok(answered) => answered,
+            Err(Failure::Busy) => return Landed::Abandoned,
+            Err(_) => return Landed::Failed,
+        };
+        match (answered.reply.messages.first(), &self.cache) {
+            (Some(message), _) if edge::is_failure(message) => Landed::Failed,
+            (Some(message), Some(cache)) => {
+                let made = Made {
+                    message,
+                    sources: &answered.reply.sources,
+                    since: answered.since,
+                    good_for: Duration::from_secs(answered.reply.kept_s.into()),
+                };
+                cache.keep(plain, &made, Instant::now());
+                Landed::Answered
+            }
+            _ => Landed::Answered,
         }
     }
 

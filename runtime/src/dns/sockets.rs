@@ -1,8 +1,11 @@
 //! The sockets of the DNS service, and the loops that accept connections.
 
+use super::guard::Connected;
 use super::service::{Asker, Service};
 use super::{stream, udp};
 use crate::server::stopped;
+use crate::telemetry::metrics::{Ended, Listener};
+use crate::tls::Certificate;
 use anyhow::{Context, Result};
 use socket2::{Domain, Protocol, Socket, Type};
 use std::io;
@@ -13,7 +16,6 @@ use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
 use vwp_dns::edge::Transport;
 
 /// How many sockets share the port of UDP, at most: the system spreads clients over them.
@@ -31,7 +33,7 @@ const DRAIN: Duration = Duration::from_secs(5);
 pub struct Sockets {
     udp: Vec<UdpSocket>,
     tcp: TcpListener,
-    tls: Option<(TcpListener, TlsAcceptor)>,
+    tls: Option<(TcpListener, Arc<Certificate>)>,
 }
 
 impl Sockets {
@@ -64,16 +66,16 @@ impl Sockets {
     }
 
     /// Adds DNS over TLS, at a socket that was passed on.
-    pub fn use_tls(&mut self, listener: TcpListener, acceptor: TlsAcceptor) {
-        self.tls = Some((listener, acceptor));
+    pub fn use_tls(&mut self, listener: TcpListener, certificate: Arc<Certificate>) {
+        self.tls = Some((listener, certificate));
     }
 
     /// Adds DNS over TLS (RFC 7858).
-    pub async fn bind_tls(&mut self, address: SocketAddr, acceptor: TlsAcceptor) -> Result<()> {
+    pub async fn bind_tls(&mut self, address: SocketAddr, certificate: Arc<Certificate>) -> Result<()> {
         let listener = TcpListener::bind(address)
             .await
             .with_context(|| format!("cannot listen on {address} (DNS over TLS)"))?;
-        self.tls = Some((listener, acceptor));
+        self.tls = Some((listener, certificate));
         Ok(())
     }
 
@@ -98,8 +100,8 @@ impl Sockets {
         for socket in self.udp {
             serving.spawn(udp::serve(socket, service.clone(), stop.clone()));
         }
-        if let Some((listener, acceptor)) = self.tls {
-            let server = Server { tls: Some(acceptor), service: service.clone(), open: open.clone() };
+        if let Some((listener, certificate)) = self.tls {
+            let server = Server { tls: Some(certificate), service: service.clone(), open: open.clone() };
             serving.spawn(server.serve(listener, stop.clone()));
         }
         serving.spawn(Server { tls: None, service, open }.serve(self.tcp, stop));
@@ -121,7 +123,7 @@ fn bind_udp(address: SocketAddr) -> io::Result<UdpSocket> {
 /// What accepts connections at one address.
 #[derive(Clone)]
 struct Server {
-    tls: Option<TlsAcceptor>,
+    tls: Option<Arc<Certificate>>,
     service: Arc<Service>,
     /// As many permits as connections may be open at once, wherever.
     open: Arc<Semaphore>,
@@ -141,19 +143,22 @@ impl Server {
                 tokio::time::sleep(ACCEPT_PAUSE).await;
                 continue;
             };
-            let address = client.ip().to_canonical();
             // Beyond the bounds a connection is closed at once (RFC 7766, section 6.2.2).
-            if let Ok(permit) = self.open.clone().try_acquire_owned()
-                && let Some(connected) = self.service.guard.connect(address)
-            {
-                let transport = if self.tls.is_some() { Transport::Tls } else { Transport::Tcp };
-                let (server, stop) = (self.clone(), stop.clone());
-                connections.spawn(async move {
-                    // However a connection ends, its client knows.
-                    let _ = server.connection(stream, Asker { address, transport }, stop).await;
-                    drop((permit, connected));
-                });
-            }
+            let Ok(permit) = self.open.clone().try_acquire_owned() else { continue };
+            // Whose a proxy's connection is shows only when its header has been read.
+            let connected = if self.service.proxies.contain(client.ip()) {
+                None
+            } else if let Some(connected) = self.service.guard.connect(client.ip().to_canonical()) {
+                Some(connected)
+            } else {
+                continue;
+            };
+            let (server, stop) = (self.clone(), stop.clone());
+            connections.spawn(async move {
+                // However a connection ends, its client knows.
+                let _ = server.connection(stream, client, connected, stop).await;
+                drop(permit);
+            });
         }
         drop(listener);
         let _ = timeout(DRAIN, async { while connections.join_next().await.is_some() {} }).await;
@@ -161,18 +166,41 @@ impl Server {
 
     async fn connection(
         self,
-        stream: TcpStream,
-        asker: Asker,
+        mut stream: TcpStream,
+        peer: SocketAddr,
+        connected: Option<Connected>,
         mut stop: watch::Receiver<bool>,
     ) -> io::Result<()> {
         stream.set_nodelay(true)?;
-        let Some(tls) = &self.tls else {
-            return stream::converse(stream, asker, self.service, stop).await;
-        };
-        let stream = tokio::select! {
-            shaken = timeout(HANDSHAKE_TIMEOUT, tls.accept(stream)) => shaken??,
+        let client = tokio::select! {
+            client = self.service.proxies.client(&mut stream, peer) => client,
             () = stopped(&mut stop) => return Ok(()),
         };
-        stream::converse(stream, asker, self.service, stop).await
+        let client = client.map_err(|error| self.ended(Ended::ProxyHeader, error))?;
+        let address = client.ip().to_canonical();
+        // It counts until the connection ends.
+        let Some(_connected) = connected.or_else(|| self.service.guard.connect(address)) else {
+            return Ok(());
+        };
+        let Some(certificate) = &self.tls else {
+            let asker = Asker { address, transport: Transport::Tcp };
+            return stream::converse(stream, asker, self.service, stop).await;
+        };
+        let accepting = certificate.for_dns().accept(stream);
+        let shaken = tokio::select! {
+            shaken = timeout(HANDSHAKE_TIMEOUT, accepting) => shaken,
+            () = stopped(&mut stop) => return Ok(()),
+        };
+        let shaken = shaken.map_err(|late| self.ended(Ended::HandshakeTimeout, late))?;
+        let stream = shaken.map_err(|error| self.ended(Ended::HandshakeFailed, error))?;
+        stream::converse(stream, Asker { address, transport: Transport::Tls }, self.service, stop).await
+    }
+
+    /// Counts a connection that is ended for this.
+    fn ended(&self, reason: Ended, error: impl std::error::Error + Send + Sync + 'static) -> io::Error {
+        if let Some(metrics) = &self.service.edge {
+            metrics.ended(Listener::Dns, reason);
+        }
+        io::Error::other(error)
     }
 }

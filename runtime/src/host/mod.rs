@@ -17,7 +17,7 @@ use crate::manifest::Limits;
 use crate::telemetry::Observed;
 use crate::telemetry::metrics::InUse;
 use anyhow::Result;
-use outbound::{Network, Outbound};
+use outbound::{Guard, Network, Outbound};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -58,6 +58,8 @@ pub struct Grants {
     pub postgres: Arc<postgres::Pools>,
     /// How it reaches them.
     pub network: Arc<Network>,
+    /// What it may have of that.
+    pub guard: Guard,
     /// The key-value store.
     pub store: Arc<dyn StoreEngine>,
     /// The machines that it may use.

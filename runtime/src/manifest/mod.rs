@@ -5,11 +5,13 @@
 //! honour is an error at start, never ignored and never a trap at run time.
 
 mod dns;
+mod outbound;
 mod resolve;
 mod schema;
 mod template;
 
 pub use dns::DnsLimits;
+pub use outbound::OutboundLimits;
 pub use resolve::{MEMORY_BYTES_MAX, load};
 pub use template::fill;
 
@@ -129,6 +131,18 @@ pub struct Route {
     pub component: String,
     /// The middleware in front of it, outermost first.
     pub middleware: Vec<Dependency>,
+    /// What is bounded besides what bounds the component.
+    pub limits: RouteLimits,
+}
+
+/// What bounds the requests of a route, beside what bounds those of its component. The default is
+/// nothing.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct RouteLimits {
+    /// How many of them run at once; others wait for their turn.
+    pub requests_max: Option<usize>,
+    /// How long a request waits before it is refused, if not as long as everywhere.
+    pub wait: Option<Duration>,
 }
 
 /// The paths of a route, in Spin's syntax.
@@ -218,6 +232,8 @@ pub struct Component {
     pub request_ms_max: u64,
     /// What else is bounded.
     pub limits: Limits,
+    /// How it reaches other hosts.
+    pub outbound: OutboundLimits,
 }
 
 /// How much a component may do, beyond its memory and its time.

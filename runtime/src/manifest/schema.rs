@@ -70,8 +70,20 @@ pub(super) struct ApplicationTool {
     pub(super) dns: Option<DnsTool>,
     /// How long a request waits for its turn, in milliseconds.
     pub(super) wait_ms_max: Option<u64>,
+    /// What bounds single routes: a trigger's route, and its limits. They stand here because Spin
+    /// takes no other keys in a trigger than its own.
+    #[serde(default)]
+    pub(super) routes: BTreeMap<String, RouteTool>,
     /// How much memory caches what the store has on disk, in bytes.
     pub(super) store_cache_bytes_max: Option<u64>,
+}
+
+/// `[application.tool.vwp.routes."ROUTE"]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RouteTool {
+    pub(super) requests_max: Option<usize>,
+    pub(super) wait_ms_max: Option<u64>,
 }
 
 /// `[application.tool.vwp.dns]`.
@@ -105,6 +117,17 @@ pub(super) struct ComponentTool {
     pub(super) request_body_bytes_max: Option<u64>,
     pub(super) requests_max: Option<usize>,
     pub(super) requests_per_instance_max: Option<usize>,
+    pub(super) outbound: Option<OutboundTool>,
+}
+
+/// `[component.ID.tool.vwp.outbound]`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct OutboundTool {
+    pub(super) requests_max: Option<usize>,
+    pub(super) failures_max: Option<u32>,
+    pub(super) pause_ms: Option<u64>,
+    pub(super) retries_per_hundred_max: Option<u32>,
 }
 
 #[derive(Debug, Deserialize)]

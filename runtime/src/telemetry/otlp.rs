@@ -93,7 +93,8 @@ pub fn start(endpoint: &Url, resource: &Resource, metrics: Option<&Metrics>) -> 
     // "Endpoint URLs for OTLP/HTTP").
     let path = format!("{}/{PATH}", url.path().trim_end_matches('/'));
     url.set_path(&path);
-    let client = outbound::client(Arc::new(BlockedNetworks::default())).context("the exporter's client")?;
+    let client =
+        outbound::client(Arc::new(BlockedNetworks::default()), None).context("the exporter's client")?;
     let mut exporter = SpanExporter::builder()
         .with_http()
         .with_http_client(Collector { client })

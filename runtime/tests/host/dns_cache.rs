@@ -1,10 +1,15 @@
 //! Answers are kept, are never older than what is known, and outlive the resolver.
 
 use crate::dns_client::{Answer, MANIFEST, Udp, ask, asked, give, plain, question};
+use crate::dns_client::{Tcp, bytes};
+use crate::metrics::{COUNTING, counted};
 use crate::support::{Host, Start, folder, within};
+use futures::future::join_all;
 use hickory_proto::op::{OpCode, ResponseCode};
 use hickory_proto::rr::RecordType;
 use std::net::Ipv4Addr;
+use std::sync::Arc;
+use tokio::task::JoinHandle;
 
 /// The codes of RFC 8914 for a stale answer, and for a server that is not ready.
 const STALE: u16 = 3;
@@ -37,6 +42,53 @@ async fn that_there_is_nothing_is_kept_until_there_is_something() {
     host.call("/delete/test/a", "").await;
     assert_eq!(ask(&host, "a.zone.test.").await.code(), ResponseCode::NXDomain);
     assert_eq!(asked(&host).await, 3);
+}
+
+#[tokio::test]
+async fn equal_questions_that_are_under_way_are_asked_once() {
+    let host = Host::start_with(folder(MANIFEST), &Start::with(&COUNTING)).await;
+    give(&host, "slow", [192, 0, 2, 1]).await;
+    let (mut stream, datagrams) = (Tcp::to(&host).await, Udp::to(&host).await);
+    for id in 0..30 {
+        stream.send(&bytes(&question(id, "slow.zone.test.", &[]))).await;
+        datagrams.send(&bytes(&question(id, "SLOW.zone.test.", &[]))).await;
+    }
+    // The guest waits until it is told to go on.
+    within(async { while asked(&host).await == 0 {} }).await;
+    host.call("/put/test/go", "go").await;
+    for _ in 0..30 {
+        assert_eq!(stream.receive().await.addresses(), [Ipv4Addr::new(192, 0, 2, 1)]);
+        assert_eq!(datagrams.receive().await.addresses(), [Ipv4Addr::new(192, 0, 2, 1)]);
+    }
+    assert_eq!(asked(&host).await, 1);
+    let queries = "vwp_dns_queries_total";
+    assert_eq!(counted(&host, queries, &["cache=\"miss\""]).await, 1);
+    let (shared, hits) = (["cache=\"shared\""], ["cache=\"hit\""]);
+    assert_eq!(counted(&host, queries, &shared).await + counted(&host, queries, &hits).await, 59);
+}
+
+#[tokio::test]
+async fn an_answer_is_not_older_than_its_question_however_many_ask_the_same() {
+    let host = Arc::new(Host::start_with(folder(MANIFEST), &Start::default()).await);
+    // There is always somebody whose question is under way when the address is changed.
+    let askers = (0..4).map(|_| {
+        let host = host.clone();
+        tokio::spawn(async move {
+            loop {
+                ask(&host, "a.zone.test.").await;
+            }
+        })
+    });
+    let askers: Vec<_> = askers.collect();
+    for n in 0..100 {
+        let address = [192, 0, 2, n];
+        give(&host, "a", address).await;
+        let answers = (0..4).map(|_| ask(&host, "a.zone.test."));
+        for answer in join_all(answers).await {
+            assert_eq!(answer.addresses(), [Ipv4Addr::from(address)]);
+        }
+    }
+    askers.iter().for_each(JoinHandle::abort);
 }
 
 #[tokio::test]

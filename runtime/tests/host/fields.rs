@@ -3,7 +3,9 @@
 //! of `crates/manifest/src/schema/v2.rs`, `crates/manifest/src/schema/common.rs` and
 //! `crates/http/src/config.rs` of Spin 4.1.
 
-use vwp_runtime::manifest::{self, App, DnsLimits, FileMount, Inherit, Limits, Mode};
+use vwp_runtime::manifest::{
+    self, App, DnsLimits, FileMount, Inherit, Limits, Mode, OutboundLimits, RouteLimits,
+};
 
 /// A manifest with room for more in each of its tables.
 const MANIFEST: &str = r#"
@@ -118,6 +120,31 @@ const FIELDS_OF_AN_APPLICATION: &[Case] = &[
     ),
     ("#application", "tool.vwp.scheduled = [\"x\"]", Refused("tool.vwp.scheduled", "no component `x`")),
     ("#application", "tool.vwp.scheduled = [\"c\", \"c\"]", Refused("tool.vwp.scheduled", "twice")),
+    (
+        "#application",
+        "tool.vwp.routes.\"/...\" = { requests_max = 5, wait_ms_max = 7 }",
+        Honoured(|app| {
+            let limits = app.routes[0].limits;
+            limits.requests_max == Some(5) && limits.wait.is_some_and(|wait| wait.as_millis() == 7)
+        }),
+    ),
+    (
+        "#application",
+        "tool.vwp.routes.\"/...\" = {}",
+        Honoured(|app| app.routes[0].limits == RouteLimits::default()),
+    ),
+    ("#application", "tool.vwp.routes.\"/x\" = {}", Refused("tool.vwp.routes.\"/x\"", "no trigger")),
+    (
+        "#application",
+        "tool.vwp.routes.\"/...\".requests_max = 0",
+        Refused("routes.\"/...\".requests_max", "between"),
+    ),
+    (
+        "#application",
+        "tool.vwp.routes.\"/...\".wait_ms_max = 600001",
+        Refused("routes.\"/...\".wait_ms_max", "at most"),
+    ),
+    ("#application", "tool.vwp.routes.\"/...\".unknown = 1", Refused("unknown", "unknown field")),
     ("#application", "tool.vwp.unknown = 1", Refused("unknown", "unknown field")),
 ];
 
@@ -398,6 +425,32 @@ const FIELDS_OF_A_COMPONENT: &[Case] = &[
             app.components["c"].limits == Limits { request_body_bytes_max: Some(5), ..Limits::default() }
         }),
     ),
+    (
+        "#component",
+        "tool.vwp.outbound = { requests_max = 5, failures_max = 0, pause_ms = 7, retries_per_hundred_max = 0 }",
+        Honoured(|app| {
+            let outbound =
+                OutboundLimits { requests_max: 5, failures_max: 0, pause_ms: 7, retries_per_hundred_max: 0 };
+            app.components["c"].outbound == outbound
+        }),
+    ),
+    (
+        "#component",
+        "tool.vwp.outbound = {}",
+        Honoured(|app| app.components["c"].outbound == OutboundLimits::default()),
+    ),
+    (
+        "#component",
+        "tool.vwp.outbound.requests_max = 257",
+        Refused("c.tool.vwp.outbound.requests_max", "between"),
+    ),
+    ("#component", "tool.vwp.outbound.pause_ms = 0", Refused("c.tool.vwp.outbound.pause_ms", "between")),
+    (
+        "#component",
+        "tool.vwp.outbound.retries_per_hundred_max = 101",
+        Refused("c.tool.vwp.outbound.retries_per_hundred_max", "between"),
+    ),
+    ("#component", "tool.vwp.outbound.unknown = 5", Refused("unknown", "unknown field")),
     ("#component", "tool.vwp.unknown = 5", Refused("unknown", "unknown field")),
 ];
 

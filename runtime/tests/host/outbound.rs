@@ -60,7 +60,7 @@ pub(crate) async fn ask(
     (status, String::from_utf8_lossy(&body).into_owned())
 }
 
-async fn send(
+pub(crate) async fn send(
     host: &Host,
     path: &str,
     method: Method,
@@ -78,7 +78,7 @@ async fn send(
 }
 
 /// Whether the guest was told this error.
-fn refused(answer: &(StatusCode, String), error: &str) {
+pub(crate) fn refused(answer: &(StatusCode, String), error: &str) {
     assert_eq!(answer.0, StatusCode::BAD_GATEWAY, "{answer:?}");
     assert!(answer.1.contains(error), "not {error}: {answer:?}");
 }

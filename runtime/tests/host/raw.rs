@@ -38,6 +38,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
         Self { stream, pending: Vec::new() }
     }
 
+    /// What it speaks over.
+    pub(crate) fn stream(&self) -> &S {
+        &self.stream
+    }
+
     /// Sends bytes. What the host no longer takes is its choice, which shows in its answer.
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let _ = within(self.stream.write_all(bytes.as_ref())).await;
@@ -96,6 +101,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
         let fields = fields.lines().filter_map(|line| line.split_once(": "));
         let fields = fields.map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned())).collect();
         Some(Head { status, fields })
+    }
+
+    /// Reads the head of a request; none if the connection ended instead.
+    pub(crate) async fn request(&mut self) -> Option<String> {
+        Some(String::from_utf8(self.up_to(b"\r\n\r\n").await?).expect("text"))
     }
 
     /// Reads one chunk of a body; an empty one is the last, with the trailers still to come.

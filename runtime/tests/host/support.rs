@@ -227,6 +227,7 @@ struct Addresses {
     plain: Option<SocketAddr>,
     tls: Option<SocketAddr>,
     health: Option<SocketAddr>,
+    metrics: Option<SocketAddr>,
 }
 
 impl Addresses {
@@ -238,6 +239,10 @@ impl Addresses {
             self.tls = address.parse().ok();
         } else if let Some(address) = line.strip_prefix("Health on http://") {
             self.health = address.parse().ok();
+        } else if let Some(address) =
+            line.strip_prefix("Metrics on http://").and_then(|rest| rest.strip_suffix("/metrics"))
+        {
+            self.metrics = address.parse().ok();
         }
     }
 }
@@ -318,6 +323,11 @@ impl Host {
         self.addresses.health.expect("the host answers probes")
     }
 
+    /// Where its metrics are fetched.
+    pub(crate) fn metrics(&self) -> SocketAddr {
+        self.addresses.metrics.expect("the host counts")
+    }
+
     /// Where the host's files are.
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
@@ -380,8 +390,17 @@ impl Host {
 
     /// Asks the host to stop.
     pub(crate) fn terminate(&self) {
+        self.signal("-TERM");
+    }
+
+    /// Tells the host to read its certificate again.
+    pub(crate) fn hang_up(&self) {
+        self.signal("-HUP");
+    }
+
+    fn signal(&self, signal: &str) {
         let process = self.child.id().to_string();
-        let sent = Command::new("kill").args(["-TERM", &process]).status().expect("kill runs");
+        let sent = Command::new("kill").args([signal, &process]).status().expect("kill runs");
         assert!(sent.success(), "the host ran");
     }
 

@@ -1,5 +1,6 @@
 //! A small server for guests to reach.
 
+use crate::raw::Raw;
 use bytes::Bytes;
 use futures::StreamExt;
 use http::{Request, Response, StatusCode, header};
@@ -61,6 +62,35 @@ async fn serve(stream: impl AsyncRead + AsyncWrite + Unpin) {
     let service = service_fn(|request| async { Ok::<_, Infallible>(answer(request).await) });
     // A client that goes away is no event.
     let _ = hyper::server::conn::http1::Builder::new().serve_connection(TokioIo::new(stream), service).await;
+}
+
+/// A server that answers one request in each connection, keeps the connection, and ends it when the
+/// next request has come.
+pub(crate) async fn start_forgetful() -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut client = Raw::over(stream);
+                if client.request().await.is_some() {
+                    client.send("HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello").await;
+                    client.request().await;
+                }
+            });
+        }
+    });
+    address
+}
+
+/// Serves at an address that was free.
+pub(crate) async fn start_at(address: SocketAddr) {
+    let listener = TcpListener::bind(address).await.expect("a port that is free again");
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            tokio::spawn(serve(stream));
+        }
+    });
 }
 
 /// An address that nobody listens at.

@@ -10,9 +10,12 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, Sleep};
 use wasmtime_wasi_http::{Error, WasiBody};
 
+/// A request's turns.
+pub(super) type Permits = [OwnedSemaphorePermit; 3];
+
 pub(super) struct Guarded {
     /// None when it has ended: then its connection and its place are free.
-    open: Option<(WasiBody, [OwnedSemaphorePermit; 2])>,
+    open: Option<(WasiBody, Permits)>,
     pause_max: Duration,
     /// Runs while the body pauses.
     alarm: Option<Pin<Box<Sleep>>>,
@@ -20,7 +23,7 @@ pub(super) struct Guarded {
 }
 
 impl Guarded {
-    pub(super) fn new(body: WasiBody, pause_max: Duration, permits: [OwnedSemaphorePermit; 2]) -> Self {
+    pub(super) fn new(body: WasiBody, pause_max: Duration, permits: Permits) -> Self {
         Self { open: Some((body, permits)), pause_max, alarm: None, pauses: false }
     }
 

@@ -1,7 +1,9 @@
 //! Outbound HTTP, for guests of WASI 0.2 and 0.3: a component may reach only the hosts
 //! that the manifest allows.
 //!
-//! - [`web`]: requests that leave the process, over pooled connections.
+//! - [`guard`]: how many requests a component has under way, which hosts are left alone
+//!   ([`breaker`]), and which requests are sent again ([`budget`]).
+//! - [`web`]: requests that leave the process, over pooled connections ([`connection`]).
 //! - [`crate::chain`]: requests to the application itself, which never leave it.
 //! - [`body`]: the answer's body, which keeps its place until it has ended.
 //! - [`failure`]: what the guest is told when a request fails.
@@ -11,11 +13,16 @@
 //! Redirects are answers like any other: the host follows none.
 
 mod body;
+mod breaker;
+mod budget;
+mod connection;
 mod failure;
+mod guard;
 pub(super) mod relative;
 mod told;
 mod web;
 
+pub use guard::Guard;
 pub(crate) use web::{Connector, client};
 
 use super::Grants;
@@ -24,18 +31,20 @@ use crate::handler::Origin;
 use crate::hosts::{self, AllowedHosts};
 use crate::networks::BlockedNetworks;
 use crate::settle;
-use body::Guarded;
+use crate::telemetry::Metrics;
+use crate::telemetry::metrics::OutboundRefused;
+use body::{Guarded, Permits};
 use http::{Method, Request, Response, header};
 use http_body_util::BodyExt;
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::Duration;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use std::time::{Duration, Instant};
+use tokio::sync::Semaphore;
 use told::Sent;
 use wasmtime_wasi_http::{Error, RequestOptions, WasiBody, WasiHttpHooks};
 use web::Web;
 
 /// How many requests of all components together are under way at once.
-const RUNNING_MAX: usize = 256;
+pub const REQUESTS_MAX: usize = 256;
 /// How many of those one instance may have.
 const RUNNING_PER_INSTANCE_MAX: usize = 32;
 /// How long a connection may take to be made, and a request to wait for its turn.
@@ -57,11 +66,11 @@ pub struct Network {
 }
 
 impl Network {
-    /// A network without the addresses that are blocked.
-    pub fn new(blocked: BlockedNetworks) -> Self {
+    /// A network without the addresses that are blocked, whose connections are counted there.
+    pub fn new(blocked: BlockedNetworks, metrics: Option<Arc<Metrics>>) -> Self {
         Self {
-            web: Web::new(blocked),
-            running: Arc::new(Semaphore::new(RUNNING_MAX)),
+            web: Web::new(blocked, metrics),
+            running: Arc::new(Semaphore::new(REQUESTS_MAX)),
             application: OnceLock::new(),
         }
     }
@@ -160,11 +169,18 @@ impl Sender {
         mut request: Request<WasiBody>,
         timeouts: &Timeouts,
     ) -> Result<Response<WasiBody>, Error> {
-        let destination = destination(&self.grants.outbound, &request).inspect_err(|_| {
+        let guard = &self.grants.guard;
+        let destination = destination(&self.grants.outbound, &request).map_err(|error| {
             let host = request.uri().host().unwrap_or_default();
             let component = &*self.grants.component;
             tracing::warn!(component, "not in allowed_outbound_hosts: {host}");
+            guard.refuse(OutboundRefused::Denied, error)
         })?;
+        // Before it waits for a turn: that is what a host that does not answer would cost.
+        let pass = match destination {
+            Destination::Web => Some(guard.pass(request.uri())?),
+            Destination::Application(_) => None,
+        };
         let permits = self.permits(timeouts.connect).await?;
         // It is made anew from the URL (RFC 9112, section 3.2), so that both always agree.
         request.headers_mut().remove(header::HOST);
@@ -175,14 +191,18 @@ impl Sender {
         let request = Request::from_parts(head, settle::settle_body(body).await?);
         let sending = async {
             match destination {
-                Destination::Web => self.grants.network.web.send(request, timeouts.connect).await,
+                Destination::Web => self.grants.network.web.send(request, timeouts.connect, guard).await,
                 Destination::Application(target) => self.chain(target, request).await,
             }
         };
-        let response = tokio::time::timeout(timeouts.first_byte, sending)
-            .await
-            .map_err(|_| Error::ConnectionReadTimeout)??;
-        Ok(response.map(|body| Guarded::new(body, timeouts.between_bytes, permits).boxed_unsync()))
+        let response = tokio::time::timeout(timeouts.first_byte, sending).await;
+        let response = response.unwrap_or(Err(Error::ConnectionReadTimeout));
+        match (pass, &response) {
+            (Some(pass), Ok(_)) => pass.answered(),
+            (Some(pass), Err(error)) if guard::is_of_the_host(error) => pass.failed(Instant::now()),
+            _ => {}
+        }
+        Ok(response?.map(|body| Guarded::new(body, timeouts.between_bytes, permits).boxed_unsync()))
     }
 
     async fn chain(&self, target: Target, request: Request<WasiBody>) -> Result<Response<WasiBody>, Error> {
@@ -197,15 +217,20 @@ impl Sender {
         application.send(&target, request, origin).await
     }
 
-    /// Waits for a turn, of the instance and of the process.
-    async fn permits(&self, patience: Duration) -> Result<[OwnedSemaphorePermit; 2], Error> {
-        let both = async {
+    /// Waits for a turn, of the instance, of the component and of the process.
+    async fn permits(&self, patience: Duration) -> Result<Permits, Error> {
+        let guard = &self.grants.guard;
+        let all = async {
             let own = self.running.clone().acquire_owned().await.ok()?;
+            let component = guard.running.clone().acquire_owned().await.ok()?;
             let shared = self.grants.network.running.clone().acquire_owned().await.ok()?;
-            Some([own, shared])
+            Some([own, component, shared])
         };
-        let permits = tokio::time::timeout(patience, both).await;
-        permits.ok().flatten().ok_or(Error::ConnectionLimitReached)
+        let permits = tokio::time::timeout(patience, all).await;
+        permits
+            .ok()
+            .flatten()
+            .ok_or_else(|| guard.refuse(OutboundRefused::Busy, Error::ConnectionLimitReached))
     }
 }
 

@@ -1,15 +1,19 @@
 //! Requests that leave the process: a client with pooled connections, HTTP/1.1 and, where
 //! a server of `https` offers it, HTTP/2.
 
+use super::connection::{Stream, Used};
 use super::failure::{Failure, explain, explain_body};
+use super::guard::Guard;
 use crate::hosts::default_port;
 use crate::networks::BlockedNetworks;
+use crate::telemetry::Metrics;
 use futures::future::BoxFuture;
-use http::{Request, Response, Uri};
+use http::{Extensions, Request, Response, Uri};
 use http_body::Body;
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Empty};
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::{CaptureConnection, capture_connection};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use rustls::{ClientConfig, RootCertStore};
 use std::io::ErrorKind;
@@ -34,6 +38,7 @@ pub(crate) type Connector = Bounded<HttpsConnector<Tcp>>;
 /// The client of the process.
 pub(super) struct Web {
     blocked: Arc<BlockedNetworks>,
+    metrics: Option<Arc<Metrics>>,
     /// Made when it is first needed, because that reads the system's certificates.
     client: OnceLock<Result<Client<Connector, WasiBody>, rustls::Error>>,
 }
@@ -45,34 +50,101 @@ tokio::task_local! {
 }
 
 impl Web {
-    pub(super) fn new(blocked: BlockedNetworks) -> Self {
-        Self { blocked: Arc::new(blocked), client: OnceLock::new() }
+    pub(super) fn new(blocked: BlockedNetworks, metrics: Option<Arc<Metrics>>) -> Self {
+        Self { blocked: Arc::new(blocked), metrics, client: OnceLock::new() }
     }
 
+    /// Sends a request. It is sent again, once and if the budget allows, when the connection over
+    /// which it went was one that was kept, and ended without an answer; then the server had most
+    /// likely closed it while the request was on its way. That is right for what may be done twice
+    /// (RFC 9112, section 9.3.1; RFC 9110, section 9.2.2) and has no content. What was never written
+    /// to a kept connection, because that proved dead before, hyper sends over another one.
     pub(super) async fn send(
         &self,
         request: Request<WasiBody>,
         connect: Duration,
+        guard: &Guard,
     ) -> Result<Response<WasiBody>, Error> {
-        let client = match self.client.get_or_init(|| client(self.blocked.clone())) {
+        let client = match self.client.get_or_init(|| client(self.blocked.clone(), self.metrics.clone())) {
             Ok(client) => client,
             Err(error) => {
                 tracing::error!("outbound HTTP cannot be set up: {error}");
                 return Err(Error::ConfigurationError);
             }
         };
-        let host = request.uri().host().unwrap_or_default().to_owned();
-        let answer = CONNECT_TIMEOUT.scope(connect, client.request(request)).await;
-        let answer = answer.map_err(|error| {
-            tracing::debug!("a request to {host} failed: {error:?}");
-            explain(&error)
-        })?;
-        Ok(answer.map(|body| body.map_err(explain_body).boxed_unsync()))
+        guard.sent();
+        let spare = spare(&request);
+        match (attempt(client, request, connect).await, spare) {
+            (Err(failed), Some(spare)) if failed.was_kept && failed.is_broken() && guard.retries() => {
+                attempt(client, spare, connect).await.map_err(|failed| failed.error)
+            }
+            (answer, _) => answer.map_err(|failed| failed.error),
+        }
     }
 }
 
-/// Makes a client that trusts the system's authorities.
-pub(crate) fn client<B>(blocked: Arc<BlockedNetworks>) -> Result<Client<Connector, B>, rustls::Error>
+/// The same request once more, if it may be done twice and has no content.
+fn spare(request: &Request<WasiBody>) -> Option<Request<WasiBody>> {
+    let is_empty = request.body().size_hint().exact() == Some(0);
+    if !request.method().is_idempotent() || !is_empty {
+        return None;
+    }
+    let mut spare = Request::new(Empty::new().map_err(|never| match never {}).boxed_unsync());
+    spare.method_mut().clone_from(request.method());
+    spare.uri_mut().clone_from(request.uri());
+    spare.headers_mut().clone_from(request.headers());
+    Some(spare)
+}
+
+/// A request that was not answered.
+struct Failed {
+    error: Error,
+    /// Whether its connection had answered another one before.
+    was_kept: bool,
+}
+
+impl Failed {
+    /// Whether the connection ended.
+    fn is_broken(&self) -> bool {
+        matches!(self.error, Error::ConnectionTerminated)
+    }
+}
+
+async fn attempt(
+    client: &Client<Connector, WasiBody>,
+    mut request: Request<WasiBody>,
+    connect: Duration,
+) -> Result<Response<WasiBody>, Failed> {
+    let host = request.uri().host().unwrap_or_default().to_owned();
+    let connection = capture_connection(&mut request);
+    let answer = CONNECT_TIMEOUT.scope(connect, client.request(request)).await;
+    let used = used(&connection);
+    match answer {
+        Ok(answer) => {
+            if let Some(used) = used {
+                used.set();
+            }
+            Ok(answer.map(|body| body.map_err(explain_body).boxed_unsync()))
+        }
+        Err(error) => {
+            tracing::debug!("a request to {host} failed: {error:?}");
+            Err(Failed { error: explain(&error), was_kept: used.is_some_and(|used| used.is_so()) })
+        }
+    }
+}
+
+/// What is known of the connection over which a request went, if there was one.
+fn used(connection: &CaptureConnection) -> Option<Used> {
+    let mut extensions = Extensions::new();
+    connection.connection_metadata().as_ref()?.get_extras(&mut extensions);
+    extensions.remove()
+}
+
+/// Makes a client that trusts the system's authorities, and whose connections are counted there.
+pub(crate) fn client<B>(
+    blocked: Arc<BlockedNetworks>,
+    metrics: Option<Arc<Metrics>>,
+) -> Result<Client<Connector, B>, rustls::Error>
 where
     B: Body + Send,
     B::Data: Send,
@@ -87,7 +159,7 @@ where
         .https_or_http()
         .enable_http1()
         .enable_http2()
-        .wrap_connector(Tcp { blocked });
+        .wrap_connector(Tcp { blocked, metrics });
     Ok(Client::builder(TokioExecutor::new())
         .pool_timer(TokioTimer::new())
         .pool_max_idle_per_host(IDLE_PER_HOST_MAX)
@@ -138,13 +210,14 @@ where
 
 /// Connects to a host, but to no address that is blocked. The name is looked up here and
 /// nowhere else, so that what was checked is what is connected to.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Tcp {
     blocked: Arc<BlockedNetworks>,
+    metrics: Option<Arc<Metrics>>,
 }
 
 impl Service<Uri> for Tcp {
-    type Response = TokioIo<TcpStream>;
+    type Response = TokioIo<Stream>;
     type Error = Failure;
     type Future = BoxFuture<'static, Result<Self::Response, Failure>>;
 
@@ -153,12 +226,11 @@ impl Service<Uri> for Tcp {
     }
 
     fn call(&mut self, url: Uri) -> Self::Future {
-        let blocked = self.blocked.clone();
+        let (blocked, metrics) = (self.blocked.clone(), self.metrics.clone());
         Box::pin(async move {
             let stream = connect(&url, &blocked).await?;
-            // Requests are written whole; waiting to fill a segment would only delay them.
-            let _ = stream.set_nodelay(true);
-            Ok(TokioIo::new(stream))
+            let open = metrics.map(|metrics| metrics.connected_out());
+            Ok(TokioIo::new(Stream::new(stream, open)))
         })
     }
 }

@@ -5,8 +5,9 @@ use super::{
 };
 use crate::admission::REQUESTS_MAX;
 use crate::files;
+use crate::host::outbound::REQUESTS_MAX as OUTBOUND_MAX;
 use crate::hosts::AllowedHosts;
-use crate::manifest::{Component, FileMount, KEY_VALUE_SPACE, Limits, ManifestError, schema};
+use crate::manifest::{Component, FileMount, KEY_VALUE_SPACE, Limits, ManifestError, OutboundLimits, schema};
 
 impl Resolver {
     pub(super) fn component(
@@ -39,6 +40,7 @@ impl Resolver {
             memory_bytes_max: tool.memory_bytes_max.unwrap_or(MEMORY_BYTES_DEFAULT),
             request_ms_max: tool.request_ms_max.unwrap_or(REQUEST_MS_DEFAULT),
             limits: self.limits(id, &tool)?,
+            outbound: self.outbound(id, tool.outbound.as_ref())?,
         })
     }
 
@@ -105,6 +107,33 @@ impl Resolver {
             if !(1..=max).contains(&value) {
                 let key = format!("component.{id}.tool.vwp.{field}");
                 return self.refuse(key, format!("{value} is not between 1 and {max}"));
+            }
+        }
+        Ok(limits)
+    }
+
+    fn outbound(
+        &self,
+        id: &str,
+        tool: Option<&schema::OutboundTool>,
+    ) -> Result<OutboundLimits, ManifestError> {
+        let default = OutboundLimits::default();
+        let Some(tool) = tool else { return Ok(default) };
+        let limits = OutboundLimits {
+            requests_max: tool.requests_max.unwrap_or(default.requests_max),
+            failures_max: tool.failures_max.unwrap_or(default.failures_max),
+            pause_ms: tool.pause_ms.unwrap_or(default.pause_ms),
+            retries_per_hundred_max: tool.retries_per_hundred_max.unwrap_or(default.retries_per_hundred_max),
+        };
+        let bounds = [
+            ("requests_max", limits.requests_max as u64, 1, OUTBOUND_MAX as u64),
+            ("pause_ms", limits.pause_ms, 1, TIME_MS_MAX),
+            ("retries_per_hundred_max", limits.retries_per_hundred_max.into(), 0, 100),
+        ];
+        for (field, value, min, max) in bounds {
+            if !(min..=max).contains(&value) {
+                let key = format!("component.{id}.tool.vwp.outbound.{field}");
+                return self.refuse(key, format!("{value} is not between {min} and {max}"));
             }
         }
         Ok(limits)

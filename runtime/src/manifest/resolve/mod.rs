@@ -73,6 +73,7 @@ impl Resolver {
             tool.machines.clear();
             tool.resolver = None;
             tool.scheduled.clear();
+            tool.routes.clear();
         }
         let mut variables = BTreeMap::new();
         for (name, variable) in manifest.variables {
@@ -105,7 +106,7 @@ impl Resolver {
             variables,
             generated_secrets: tool.generated_secrets,
             served_url_variable: tool.served_url_variable,
-            routes: self.routes(triggers)?,
+            routes: self.routes(triggers, &tool.routes)?,
             components,
             machines: tool.machines,
             resolver: tool.resolver,

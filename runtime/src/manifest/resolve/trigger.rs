@@ -1,9 +1,11 @@
 //! Triggers: which component answers which requests.
 
-use super::Resolver;
+use super::{Resolver, TIME_MS_MAX};
+use crate::admission::REQUESTS_MAX;
 use crate::manifest::schema::{self, ComponentReference};
-use crate::manifest::{ManifestError, Pattern, Route};
+use crate::manifest::{ManifestError, Pattern, Route, RouteLimits};
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 /// Moves components that are written inside their trigger to the others, with ids of their
 /// own, as Spin does.
@@ -44,7 +46,11 @@ impl Resolver {
         }
     }
 
-    pub(super) fn routes(&self, http: &[schema::Trigger]) -> Result<Vec<Route>, ManifestError> {
+    pub(super) fn routes(
+        &self,
+        http: &[schema::Trigger],
+        limits: &BTreeMap<String, schema::RouteTool>,
+    ) -> Result<Vec<Route>, ManifestError> {
         let mut routes: Vec<Route> = Vec::new();
         for (at, trigger) in http.iter().enumerate() {
             let route = self.route(&format!("trigger.http[{at}]"), trigger)?;
@@ -54,7 +60,27 @@ impl Resolver {
             }
             routes.push(route);
         }
+        for (route, tool) in limits {
+            let limits = self.route_limits(route, tool)?;
+            let pattern = Pattern::parse(route).ok();
+            match routes.iter_mut().find(|known| known.pattern.is_some() && known.pattern == pattern) {
+                Some(known) => known.limits = limits,
+                None => return self.refuse(limits_key(route), "no trigger has this route"),
+            }
+        }
         Ok(routes)
+    }
+
+    fn route_limits(&self, route: &str, tool: &schema::RouteTool) -> Result<RouteLimits, ManifestError> {
+        let key = limits_key(route);
+        if let Some(requests) = tool.requests_max.filter(|requests| !(1..=REQUESTS_MAX).contains(requests)) {
+            let reason = format!("{requests} is not between 1 and {REQUESTS_MAX}");
+            return self.refuse(format!("{key}.requests_max"), reason);
+        }
+        if tool.wait_ms_max.is_some_and(|ms| ms > TIME_MS_MAX) {
+            return self.refuse(format!("{key}.wait_ms_max"), format!("at most {TIME_MS_MAX}"));
+        }
+        Ok(RouteLimits { requests_max: tool.requests_max, wait: tool.wait_ms_max.map(Duration::from_millis) })
     }
 
     fn route(&self, key: &str, trigger: &schema::Trigger) -> Result<Route, ManifestError> {
@@ -93,6 +119,11 @@ impl Resolver {
                 middleware.push(self.dependency(&key, dependency, false)?);
             }
         }
-        Ok(Route { pattern, component: component.clone(), middleware })
+        Ok(Route { pattern, component: component.clone(), middleware, limits: RouteLimits::default() })
     }
+}
+
+/// Where the limits of a route stand.
+fn limits_key(route: &str) -> String {
+    format!("application.tool.vwp.routes.\"{route}\"")
 }

@@ -16,7 +16,7 @@ const RENEWED: Duration = Duration::from_hours(14 * 24);
 pub(super) fn look(certificate: &Path, key: &Path, findings: &mut Vec<Finding>) {
     let check = "certificate";
     // What the server itself would say of them.
-    if let Err(error) = tls::acceptor(certificate, key, tls::HTTP) {
+    if let Err(error) = tls::Certificate::read(certificate, key) {
         return findings.push(Finding::wrong(check, format!("{error:#}")));
     }
     let chain = CertificateDer::pem_file_iter(certificate).into_iter().flatten().filter_map(Result::ok);

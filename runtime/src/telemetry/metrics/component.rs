@@ -1,7 +1,7 @@
 //! Components: their instances and memory, how they fail, what they ask of others, and their
 //! scheduled work.
 
-use super::{Class, Make, Metrics, TraceLabel, Traced, seconds, traced};
+use super::{Class, Make, Metrics, Outbound, TraceLabel, Traced, seconds, traced};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -125,6 +125,8 @@ pub struct Component {
     memory: Gauge,
     /// In the order of [`FAILURES`].
     failures: [Counter; FAILURES.len()],
+    /// What guards its requests to others.
+    pub outbound: Outbound,
 }
 
 impl Metrics {
@@ -139,6 +141,7 @@ impl Metrics {
                 let labels = FailureLabels { component: name.to_owned(), kind };
                 self.components.failures.get_or_create_owned(&labels)
             }),
+            outbound: self.outbound.of(name),
             families: self.components.clone(),
         }
     }

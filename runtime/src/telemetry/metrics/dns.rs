@@ -17,6 +17,8 @@ pub enum Source {
     Hit,
     /// The component.
     Miss,
+    /// The component, which somebody else had asked the same.
+    Shared,
     /// The packet cache, because the component had none (RFC 8767).
     Stale,
     /// The host: it needed no zone, or was refused.
@@ -24,7 +26,7 @@ pub enum Source {
 }
 
 /// In the order of [`Source`].
-const SOURCES: [&str; 4] = ["hit", "miss", "stale", "none"];
+const SOURCES: [&str; 5] = ["hit", "miss", "shared", "stale", "none"];
 const TRANSPORTS: [&str; 4] = ["udp", "tcp", "tls", "https"];
 /// The codes that are told apart (RFC 1035, section 4.1.1; RFC 2136, section 2.2). `dropped` is
 /// what was not answered.

@@ -61,6 +61,8 @@ impl Class {
 pub enum Refused {
     /// As many requests waited as may wait.
     QueueFull,
+    /// The route had as many requests as it may have, for as long as one waits.
+    RouteBusy,
     /// The component had as many requests as it may have, for as long as one waits.
     ComponentBusy,
     /// The host had as many.
@@ -68,7 +70,7 @@ pub enum Refused {
 }
 
 /// In the order of [`Refused`].
-const REASONS: [&str; 3] = ["queue_full", "component_busy", "host_busy"];
+const REASONS: [&str; 4] = ["queue_full", "route_busy", "component_busy", "host_busy"];
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {

@@ -11,13 +11,17 @@
 
 mod component;
 mod dns;
+mod edge;
 mod host;
 mod http;
+mod outbound;
 mod store;
 
 pub use component::{Component, Failure, InUse, Run};
 pub use dns::{Dns, Source};
+pub use edge::{Connected, Edge, Ended, Listener, Protocol, Reload};
 pub use http::{Class, InFlight, Refused, Route, method_name};
+pub use outbound::{Breaker, Open, Outbound, OutboundRefused, Retry};
 
 use crate::operate::health::Health;
 use opentelemetry::trace::TraceId;
@@ -83,8 +87,10 @@ pub struct Metrics {
     registry: Registry,
     http: http::Families,
     components: component::Families,
+    outbound: outbound::Families,
     /// What is counted of DNS.
     pub dns: Arc<Dns>,
+    edge: Arc<Edge>,
     store: store::Families,
     /// What became of spans.
     pub spans: Family<SpanLabels, Counter>,
@@ -106,7 +112,9 @@ impl Metrics {
         let metrics = Self {
             http: http::Families::register(&mut registry),
             components: component::Families::register(&mut registry),
+            outbound: outbound::Families::register(&mut registry),
             dns: Arc::new(Dns::register(&mut registry)),
+            edge: Arc::new(Edge::register(&mut registry)),
             store: store::Families::register(&mut registry),
             spans,
             registry,
@@ -117,6 +125,11 @@ impl Metrics {
     fn with_host(mut self, health: &Arc<Health>) -> Self {
         host::register(&mut self.registry, health);
         self
+    }
+
+    /// There is a connection to another host, until what this gives out is dropped.
+    pub fn connected_out(&self) -> Open {
+        self.outbound.connected()
     }
 
     /// Everything as it is now.

@@ -21,6 +21,7 @@ impl Guest for Component {
         match what {
             "hello" => Ok(text(200, &[], "hello".to_owned())),
             "about" => Ok(text(200, &[], about(&request))),
+            "header" => Ok(text(200, &[], header(&request, how))),
             "environment" => Ok(text(200, &[], format!("{:?}", std::env::var(how).ok()))),
             "status" => Ok(text(how.parse().unwrap_or(500), &[], String::new())),
             "length" => Ok(text(200, &[("content-length", how)], "hello".to_owned())),
@@ -42,6 +43,13 @@ fn about(request: &Request) -> String {
     let path = request.get_path_with_query().unwrap_or_default();
     let authority = request.get_authority().unwrap_or_default();
     format!("{:?} {authority} {path}", request.get_scheme())
+}
+
+/// What the request has under this name.
+fn header(request: &Request, name: &str) -> String {
+    let values = request.get_headers().get(name);
+    let values: Vec<_> = values.iter().map(|value| String::from_utf8_lossy(value)).collect();
+    values.join(" | ")
 }
 
 fn text(status: u16, fields: &[(&str, &str)], text: String) -> Response {

@@ -12,6 +12,7 @@ pub async fn forward(request: Request) -> Response<BoxBody> {
     let options = RequestOptions::new();
     let nanoseconds = |name| Some(header(name)?.parse::<u64>().ok()? * 1_000_000);
     // Setting them cannot fail on options that are new.
+    let _ = options.set_connect_timeout(nanoseconds("x-connect-ms"));
     let _ = options.set_first_byte_timeout(nanoseconds("x-first-byte-ms"));
     let _ = options.set_between_bytes_timeout(nanoseconds("x-between-bytes-ms"));
     let request = spin_sdk::http::Request::builder()
