@@ -68,7 +68,10 @@ impl Port {
     /// None: the deployment is another one's.
     fn open_for(operator: Operator, receiver: &Receiver, retries: &str) -> Option<Self> {
         if std::env::var_os("VWP_URL").is_some_and(|url| !url.is_empty()) {
-            tools::skip("webhooks", "the deployment is another one's, and does not send to endpoints of ours");
+            tools::skip(
+                "webhooks",
+                "the deployment is another one's, and does not send to endpoints of ours",
+            );
             return None;
         }
         let hosts = format!("webhook_hosts={}", receiver.url());
@@ -136,9 +139,13 @@ fn verifies_with_the_library(receiver: &Receiver) {
     let (id, secret) = port.register(receiver);
     receiver.is_told(&secret, 204);
     let told = port.told(receiver, &port.is_paid());
-    assert_eq!((&told["event"]["type"], &told["event"]["data"]["amount"]), (&json!("transfer.created"), &json!("5")));
+    assert_eq!(
+        (&told["event"]["type"], &told["event"]["data"]["amount"]),
+        (&json!("transfer.created"), &json!("5"))
+    );
     let is_verified = |told: &Value| {
-        ["verifies", "changed_verifies", "moved_verifies"].map(|what| told[what].as_bool().expect("true or false"))
+        ["verifies", "changed_verifies", "moved_verifies"]
+            .map(|what| told[what].as_bool().expect("true or false"))
     };
     assert_eq!(is_verified(&told), [true, false, false]);
 
@@ -239,7 +246,7 @@ fn every_command_of_the_page_about_webhooks_works_in_order() {
         r#""type":"webhook.test""#,
         r#""state":"delivered""#,
         r#""previous_secret_until""#,
-        r#"{"more":false,"replayed":0}"#,
+        r#"{"replayed":0,"more":false}"#,
         r#""events":"#,
     ] {
         assert!(printed.contains(expected), "{expected} is not in what was printed:\n{printed}");

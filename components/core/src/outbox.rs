@@ -129,7 +129,8 @@ mod tests {
 
     #[test]
     fn an_event_has_one_id_and_another_one_another() {
-        let event = |owner: &str, kind: &str, about: &[&str]| Event::new(owner, kind, about, None, json!({})).id;
+        let event =
+            |owner: &str, kind: &str, about: &[&str]| Event::new(owner, kind, about, None, json!({})).id;
         let id = event("operator:a", "transfer.created", &["1"]);
         assert_eq!(id, event("operator:a", "transfer.created", &["1"]));
         for other in [
@@ -145,7 +146,8 @@ mod tests {
 
     #[test]
     fn what_is_too_long_keeps_what_names_it() {
-        let long = json!({"escrow_id": "e", "milestones": vec!["1"; 10_000], "terms": {"payee": "world:arena"}});
+        let long =
+            json!({"escrow_id": "e", "milestones": vec!["1"; 10_000], "terms": {"payee": "world:arena"}});
         assert_eq!(Event::new("o", "escrow.funded", &[], None, long).data, json!({"escrow_id": "e"}));
         let short = json!({"escrow_id": "e", "milestones": ["1"]});
         assert_eq!(Event::new("o", "escrow.funded", &[], None, short.clone()).data, short);

@@ -88,8 +88,11 @@ fn endpoint() -> Vec<Operation> {
     ]);
     let since = object([member("since", milliseconds().about("Since when they were made."))]);
     vec![
-        of_endpoint(get("/v1/webhooks/endpoints/{id}", "showWebhookEndpoint", "Show an endpoint"))
-            .answers(200, "The endpoint.", refer("WebhookEndpoint")),
+        of_endpoint(get("/v1/webhooks/endpoints/{id}", "showWebhookEndpoint", "Show an endpoint")).answers(
+            200,
+            "The endpoint.",
+            refer("WebhookEndpoint"),
+        ),
         of_endpoint(put("/v1/webhooks/endpoints/{id}", "changeWebhookEndpoint", "Change an endpoint"))
             .json(BODY, object(changed).closed())
             .answers(200, "The endpoint.", refer("WebhookEndpoint"))
@@ -121,9 +124,8 @@ fn endpoint() -> Vec<Operation> {
 fn deliveries() -> Vec<Operation> {
     let cursor = text().length(0, 64).pattern("^[A-Za-z0-9_]{0,64}$");
     let page = object([member("items", list(refer("WebhookDelivery"))), optional("next", text())]);
-    let of_delivery = |operation: Operation| {
-        of_endpoint(operation).path("webhook_id", "The `webhook-id`.", webhook_id())
-    };
+    let of_delivery =
+        |operation: Operation| of_endpoint(operation).path("webhook_id", "The `webhook-id`.", webhook_id());
     vec![
         of_endpoint(get(
             "/v1/webhooks/endpoints/{id}/deliveries",

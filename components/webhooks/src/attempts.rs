@@ -1,10 +1,10 @@
 //! A delivery is sent, and what becomes of it.
 
+use crate::WebhookError;
 use crate::claims::Claimed;
 use crate::deliveries::{self, Attempt, Delivery, State};
 use crate::endpoints::{self, Disabled, FAILING_MS_MAX, Reason};
 use crate::retries::Retries;
-use crate::WebhookError;
 use http::{HeaderMap, StatusCode, header};
 use std::time::Duration;
 use vwp_core::Environment;
@@ -42,7 +42,9 @@ pub async fn send(
 
 async fn answer(outbound: &impl Outbound, environment: &Environment<'_>, claimed: &Claimed) -> Answer {
     if let Some(name) = &claimed.looked_up {
-        let Ok(Some(url)) = resolver::url(environment.settings) else { return Answer::Nothing("not-allowed") };
+        let Ok(Some(url)) = resolver::url(environment.settings) else {
+            return Answer::Nothing("not-allowed");
+        };
         match (Resolver { url: &url, outbound }).is_public(name).await {
             Ok(true) => {}
             Ok(false) => return Answer::Nothing("not-public"),

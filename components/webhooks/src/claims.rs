@@ -100,10 +100,8 @@ pub async fn fill(
     let retries = Retries::of(environment.settings)?;
     let start = slots.start.clone();
     // From where the last one stopped to the end, and then from the beginning.
-    let round = [
-        KeyRange { start: start.clone(), end: DUE_END.into() },
-        KeyRange { start: DUE.into(), end: start },
-    ];
+    let round =
+        [KeyRange { start: start.clone(), end: DUE_END.into() }, KeyRange { start: DUE.into(), end: start }];
     let (mut claimed, mut looked_at) = (Vec::new(), 0);
     for mut range in round {
         while looked_at < ENDPOINTS_MAX && !slots.is_full() && range.start < range.end {
@@ -112,7 +110,8 @@ pub async fn fill(
             let Some((endpoint, _)) = deliveries::parse_due(&first.key) else {
                 return Err(Problem::internal().into());
             };
-            of_endpoint(store, environment, (&retries, endpoint), (&mut *slots, takes_failing), &mut claimed).await?;
+            of_endpoint(store, environment, (&retries, endpoint), (&mut *slots, takes_failing), &mut claimed)
+                .await?;
             range.start = deliveries::due_range(endpoint).end;
             slots.start.clone_from(&range.start);
             looked_at += 1;

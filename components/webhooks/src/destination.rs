@@ -38,7 +38,9 @@ pub fn require(settings: &Settings, text: &str) -> Result<Destination, WebhookEr
     let url = Url::parse(text).map_err(|_| WebhookError::Invalid("the URL is not one".to_owned()))?;
     let has_secret = !url.username().is_empty() || url.password().is_some();
     if has_secret || url.fragment().is_some() || url.host().is_none() {
-        return Err(WebhookError::Invalid("the URL has a host, and no user, password or fragment".to_owned()));
+        return Err(WebhookError::Invalid(
+            "the URL has a host, and no user, password or fragment".to_owned(),
+        ));
     }
     let hosts = settings.options.get(HOSTS).map(|hosts| hosts.trim()).unwrap_or_default();
     if hosts.is_empty() {
@@ -142,9 +144,15 @@ mod tests {
     fn what_is_no_url_or_has_more_in_it_is_refused() {
         let any = settings("https://*", RESOLVER);
         let long = format!("https://a.example/{}", "a".repeat(URL_LENGTH_MAX));
-        for url in
-            ["", "a.example", "https://", "https://u@a.example/", "https://:p@a.example/", "https://a.example/#f", &long]
-        {
+        for url in [
+            "",
+            "a.example",
+            "https://",
+            "https://u@a.example/",
+            "https://:p@a.example/",
+            "https://a.example/#f",
+            &long,
+        ] {
             assert!(matches!(require(&any, url), Err(WebhookError::Invalid(_))), "{url}");
         }
     }

@@ -1,9 +1,9 @@
 //! An event becomes a delivery to each endpoint of its owner that wants it, in the commit that takes it out of the
 //! outbox: so it does once, whoever does it how often.
 
+use crate::WebhookError;
 use crate::deliveries::{Attempt, Delivery, State};
 use crate::endpoints::{self, Endpoint, Roster};
-use crate::WebhookError;
 use chrono::DateTime;
 use serde::Serialize;
 use serde_json::Value;

@@ -201,9 +201,8 @@ async fn of_deliveries(store: &impl Kv, asking: &Asking<'_>, id: &str, path: &[&
         [] if asking.is(&Method::GET) => {
             let owner = asking.reader(store).await?;
             let Listed { state, cursor, limit } = reply::read_query(asking.request.uri())?;
-            let state = State::parse(&state).ok_or_else(|| {
-                WebhookError::Invalid("state is pending, delivered or dead".to_owned())
-            })?;
+            let state = State::parse(&state)
+                .ok_or_else(|| WebhookError::Invalid("state is pending, delivered or dead".to_owned()))?;
             Ok(shown(&replay::list(store, (&owner, id), state, (cursor.as_deref(), limit)).await?))
         }
         [delivery] if asking.is(&Method::GET) => {

@@ -1,10 +1,10 @@
 //! Deliveries that were given up, or made, are made again: with the same `webhook-id`, so that an endpoint that has it
 //! knows it.
 
+use crate::WebhookError;
 use crate::deliveries::{self, Delivery, DeliveryInfo, Page, State};
 use crate::endpoints::{self, random_text};
 use crate::fan_out::{delivery, payload};
-use crate::WebhookError;
 use serde::Serialize;
 use serde_json::json;
 use vwp_core::digest::digest;
@@ -51,7 +51,8 @@ pub async fn get(
     id: &str,
 ) -> Result<DeliveryInfo, WebhookError> {
     endpoints::own(store, owner, endpoint).await?;
-    let (delivery, _) = deliveries::stored(store, endpoint, id).await?.ok_or(WebhookError::UnknownDelivery)?;
+    let (delivery, _) =
+        deliveries::stored(store, endpoint, id).await?.ok_or(WebhookError::UnknownDelivery)?;
     let payload = Some(delivery.payload.clone());
     Ok(DeliveryInfo { payload, ..delivery.info() })
 }
@@ -69,7 +70,8 @@ pub async fn replay(
     if delivery.state != State::Pending {
         again(store, environment, (&delivery, version)).await?;
     }
-    let (delivery, _) = deliveries::stored(store, endpoint, id).await?.ok_or(WebhookError::UnknownDelivery)?;
+    let (delivery, _) =
+        deliveries::stored(store, endpoint, id).await?.ok_or(WebhookError::UnknownDelivery)?;
     Ok(delivery.info())
 }
 

@@ -37,7 +37,8 @@ pub(super) async fn told<S: Kv + Machines>(
         parties.extend(audience.of(store, account).await?);
     }
     if !parties.is_empty() {
-        let receipt = json(&transfers::receipt_as_made(store, &view, sent, (from.clone(), to.clone())).await?)?;
+        let receipt =
+            json(&transfers::receipt_as_made(store, &view, sent, (from.clone(), to.clone())).await?)?;
         let (id, time) = (id_text(view.id), view.answer.time);
         let event = |party: &String| Event::new(party, name(kind), &[&id], Some(time), receipt.clone());
         events.extend(parties.iter().map(event));
@@ -96,9 +97,8 @@ async fn told_of_escrow<S: Kv + Machines>(
         Act::Expire => "escrow.expired",
     };
     let (id, position) = (id_text(id), view.answer.position.to_string());
-    let event = |party: &String| {
-        Event::new(party, kind, &[&id, &position], Some(view.answer.time), info.clone())
-    };
+    let event =
+        |party: &String| Event::new(party, kind, &[&id, &position], Some(view.answer.time), info.clone());
     Ok(parties.iter().map(event).collect())
 }
 

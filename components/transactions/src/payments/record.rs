@@ -7,8 +7,8 @@ use crate::reference::{Owner, id_text, parse_id};
 use serde::{Deserialize, Serialize};
 use vwp_core::Problem;
 use vwp_processor::{Movement, MovementState, Payment, PaymentState};
-use vwp_storage::{Kv, Machines};
 use vwp_storage::kv::{Check, Direction, KeyRange, Outcome, Write};
+use vwp_storage::{Kv, Machines};
 
 /// The most phases: a payment can be tried, captured and given back in parts so often. All of them are one value.
 pub(crate) const PHASES_MAX: usize = 32;

@@ -163,7 +163,11 @@ async fn own(store: &impl Kv, caller: &Caller, id: u128) -> Result<Schedule, Err
 }
 
 /// A schedule as who asked for it sees it.
-pub(crate) async fn info<S: Kv + Machines>(store: &S, id: u128, schedule: Schedule) -> Result<ScheduleInfo, Error> {
+pub(crate) async fn info<S: Kv + Machines>(
+    store: &S,
+    id: u128,
+    schedule: Schedule,
+) -> Result<ScheduleInfo, Error> {
     let mut occurrences = Vec::new();
     for number in (0..schedule.next).rev().take(SHOWN_MAX as usize) {
         let Some(due_at) = schedule.terms.due(number) else { continue };

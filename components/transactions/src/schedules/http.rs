@@ -7,8 +7,8 @@
 //! | `/v1/schedules/<id>/cancel` | POST | who asked for it |
 //! | `/v1/schedules/run` | POST | the administrator, where the host has no timer |
 
-use super::terms::Terms;
 use super::actions;
+use super::terms::Terms;
 use crate::http::{Answer, Nothing, about, asked, known_caller, made};
 use crate::{Error, upkeep};
 use ::http::{Method, Request};

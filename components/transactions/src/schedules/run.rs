@@ -5,8 +5,8 @@
 
 use super::terms::{self, DUE, Schedule};
 use crate::authority::require_owner;
-use crate::outbox::records;
 use crate::orders::{Accounts, Wanted};
+use crate::outbox::records;
 use crate::reference::parse_id;
 use crate::transfers::require_known_receiver;
 use crate::{Error, ledger};

@@ -182,7 +182,9 @@ fn an_escrow_tells_its_parties_what_was_done_once_for_all_milestones() {
     let mut payee = by_owner[&owner(&port.bazaar)].clone();
     payee.sort();
     assert_eq!(payee, ["escrow.released", "transfer.created", "transfer.created", "transfer.created"]);
-    assert!(events.iter().filter(|event| event.kind == "escrow.released").all(|event| event.data == released));
+    assert!(
+        events.iter().filter(|event| event.kind == "escrow.released").all(|event| event.data == released)
+    );
 }
 
 #[test]
@@ -199,7 +201,10 @@ fn a_payment_tells_its_payee_what_becomes_of_it_in_the_commit_in_which_it_does()
     step("ada", "confirm", &json!({"idempotency_key": "c", "payment_method": "pm_card"}));
     let events = taken(&port);
     assert_eq!(kinds(&events), ["payment.captured"]);
-    assert_eq!((&events[0].data["captured"], &events[0].data["payee"]), (&json!("1000"), &json!("world:arena")));
+    assert_eq!(
+        (&events[0].data["captured"], &events[0].data["payee"]),
+        (&json!("1000"), &json!("world:arena"))
+    );
     assert_eq!(kinds(&told(&port)), ["transfer.created"]);
     step("arena", "refund", &json!({"idempotency_key": "r", "amount": "100"}));
     let mut kinds: Vec<String> = told(&port).into_iter().map(|event| event.kind).collect();
@@ -240,7 +245,10 @@ fn a_schedule_tells_who_asked_for_it_what_was_refused_and_that_it_ended() {
     kinds.sort_unstable();
     assert_eq!(kinds, ["schedule.ended", "schedule.refused", "transfer.created"]);
     let ended = events.iter().find(|event| event.kind == "schedule.ended").unwrap();
-    assert_eq!((&ended.data["state"], &ended.data["occurrences"][0]["outcome"]), (&json!("ended"), &json!("refused")));
+    assert_eq!(
+        (&ended.data["state"], &ended.data["occurrences"][0]["outcome"]),
+        (&json!("ended"), &json!("refused"))
+    );
 }
 
 #[test]

@@ -26,7 +26,9 @@ fn asked(port: &Port, ids: &[String; 2], (kind, number): Step) -> Option<Request
     let id = &ids[usize::from(number) % 2];
     let path = |what: &str| format!("/v1/payments/{id}/{what}");
     Some(match kind {
-        0 | 1 => port.payment("ada", &key, &json!({"to": "world:arena", "asset": "eur@arena", "amount": "3"})),
+        0 | 1 => {
+            port.payment("ada", &key, &json!({"to": "world:arena", "asset": "eur@arena", "amount": "3"}))
+        }
         2 => {
             let body = json!({"idempotency_key": "c", "payment_method": "pm_card"});
             request(port, "ada", &path("confirm"), &body)

@@ -36,18 +36,31 @@ fn what_fails_is_tried_again_after_the_pauses_and_then_given_up_and_replayed() {
     }
     let arrived = port.arrived();
     assert!(arrived.iter().all(|one| one.id() == id && one.body == arrived[0].body));
-    assert!(arrived.windows(2).all(|pair| pair[0].header("webhook-timestamp") < pair[1].header("webhook-timestamp")));
+    assert!(
+        arrived
+            .windows(2)
+            .all(|pair| pair[0].header("webhook-timestamp") < pair[1].header("webhook-timestamp"))
+    );
     let dead = port.deliveries(1, &made, "dead");
-    assert_eq!((dead.len(), &dead[0]["attempts"], &dead[0]["last_attempt"]["status"]), (1, &json!(4), &json!(500)));
+    assert_eq!(
+        (dead.len(), &dead[0]["attempts"], &dead[0]["last_attempt"]["status"]),
+        (1, &json!(4), &json!(500))
+    );
     assert_eq!(port.deliveries(1, &made, "pending").len(), 0);
     assert!(port.shown(1, &made)["failing_since"].is_u64());
 
     port.answers("/hook", Way::Status(200));
     let (status, replayed) = replay(&port, &made, &format!("/deliveries/{id}/replay"), &json!({}));
-    assert_eq!((status, &replayed["state"], &replayed["attempts"]), (StatusCode::OK, &json!("pending"), &json!(0)));
+    assert_eq!(
+        (status, &replayed["state"], &replayed["attempts"]),
+        (StatusCode::OK, &json!("pending"), &json!(0))
+    );
     assert_eq!(port.run(), 1);
     assert_eq!(port.arrived().pop().unwrap().id(), id);
-    assert_eq!((port.deliveries(1, &made, "dead").len(), port.deliveries(1, &made, "delivered").len()), (0, 1));
+    assert_eq!(
+        (port.deliveries(1, &made, "dead").len(), port.deliveries(1, &made, "delivered").len()),
+        (0, 1)
+    );
     assert_eq!(port.shown(1, &made).get("failing_since"), None);
     // What was delivered can be delivered once more.
     let _ = replay(&port, &made, &format!("/deliveries/{id}/replay"), &json!({}));
@@ -101,7 +114,10 @@ fn an_endpoint_that_says_it_is_gone_is_disabled_and_keeps_what_happens_as_dead_l
     port.answers("/hook", Way::Status(200));
     port.arrived();
     assert_eq!(put(&port, &made, true)["enabled"], json!(true));
-    assert_eq!(replay(&port, &made, "/replay", &json!({"since": NOW})).1, json!({"replayed": 2, "more": false}));
+    assert_eq!(
+        replay(&port, &made, "/replay", &json!({"since": NOW})).1,
+        json!({"replayed": 2, "more": false})
+    );
     assert_eq!(port.run(), 2);
     let mut arrived: Vec<String> = port.arrived().iter().map(|one| one.id().to_owned()).collect();
     let mut expected = vec![first, second];

@@ -36,7 +36,10 @@ fn an_event_arrives_signed_at_each_endpoint_that_wants_it() {
 
     let delivered = port.deliveries(1, &money, "delivered");
     assert_eq!(delivered.len(), 1);
-    assert_eq!((&delivered[0]["attempts"], &delivered[0]["last_attempt"]["status"]), (&json!(1), &json!(204)));
+    assert_eq!(
+        (&delivered[0]["attempts"], &delivered[0]["last_attempt"]["status"]),
+        (&json!(1), &json!(204))
+    );
     let path = format!("/{}/deliveries/{created}", money["endpoint_id"].as_str().unwrap());
     let (_, shown) = port.ask(1, "GET", &path, &Value::Null);
     assert_eq!(shown["payload"], json!(one.body));
@@ -81,10 +84,16 @@ fn an_endpoint_is_tried_out_with_an_event_that_says_nothing() {
     let made = port.register(1, &json!({"types": ["payment.captured"]}));
     let id = made["endpoint_id"].as_str().unwrap();
     let (status, sent) = port.ask(1, "POST", &format!("/{id}/test"), &json!({}));
-    assert_eq!((status, &sent["state"], &sent["type"]), (StatusCode::CREATED, &json!("pending"), &json!("webhook.test")));
+    assert_eq!(
+        (status, &sent["state"], &sent["type"]),
+        (StatusCode::CREATED, &json!("pending"), &json!("webhook.test"))
+    );
     assert_eq!(port.run(), 1);
     let arrived = port.arrived().pop().unwrap();
-    assert_eq!((arrived.id(), &arrived.json()["type"]), (sent["webhook_id"].as_str().unwrap(), &json!("webhook.test")));
+    assert_eq!(
+        (arrived.id(), &arrived.json()["type"]),
+        (sent["webhook_id"].as_str().unwrap(), &json!("webhook.test"))
+    );
     assert_eq!(arrived.json()["data"], json!({"endpoint_id": id}));
 }
 
