@@ -64,8 +64,7 @@ pub(crate) fn purpose(endpoint: &str) -> String {
 mod tests {
     use super::*;
 
-    /// The secret, the message and the signature of the specification's own example (section Signature scheme of
-    /// the libraries' tests).
+    /// What the official libraries (1.1) sign with this secret, and test themselves with.
     #[test]
     fn what_is_signed_is_what_the_official_libraries_sign() {
         let bytes = Base64::decode_vec("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw").unwrap();

@@ -3,7 +3,7 @@
 import { createServer } from 'node:http';
 import { Webhook } from 'standardwebhooks';
 
-const state = { secret: '', status: 204 };
+const state = { secret: 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw', status: 204 };
 const seen = [];
 
 function verifies(body, headers) {

@@ -7,7 +7,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
-state = {"secret": "", "status": 204}
+state = {"secret": "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw", "status": 204}
 seen = []
 
 
@@ -34,7 +34,7 @@ class Handler(BaseHTTPRequestHandler):
             state.update(json.loads(body))
             seen.clear()
             return self.answer(204)
-        headers = dict(self.headers.items())
+        headers = {name.lower(): value for name, value in self.headers.items()}
         seen.append({
             "id": headers.get("webhook-id"),
             "event": json.loads(body),

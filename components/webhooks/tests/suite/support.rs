@@ -390,6 +390,13 @@ impl Port {
         self.ask(seed, "GET", &format!("/{}", endpoint["endpoint_id"].as_str().unwrap()), &Value::Null).1
     }
 
+    /// All that is kept below a prefix, as text.
+    pub fn kept(&self, prefix: &str) -> String {
+        let page = block_on(self.store.kv.scan(&KeyRange::prefix(prefix), 1000, Direction::Forward)).unwrap();
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        page.items.iter().map(|item| text(&item.key) + " " + &text(&item.entry.value) + "\n").collect()
+    }
+
     /// The keys below a prefix.
     pub fn keys(&self, prefix: &str) -> Vec<String> {
         let page = block_on(self.store.kv.scan(&KeyRange::prefix(prefix), 1000, Direction::Forward)).unwrap();
