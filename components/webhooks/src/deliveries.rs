@@ -309,7 +309,7 @@ mod tests {
         let key = due_key("ab", 7, "msg_1");
         assert_eq!(parse_due(&key), Some(("ab", "msg_1")));
         let range = due_range("ab");
-        assert!(range.start < key && key < range.end && range.end < DUE_END.into());
+        assert!(range.start < key && key < range.end && range.end.as_slice() < DUE_END.as_bytes());
         assert!(due_key("ab", 7, "") < key && key < due_key("ab", 8, ""));
     }
 }

@@ -133,7 +133,6 @@ pub struct Received {
     pub headers: HeaderMap,
     pub body: String,
     pub time: u64,
-    pub way: Way,
 }
 
 impl Received {
@@ -187,7 +186,6 @@ impl Outbound for Network {
             headers: head.headers,
             body: String::from_utf8(body).unwrap(),
             time: begun,
-            way,
         });
         if self.interleaved.get() {
             pause().await;
