@@ -46,6 +46,11 @@ pub fn payments(clients: &[&str]) -> Option<(PathBuf, PathBuf)> {
     python_in("payments", clients, "import localstripe, stripe", &[])
 }
 
+/// The same with the official library of Standard Webhooks.
+pub fn webhooks(clients: &[&str]) -> Option<(PathBuf, PathBuf)> {
+    python_in("webhooks", clients, "import standardwebhooks", &[])
+}
+
 /// The same with what checks OpenAPI documents, and ports against them.
 pub fn openapi(clients: &[&str]) -> Option<(PathBuf, PathBuf)> {
     python_in("openapi", clients, "import openapi_spec_validator, schemathesis", &[])

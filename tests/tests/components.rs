@@ -119,6 +119,21 @@ fn the_adapter_for_stripe_reaches_the_network_and_no_store() {
 }
 
 #[test]
+fn webhooks_reach_the_network_and_the_store_and_no_machine() {
+    for path in builds("webhooks") {
+        let (imports, exports) = interface(&path);
+        let may = |name: &String| {
+            HANDLER_MAY.iter().chain([&OUTBOUND_MAY]).any(|prefix| name.starts_with(prefix))
+                && !NOBODY_MAY.iter().any(|prefix| name.starts_with(prefix))
+                && !name.starts_with("vwp:storage/replicated@")
+        };
+        let others: Vec<_> = imports.iter().filter(|name| !may(name)).collect();
+        assert!(others.is_empty(), "{}: {others:?}", path.display());
+        assert!(exports.iter().any(|name| name.starts_with("vwp:timer/scheduled@")), "{exports:?}");
+    }
+}
+
+#[test]
 fn a_handler_imports_no_more_than_it_is_granted() {
     for component in ["discovery", "auth", "policy", "transactions"] {
         for path in builds(component) {

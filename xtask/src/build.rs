@@ -11,7 +11,8 @@ use std::process::{Command, Stdio};
 const TARGET: &str = "wasm32-wasip2";
 
 /// The components that handle requests.
-pub(crate) const HANDLERS: &[&str] = &[AUTH, "vwp-discovery-component", "vwp-transactions-component"];
+pub(crate) const HANDLERS: &[&str] =
+    &[AUTH, "vwp-discovery-component", "vwp-transactions-component", "vwp-webhooks-component"];
 /// The component that decides, which handles requests too.
 pub(crate) const POLICY: &str = "vwp-policy-component";
 /// What serves the description of the HTTP API.

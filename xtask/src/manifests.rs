@@ -9,18 +9,18 @@ use std::path::PathBuf;
 /// is missing has changed its shape, and what follows from it would be wrong.
 const REPLACEMENTS: &[(&str, &str, usize)] = &[
     ("\"target/spin/storage-sqlite.wasm\"", "\"target/spin/storage-postgres.wasm\"", 1),
-    ("\"target/", "\"../../target/", 12),
-    ("\"components/", "\"../../components/", 19),
-    ("\"wit/", "\"../../wit/", 7),
+    ("\"target/", "\"../../target/", 13),
+    ("\"components/", "\"../../components/", 21),
+    ("\"wit/", "\"../../wit/", 8),
     ("\"openapi/", "\"../../openapi/", 1),
     ("vwp:storage over SQLite", "vwp:storage over PostgreSQL", 1),
     (
         "sqlite_databases = [\"default\"]\nallowed_outbound_hosts = [",
         "allowed_outbound_hosts = [\"postgres://{{ postgres_host }}\", ",
-        3,
+        4,
     ),
     ("sqlite_databases = [\"default\"]", "allowed_outbound_hosts = [\"postgres://{{ postgres_host }}\"]", 2),
-    ("[\"sqlite_databases\"]", "[\"allowed_outbound_hosts\", \"variables\"]", 5),
+    ("[\"sqlite_databases\"]", "[\"allowed_outbound_hosts\", \"variables\"]", 6),
     (
         "admin_token = \"{{ admin_token }}\" }",
         "admin_token = \"{{ admin_token }}\", postgres_url = \"{{ postgres_url }}\" }",
@@ -34,6 +34,11 @@ const REPLACEMENTS: &[(&str, &str, usize)] = &[
     (
         "[component.discovery.variables]\n",
         "[component.discovery.variables]\npostgres_url = \"{{ postgres_url }}\"\n",
+        1,
+    ),
+    (
+        "[component.webhooks.variables]\n",
+        "[component.webhooks.variables]\npostgres_url = \"{{ postgres_url }}\"\n",
         1,
     ),
     (

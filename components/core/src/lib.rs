@@ -13,6 +13,7 @@
 //! - [`addresses`]: which addresses are on the public Internet.
 //! - [`resolver`]: looking names up over HTTP, with the feature of that name.
 //! - [`outbound`]: requests to others, as far as a component may send them.
+//! - [`outbox`]: what happened, for those who want to be told of it.
 //! - [`reply`]: small helpers that read HTTP requests and build answers.
 
 pub mod addresses;
@@ -26,6 +27,7 @@ pub mod jose;
 pub mod keyring;
 pub mod name;
 pub mod outbound;
+pub mod outbox;
 pub mod problem;
 pub mod reply;
 #[cfg(feature = "resolver")]

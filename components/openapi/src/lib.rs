@@ -4,7 +4,7 @@
 //! - [`schema`]: what JSON looks like (JSON Schema 2020-12, which is what OpenAPI 3.1 takes).
 //! - [`refusals`]: the problems that several operations share.
 //! - [`transactions`], [`escrows`], [`exchange`], [`schedules`], [`payments`], [`reconciliations`], [`discovery`], [`zone`],
-//!   [`auth`], [`policy`], [`port`]: the tables.
+//!   [`auth`], [`policy`], [`webhooks`], [`port`]: the tables.
 //! - [`document`]: a table as an OpenAPI document.
 //! - [`page`]: the same for people.
 //! - [`check`]: whether an answer is one of those that the table has.
@@ -32,6 +32,7 @@ pub mod refusals;
 pub mod schedules;
 pub mod schema;
 pub mod transactions;
+pub mod webhooks;
 pub mod zone;
 
 use operation::Operation;
@@ -52,5 +53,5 @@ pub struct Api {
 
 /// Every part, in the order in which people read them.
 pub fn all() -> Vec<Api> {
-    vec![discovery::api(), auth::api(), transactions::api(), policy::api(), port::api()]
+    vec![discovery::api(), auth::api(), transactions::api(), policy::api(), webhooks::api(), port::api()]
 }

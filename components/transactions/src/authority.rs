@@ -31,6 +31,24 @@ pub async fn operator_of(store: &impl Kv, world: &WorldName) -> Result<String, E
     Ok(world.assets_of.unwrap_or(world.operator))
 }
 
+/// Who debits and reads an account: whom [`require_owner`] lets. None: nobody, or the operator of a world that has
+/// gone.
+pub(crate) async fn reader_of(store: &impl Kv, owner: &Owner) -> Result<Option<Caller>, Error> {
+    let issuer = if let Owner::Issuance(asset) = owner { asset.world() } else { None };
+    if let Some(world) = owner.world().or(issuer) {
+        return match operator_of(store, world).await {
+            Ok(id) => Ok(Some(Caller::Operator { id })),
+            Err(Error::UnknownWorld(_)) => Ok(None),
+            Err(error) => Err(error),
+        };
+    }
+    Ok(match owner {
+        Owner::Traveller(id) => Some(Caller::Traveller { id: id.clone(), session: String::new() }),
+        Owner::Issuance(_) | Owner::Processor(_) => Some(Caller::Administrator),
+        _ => None,
+    })
+}
+
 /// Requires that the account is the caller's to debit and read: a traveller's own, or
 /// one of a world that the operator runs, or of an asset of such a world; the administrator's, those that
 /// currencies and assets of chains come from.

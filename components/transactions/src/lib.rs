@@ -9,6 +9,8 @@
 //! - [`shares`]: amounts times ratios, and amounts in shares.
 //! - [`splits`]: an amount that goes to several.
 //! - [`payments`]: money that comes in and leaves through payment processors.
+//! - [`outbox`]: what happens, for those who want to be told of it.
+//! - [`upkeep`]: what is done without anybody asking for it.
 //! - [`receipts`], [`checkpoints`], [`tiles`], [`log_keys`]: the ledger's log as a tree, what is
 //!   signed of it and proved with it; [`log`]: as HTTP resources.
 //! - [`audit`]: what an auditor asks the ledger.
@@ -41,6 +43,7 @@ pub mod log;
 pub mod log_keys;
 pub mod names;
 pub mod orders;
+pub mod outbox;
 pub mod payments;
 pub mod receipts;
 mod reconciliations;
@@ -51,5 +54,6 @@ pub mod signed;
 pub mod splits;
 pub mod tiles;
 pub mod transfers;
+pub mod upkeep;
 
 pub use error::Error;

@@ -182,6 +182,20 @@ pub async fn get_transfer<S: Kv + Machines>(store: &S, caller: &Caller, id: &str
     Ok(Receipt { hold: Hold::of(&view), returned, ..receipt })
 }
 
+/// The receipt of a transfer as who made it got it, of accounts whose owners are known: without what has become
+/// of it since.
+pub(crate) async fn receipt_as_made(
+    store: &impl Machines,
+    view: &TransferView,
+    sent: &Transfer,
+    (from, to): (String, String),
+) -> Result<Receipt, Error> {
+    let kind = Kind::of_ledger(view.kind).ok_or_else(Problem::internal)?;
+    let asset = ledger::asset(store, view.asset).await?.ok_or_else(Problem::internal)?;
+    let asset = asset.asset.name.as_str().to_owned();
+    Ok(Receipt::new(kind, sent, &view.answer, Names { from, to, asset }))
+}
+
 /// Whose accounts a transfer has, and of which asset.
 #[derive(Debug, Clone)]
 struct Names {

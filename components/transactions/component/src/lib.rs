@@ -16,7 +16,7 @@ use vwp_guest::http_types::{ErrorCode, Request, Response};
 use vwp_guest::{HttpHandler, Network, Store};
 use vwp_processor::Adapters;
 use vwp_transactions::payments::OPTIONS;
-use vwp_transactions::{Error, accounts, assets, authority, http, receipts, schedules, transfers};
+use vwp_transactions::{Error, accounts, assets, authority, http, receipts, transfers, upkeep};
 
 mod convert;
 
@@ -126,7 +126,7 @@ impl api::Guest for Component {
 
 impl scheduled::Guest for Component {
     async fn run() -> Result<u32, String> {
-        let run = async |environment: &Environment<'_>| Ok(schedules::run::run(&Store, environment).await);
+        let run = async |environment: &Environment<'_>| Ok(upkeep::run(&Store, environment).await);
         let report = vwp_guest::environment_with(OPTIONS, run).await.map_err(Error::from).flatten();
         report.map(|report| report.next_ms).map_err(|error| error.to_string())
     }

@@ -12,7 +12,7 @@ use vwp_ledger::codec::Answer;
 use vwp_storage::{Kv, Machines};
 
 /// What a transfer does with a milestone. The ledger keeps it as the transfer's code.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Act {
     Fund,
     Release,
@@ -32,7 +32,7 @@ impl Act {
         }
     }
 
-    fn of_code(code: u16) -> Option<Self> {
+    pub(crate) fn of_code(code: u16) -> Option<Self> {
         let all = [Self::Fund, Self::Release, Self::Refund, Self::Dispute, Self::Expire];
         all.into_iter().find(|act| act.code() == code)
     }

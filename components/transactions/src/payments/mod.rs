@@ -22,7 +22,7 @@ pub mod http;
 mod money;
 pub mod payouts;
 mod phases;
-mod record;
+pub(crate) mod record;
 pub mod views;
 pub mod webhooks;
 

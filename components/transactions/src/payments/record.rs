@@ -2,12 +2,13 @@
 
 use crate::Error;
 use crate::amount::Amount;
+use crate::outbox::records;
 use crate::reference::{Owner, id_text, parse_id};
 use serde::{Deserialize, Serialize};
 use vwp_core::Problem;
 use vwp_processor::{Dispute, DisputeState, Movement, MovementState, Payment, PaymentState};
-use vwp_storage::Kv;
 use vwp_storage::kv::{Check, Direction, KeyRange, Outcome, Write};
+use vwp_storage::{Kv, Machines};
 
 /// The most phases: a payment can be tried, captured and given back in parts so often. All of them are one value.
 pub(crate) const PHASES_MAX: usize = 32;
@@ -282,10 +283,10 @@ pub(crate) async fn keep(store: &impl Kv, record: &Record) -> Result<Record, Err
     }
 }
 
-/// Changes a record, and writes something else in the same commit. The change is made again on what others
+/// Changes a record, and writes something else, and what is to be told of it, in the same commit. The change is made again on what others
 /// have made of the record meanwhile.
-pub(crate) async fn update<T>(
-    store: &impl Kv,
+pub(crate) async fn update<S: Kv + Machines, T>(
+    store: &S,
     id: u128,
     more: &[Write],
     change: impl Fn(&mut Record) -> Result<T, Error>,
@@ -293,13 +294,15 @@ pub(crate) async fn update<T>(
     let key = record_key(id);
     for _ in 0..CONFLICTS_MAX {
         let entry = store.get(&key).await?.ok_or(Error::UnknownPayment)?;
-        let mut record = decode(id, &entry.value)?;
+        let before = decode(id, &entry.value)?;
+        let mut record = before.clone();
         let result = change(&mut record)?;
         let value = encode(&record)?;
         if value == entry.value && more.is_empty() {
             return Ok((record, result));
         }
-        let writes = [&[Write::put(key.clone(), value)], more].concat();
+        let told = records::of_payment(store, &before, &record, entry.version).await?;
+        let writes = [&[Write::put(key.clone(), value)], more, &told].concat();
         let check = Check::unchanged(key.clone(), Some(&entry));
         if let Outcome::Committed(_) = store.commit(&[check], &writes).await? {
             return Ok((record, result));

@@ -1,7 +1,7 @@
 //! Payments and what leaves, as their parties see them.
 
 use super::money::{self, Move};
-use super::record::{Capture, End, Record};
+use super::record::{Capture, End, Phase, Record};
 use crate::Error;
 use crate::amount::Amount;
 use crate::reference::id_text;
@@ -127,7 +127,8 @@ pub(crate) async fn info(store: &impl Machines, record: &Record) -> Result<Payme
     })
 }
 
-fn state(record: &Record) -> &'static str {
+/// What has become of a payment, in a word.
+pub(crate) fn state(record: &Record) -> &'static str {
     let Some(payment) = &record.payment else {
         let is_refused = record.phases.first().is_some_and(|phase| phase.end.is_some());
         return if is_refused { "refused" } else { "new" };
@@ -142,6 +143,16 @@ fn state(record: &Record) -> &'static str {
     }
 }
 
+/// What has become of what a phase moves out, in a word.
+pub(crate) fn movement_state(phase: &Phase) -> &'static str {
+    match (&phase.movement, &phase.end) {
+        (Some(movement), _) if movement.state == MovementState::Done => "paid",
+        (Some(movement), _) if movement.state == MovementState::Failed => "failed",
+        (None, Some(end)) if *end != End::Done => "refused",
+        _ => "pending",
+    }
+}
+
 /// What a phase moves out, if it does.
 pub(crate) async fn movement(
     store: &impl Machines,
@@ -151,15 +162,9 @@ pub(crate) async fn movement(
     let Some(phase) = record.phases.get(number).filter(|phase| phase.intent.act.gives()) else {
         return Ok(None);
     };
-    let state = match (&phase.movement, &phase.end) {
-        (Some(movement), _) if movement.state == MovementState::Done => "paid",
-        (Some(movement), _) if movement.state == MovementState::Failed => "failed",
-        (None, Some(end)) if *end != End::Done => "refused",
-        _ => "pending",
-    };
     Ok(Some(MovementInfo {
         amount: phase.intent.amount.ok_or_else(Problem::internal)?,
-        state,
+        state: movement_state(phase),
         reference: phase.movement.as_ref().map(|movement| movement.reference.clone()),
         hold_id: id_text(money::hold_id(record, number)),
         transfer_id: money::made(store, record, number, Move::Pay).await?.map(id_text),

@@ -145,7 +145,7 @@ pub async fn cancel<S: Kv + Machines>(store: &S, caller: &Caller, id: &str) -> R
             return info(store, id, schedule).await;
         }
         let after = Schedule { is_cancelled: true, ..schedule.clone() };
-        if terms::change(store, id, (&schedule, &entry), &after).await? {
+        if terms::change(store, id, (&schedule, &entry), &after, Vec::new()).await? {
             return info(store, id, after).await;
         }
     }
@@ -162,7 +162,12 @@ async fn own(store: &impl Kv, caller: &Caller, id: u128) -> Result<Schedule, Err
     }
 }
 
-async fn info<S: Kv + Machines>(store: &S, id: u128, schedule: Schedule) -> Result<ScheduleInfo, Error> {
+/// A schedule as who asked for it sees it.
+pub(crate) async fn info<S: Kv + Machines>(
+    store: &S,
+    id: u128,
+    schedule: Schedule,
+) -> Result<ScheduleInfo, Error> {
     let mut occurrences = Vec::new();
     for number in (0..schedule.next).rev().take(SHOWN_MAX as usize) {
         let Some(due_at) = schedule.terms.due(number) else { continue };

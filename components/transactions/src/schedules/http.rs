@@ -7,10 +7,10 @@
 //! | `/v1/schedules/<id>/cancel` | POST | who asked for it |
 //! | `/v1/schedules/run` | POST | the administrator, where the host has no timer |
 
+use super::actions;
 use super::terms::Terms;
-use super::{actions, run};
-use crate::Error;
 use crate::http::{Answer, Nothing, about, asked, known_caller, made};
+use crate::{Error, upkeep};
 use ::http::{Method, Request};
 use vwp_core::caller::Caller;
 use vwp_core::{Environment, Problem};
@@ -33,7 +33,7 @@ pub(crate) async fn handle<S: Kv + Machines>(
             Ok(made(repeated, &format!("/v1/schedules/{}", info.schedule_id), &info))
         }
         ["run"] if is_post => match known_caller(store, environment, request).await? {
-            Caller::Administrator => Ok(about(&run::run(store, environment).await?)),
+            Caller::Administrator => Ok(about(&upkeep::run(store, environment).await?)),
             _ => Err(Error::Forbidden("only the administrator has what is due done".to_owned())),
         },
         [id] if is_get && *id != "run" => {

@@ -6,6 +6,7 @@
 use super::terms::{self, DUE, Schedule};
 use crate::authority::require_owner;
 use crate::orders::{Accounts, Wanted};
+use crate::outbox::records;
 use crate::reference::parse_id;
 use crate::transfers::require_known_receiver;
 use crate::{Error, ledger};
@@ -30,6 +31,14 @@ pub struct Report {
     pub failed: u32,
     /// After how many milliseconds there may be more to do.
     pub next_ms: u32,
+}
+
+/// What became of an occurrence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Occurred {
+    Made,
+    Refused,
+    Skipped,
 }
 
 /// Makes the occurrences that are due, the earliest first.
@@ -74,16 +83,17 @@ pub(crate) async fn occur<S: Kv + Machines>(
         // Another host was first, or it was cancelled.
         return Ok(());
     }
-    make(store, &schedule, id).await?;
+    let occurred = make(store, &schedule, id).await?;
     let after = Schedule { next: schedule.next.saturating_add(1), ..schedule.clone() };
+    let told = records::of_schedule(store, id, &after, (occurred, environment.now)).await?;
     // If it is not what was read any more, another host has noted it, or it was cancelled.
-    terms::change(store, id, (&schedule, &entry), &after).await?;
+    terms::change(store, id, (&schedule, &entry), &after, told).await?;
     Ok(())
 }
 
 /// Has the ledger make an occurrence. What it answers is for good; without an answer there is an error, and
 /// the occurrence stays due.
-async fn make<S: Kv + Machines>(store: &S, schedule: &Schedule, id: u128) -> Result<(), Error> {
+async fn make<S: Kv + Machines>(store: &S, schedule: &Schedule, id: u128) -> Result<Occurred, Error> {
     let Wanted { accounts, transfer } = schedule.terms.occurrence(&schedule.asker, id, schedule.next)?;
     let Accounts::Named { from, to } = accounts else { return Err(Problem::internal().into()) };
     let may = async {
@@ -94,13 +104,16 @@ async fn make<S: Kv + Machines>(store: &S, schedule: &Schedule, id: u128) -> Res
     match may.await {
         Ok(()) => {}
         // Payer or payee has gone, or the account is another's by now: nothing is moved.
-        Err(Error::Forbidden(_) | Error::UnknownWorld(_) | Error::UnknownTraveller(_)) => return Ok(()),
+        Err(Error::Forbidden(_) | Error::UnknownWorld(_) | Error::UnknownTraveller(_)) => {
+            return Ok(Occurred::Skipped);
+        }
         Err(error) => return Err(error),
     }
     let answer = ledger::create_transfer(store, to.opening()?.as_ref(), &transfer).await?;
     match ledger::require_created(&answer, &schedule.terms.asset) {
         // Nothing is recorded where there is no room, so it may be made later.
         Err(Error::LedgerFull) => Err(Error::LedgerFull),
-        _ => Ok(()),
+        Err(_) => Ok(Occurred::Refused),
+        Ok(()) => Ok(Occurred::Made),
     }
 }

@@ -236,15 +236,17 @@ pub(crate) async fn keep(store: &impl Kv, id: u128, schedule: &Schedule) -> Resu
     }
 }
 
-/// Changes a schedule from what was read to something else, and where it is listed with it; whether it was
-/// still what was read.
+/// Changes a schedule from what was read to something else, and where it is listed with it, and tells of it;
+/// whether it was still what was read.
 pub(crate) async fn change(
     store: &impl Kv,
     id: u128,
     (before, entry): (&Schedule, &Entry),
     after: &Schedule,
+    told: Vec<Write>,
 ) -> Result<bool, Error> {
-    let mut writes = vec![Write::put(schedule_key(id), after.bytes()?)];
+    let mut writes = told;
+    writes.push(Write::put(schedule_key(id), after.bytes()?));
     if let Some(due) = before.due() {
         writes.push(Write::delete(due_key(due, id)));
     }

@@ -13,6 +13,8 @@ mod history;
 mod holds;
 mod log;
 mod money;
+mod outbox;
+mod outbox_races;
 mod payment_races;
 mod payments;
 mod reconciliations;

@@ -57,7 +57,11 @@ fn create(port: &Port, number: usize) -> Request<Vec<u8>> {
 }
 
 /// Answers requests together, each for at most so many steps. Which of them goes on next, the turns say.
-fn interleave(port: &Port, requests: Vec<(Request<Vec<u8>>, u8)>, turns: &[u8]) -> Vec<StatusCode> {
+pub(crate) fn interleave(
+    port: &Port,
+    requests: Vec<(Request<Vec<u8>>, u8)>,
+    turns: &[u8],
+) -> Vec<StatusCode> {
     port.store.interleaved.set(true);
     port.processor.interleaved.set(true);
     let begun = |(request, steps)| Some((Box::pin(port.send(request)), steps));
