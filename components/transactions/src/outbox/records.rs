@@ -13,6 +13,7 @@ use crate::{Error, schedules};
 use std::collections::BTreeSet;
 use vwp_core::Problem;
 use vwp_core::outbox::{self, Event};
+use vwp_processor::DisputeState;
 use vwp_storage::kv::{Version, Write};
 use vwp_storage::{Kv, Machines};
 
@@ -74,6 +75,15 @@ fn happened(before: &Record, after: &Record) -> BTreeSet<&'static str> {
         let is = views::movement_state(phase);
         if was != is {
             kinds.extend(of_movement(after.terms.direct, is));
+        }
+    }
+    for (number, dispute) in after.disputes.iter().enumerate() {
+        let was = before.disputes.get(number).map(|before| before.state);
+        if was != Some(dispute.state) {
+            kinds.insert(match dispute.state {
+                DisputeState::Inquiry | DisputeState::Withdrawn => "payment.disputed",
+                DisputeState::Reinstated => "payment.reinstated",
+            });
         }
     }
     kinds

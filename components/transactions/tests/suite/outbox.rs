@@ -222,6 +222,18 @@ fn a_payment_tells_its_payee_what_becomes_of_it_in_the_commit_in_which_it_does()
     let events = taken(&port);
     assert_eq!((events.len(), events[0].kind.as_str()), (1, "payout.paid"));
     assert_eq!(events[0].data["destination"], "ba_1");
+    told(&port);
+    // So is what the payer's bank says.
+    for (kind, moved) in
+        [("payment.disputed", "transfer.chargeback"), ("payment.reinstated", "transfer.created")]
+    {
+        port.processor.dispute(0, 50);
+        let event = port.processor.events().pop().unwrap();
+        let _ = port.call(crate::payments::webhook(&event));
+        let mut kinds: Vec<String> = told(&port).into_iter().map(|event| event.kind).collect();
+        kinds.sort();
+        assert_eq!(kinds, [kind, moved]);
+    }
 }
 
 #[test]
