@@ -17,6 +17,9 @@ pub const PART_BYTES: usize = 16 * 1024;
 /// What content ends with.
 pub type End = Result<Option<Trailers>, ErrorCode>;
 
+/// Content as the host gives it: its bytes, and what they end with.
+type Contents = (StreamReader<u8>, FutureReader<End>);
+
 /// Content: its bytes, and what they end with.
 pub struct Body {
     /// The bytes.
@@ -58,10 +61,7 @@ impl Body {
         (BodyWriter { contents: writer, end: end_writer }, Self { contents, end })
     }
 
-    fn take<T>(
-        message: T,
-        take: fn(T, FutureReader<Result<(), ErrorCode>>) -> (StreamReader<u8>, FutureReader<End>),
-    ) -> Self {
+    fn take<T>(message: T, take: fn(T, FutureReader<Result<(), ErrorCode>>) -> Contents) -> Self {
         let (taken, is_taken) = wit_future::new(|| Ok(()));
         let (contents, end) = take(message, is_taken);
         // What becomes of the content further on is not known here; it was taken without an error.
