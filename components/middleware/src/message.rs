@@ -32,6 +32,8 @@ pub struct Body {
 pub struct BodyWriter {
     contents: StreamWriter<u8>,
     end: FutureWriter<End>,
+    /// Whether nobody reads any more. The host ends an instance that writes to nobody twice.
+    is_deserted: bool,
 }
 
 /// A stretch of content.
@@ -58,7 +60,7 @@ impl Body {
     pub fn channel() -> (BodyWriter, Self) {
         let (writer, contents) = wit_stream::new();
         let (end_writer, end) = wit_future::new(|| Err(ErrorCode::InternalError(None)));
-        (BodyWriter { contents: writer, end: end_writer }, Self { contents, end })
+        (BodyWriter { contents: writer, end: end_writer, is_deserted: false }, Self { contents, end })
     }
 
     fn take<T>(message: T, take: fn(T, FutureReader<Result<(), ErrorCode>>) -> Contents) -> Self {
@@ -93,7 +95,10 @@ impl Body {
 impl BodyWriter {
     /// Writes bytes; whether anybody still reads.
     pub async fn write(&mut self, bytes: Vec<u8>) -> bool {
-        bytes.is_empty() || self.contents.write_all(bytes).await.is_empty()
+        if !self.is_deserted && !bytes.is_empty() {
+            self.is_deserted = !self.contents.write_all(bytes).await.is_empty();
+        }
+        !self.is_deserted
     }
 
     /// Ends the content as that which it was made of has ended.
