@@ -23,10 +23,10 @@ impl Exchange {
         let mut to = TcpStream::connect(address).expect("it is served");
         to.set_read_timeout(Some(PATIENCE)).expect("a socket");
         let from = BufReader::new(to.try_clone().expect("a socket"));
-        let fields: String = fields.iter().map(|field| format!("{field}\r\n")).collect();
+        let fields = fields.join("\r\n");
         write!(
             to,
-            "{method} {path} HTTP/1.1\r\nHost: {address}\r\nTransfer-Encoding: chunked\r\n{fields}\r\n"
+            "{method} {path} HTTP/1.1\r\nHost: {address}\r\nTransfer-Encoding: chunked\r\n{fields}\r\n\r\n"
         )
         .expect("the head is sent");
         Self { to, from, head: None }

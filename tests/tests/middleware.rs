@@ -157,6 +157,20 @@ fn what_the_handler_has_sent_is_read_before_it_sends_more() {
 }
 
 #[test]
+fn whoever_goes_away_in_the_middle_leaves_the_others_what_they_have() {
+    let world = Application::start(&manifest(COMPRESS), &[]);
+    let fields = ["accept-encoding: gzip", "answer-content-type: text/plain"];
+    for length in (0..200).map(|times| times * 1000) {
+        let mut exchange = Exchange::begin(&world.url, "GET", &format!("/pages/{length}"), &fields);
+        exchange.end();
+        // It ends here, before anything was read. The host's log, which must tell of no defect, is looked at last.
+        drop(exchange);
+    }
+    let sent = world.http.send(&compressed(page(20_000))).expect(200);
+    assert!(inflated(&sent.body).1);
+}
+
+#[test]
 fn a_page_that_is_known_is_not_sent_again() {
     let world = Application::start(&manifest(CACHING), &[]);
     let first = world.http.send(&page(3000)).expect(200);

@@ -17,6 +17,9 @@ pub const PART_BYTES: usize = 16 * 1024;
 /// What content ends with.
 pub type End = Result<Option<Trailers>, ErrorCode>;
 
+/// Content as the host gives it: its bytes, and what they end with.
+type Contents = (StreamReader<u8>, FutureReader<End>);
+
 /// Content: its bytes, and what they end with.
 pub struct Body {
     /// The bytes.
@@ -29,6 +32,8 @@ pub struct Body {
 pub struct BodyWriter {
     contents: StreamWriter<u8>,
     end: FutureWriter<End>,
+    /// Whether nobody reads any more. The host ends an instance that writes to nobody twice.
+    is_deserted: bool,
 }
 
 /// A stretch of content.
@@ -55,13 +60,10 @@ impl Body {
     pub fn channel() -> (BodyWriter, Self) {
         let (writer, contents) = wit_stream::new();
         let (end_writer, end) = wit_future::new(|| Err(ErrorCode::InternalError(None)));
-        (BodyWriter { contents: writer, end: end_writer }, Self { contents, end })
+        (BodyWriter { contents: writer, end: end_writer, is_deserted: false }, Self { contents, end })
     }
 
-    fn take<T>(
-        message: T,
-        take: fn(T, FutureReader<Result<(), ErrorCode>>) -> (StreamReader<u8>, FutureReader<End>),
-    ) -> Self {
+    fn take<T>(message: T, take: fn(T, FutureReader<Result<(), ErrorCode>>) -> Contents) -> Self {
         let (taken, is_taken) = wit_future::new(|| Ok(()));
         let (contents, end) = take(message, is_taken);
         // What becomes of the content further on is not known here; it was taken without an error.
@@ -93,7 +95,10 @@ impl Body {
 impl BodyWriter {
     /// Writes bytes; whether anybody still reads.
     pub async fn write(&mut self, bytes: Vec<u8>) -> bool {
-        bytes.is_empty() || self.contents.write_all(bytes).await.is_empty()
+        if !self.is_deserted && !bytes.is_empty() {
+            self.is_deserted = !self.contents.write_all(bytes).await.is_empty();
+        }
+        !self.is_deserted
     }
 
     /// Ends the content as that which it was made of has ended.
