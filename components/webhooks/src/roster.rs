@@ -144,7 +144,11 @@ pub async fn reseal(store: &impl Kv, environment: &Environment<'_>) -> Result<us
             let owner = owner.ok_or_else(Problem::internal)?;
             let roster: Roster =
                 serde_json::from_slice(&item.entry.value).map_err(|_| Problem::internal())?;
-            if !roster.endpoints.iter().flat_map(sealed).any(|one| seal::is_stale(one, environment.settings))
+            if !roster
+                .endpoints
+                .iter()
+                .flat_map(Endpoint::sealed)
+                .any(|one| seal::is_stale(one, environment.settings))
             {
                 continue;
             }
