@@ -3,8 +3,8 @@
 use crate::WebhookError;
 use crate::claims::Claimed;
 use crate::deliveries::{self, Attempt, Delivery, State};
-use crate::endpoints::{self, Disabled, FAILING_MS_MAX, Reason};
 use crate::retries::Retries;
+use crate::roster::{self, Disabled, Reason};
 use http::{HeaderMap, StatusCode, header};
 use std::time::Duration;
 use vwp_core::Environment;
@@ -16,6 +16,10 @@ use vwp_storage::Kv;
 pub(crate) const USER_AGENT: &str = "VirtualWorldPort";
 /// What an answer may cost (Standard Webhooks 1.0.0, section Request timeouts: 15 to 30 s). Nobody reads its body.
 pub const LIMITS: Limits = Limits { body_bytes_max: 64 * 1024, time_max: Duration::from_secs(15) };
+
+/// After how long in which nothing arrived an endpoint is disabled, in milliseconds: longer than a delivery is
+/// tried, so that each got its attempts.
+pub const FAILING_MS_MAX: u64 = 5 * 86_400_000;
 
 /// What an endpoint answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -120,7 +124,7 @@ async fn settle_endpoint(
         Answer::Refused(..) | Answer::Nothing(_) => is_over.then_some(Reason::Failing),
     };
     let is_taken = matches!(answer, Answer::Taken(_));
-    endpoints::change(store, environment, &claimed.delivery.owner, |roster| {
+    roster::change(store, environment, &claimed.delivery.owner, |roster| {
         let Some(endpoint) = roster.find_mut(&claimed.delivery.endpoint) else { return Ok(()) };
         endpoint.failing_since = if is_taken { None } else { endpoint.failing_since.or(Some(now)) };
         if let Some(reason) = reason

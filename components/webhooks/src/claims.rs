@@ -5,9 +5,9 @@
 //! among them all: one that does not answer holds up itself, and the others go on.
 
 use crate::deliveries::{self, Attempt, DUE, DUE_END, Delivery, State};
-use crate::endpoints::{self, Endpoint, Roster};
 use crate::fan_out::DISABLED;
 use crate::retries::Retries;
+use crate::roster::{self, Endpoint, Roster};
 use crate::{WebhookError, attempts, destination};
 use http::{Request, header};
 use std::collections::BTreeMap;
@@ -135,7 +135,7 @@ async fn of_endpoint(
     let start = deliveries::due_range(id).start;
     let end = deliveries::due_key(id, environment.now.saturating_add(1), "");
     let page = store.scan(&KeyRange { start, end }, room, Direction::Forward).await?;
-    let mut roster: Option<Roster> = None;
+    let mut known_roster: Option<Roster> = None;
     for item in &page.items {
         let (_, name) = deliveries::parse_due(&item.key).ok_or_else(Problem::internal)?;
         let known = deliveries::stored(store, id, name).await?;
@@ -143,9 +143,9 @@ async fn of_endpoint(
             // It was moved in between.
             continue;
         };
-        let roster = match &mut roster {
+        let roster = match &mut known_roster {
             Some(roster) => roster,
-            none => none.insert(endpoints::stored(store, &delivery.owner).await?.0),
+            none => none.insert(roster::stored(store, &delivery.owner).await?.0),
         };
         let Some(endpoint) = roster.find(id) else {
             deliveries::remove(store, (&delivery, version)).await?;

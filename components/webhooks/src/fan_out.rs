@@ -3,7 +3,7 @@
 
 use crate::WebhookError;
 use crate::deliveries::{Attempt, Delivery, State};
-use crate::endpoints::{self, Endpoint, Roster};
+use crate::roster::{self, Endpoint, Roster};
 use chrono::DateTime;
 use serde::Serialize;
 use serde_json::Value;
@@ -72,7 +72,7 @@ pub async fn run(store: &impl Kv, environment: &Environment<'_>) -> Result<u32, 
         let mut of_event = vec![Write::delete(item.key.clone())];
         if let Ok(event) = serde_json::from_slice::<Event>(&item.entry.value) {
             if !rosters.contains_key(&event.owner) {
-                rosters.insert(event.owner.clone(), endpoints::stored(store, &event.owner).await?.0);
+                rosters.insert(event.owner.clone(), roster::stored(store, &event.owner).await?.0);
             }
             let roster = rosters.get(&event.owner).ok_or_else(Problem::internal)?;
             of_event.extend(deliveries_of(&event, roster, environment.now)?);

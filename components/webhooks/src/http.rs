@@ -15,7 +15,7 @@
 use crate::deliveries::State;
 use crate::endpoints::{self, Wanted, is_id};
 use crate::run::{self, Clock};
-use crate::{WebhookError, replay};
+use crate::{WebhookError, replay, roster};
 use ::http::{HeaderValue, Method, Request, Response, StatusCode, header};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -85,7 +85,7 @@ async fn route<S: Kv>(
         }
         ["v1", "webhooks", "reseal"] if is_post => {
             require_administrator(store, environment, request).await?;
-            let resealed = endpoints::reseal(store, environment).await?;
+            let resealed = roster::reseal(store, environment).await?;
             Ok(private(reply::json(StatusCode::OK, &json!({ "resealed": resealed }))))
         }
         ["v1", "webhooks", "run" | "reseal"] => Err(Problem::method_not_allowed("POST").into()),

@@ -6,6 +6,7 @@
 //!
 //! - [`http`]: endpoints and deliveries as HTTP resources.
 //! - [`endpoints`]: where somebody wants to be told, of what, and the secret that tells it was us.
+//! - [`roster`]: what is kept of them.
 //! - [`fan_out`]: an event becomes a delivery to each endpoint, in the commit that takes it out of the outbox.
 //! - [`deliveries`]: what is kept of a delivery, and where it is listed.
 //! - [`claims`]: a host takes what is due for a while, so that no other one sends it at the same time.
@@ -29,6 +30,7 @@ pub mod fan_out;
 pub mod http;
 pub mod replay;
 pub mod retries;
+pub mod roster;
 pub mod run;
 pub mod signature;
 

@@ -1,10 +1,10 @@
 //! Deliveries that were given up, or made, are made again: with the same `webhook-id`, so that an endpoint that has it
 //! knows it.
 
-use crate::WebhookError;
 use crate::deliveries::{self, Delivery, DeliveryInfo, Page, State};
-use crate::endpoints::{self, random_text};
+use crate::endpoints::random_text;
 use crate::fan_out::{delivery, payload};
+use crate::{WebhookError, roster};
 use serde::Serialize;
 use serde_json::json;
 use vwp_core::digest::digest;
@@ -39,7 +39,7 @@ pub async fn list(
     if !(1..=PAGE.1).contains(&limit) || cursor.is_some_and(|cursor| !deliveries::is_cursor(cursor)) {
         return Err(WebhookError::Invalid(format!("limit is 1 to {}, and cursor what a page says", PAGE.1)));
     }
-    endpoints::own(store, owner, endpoint).await?;
+    roster::own(store, owner, endpoint).await?;
     let (items, next) = deliveries::list(store, (endpoint, state), (cursor, 0), limit).await?;
     Ok(Page { items: items.iter().map(|(delivery, _)| delivery.info()).collect(), next })
 }
@@ -50,7 +50,7 @@ pub async fn get(
     (owner, endpoint): (&str, &str),
     id: &str,
 ) -> Result<DeliveryInfo, WebhookError> {
-    endpoints::own(store, owner, endpoint).await?;
+    roster::own(store, owner, endpoint).await?;
     let (delivery, _) =
         deliveries::stored(store, endpoint, id).await?.ok_or(WebhookError::UnknownDelivery)?;
     let payload = Some(delivery.payload.clone());
@@ -114,8 +114,8 @@ async fn require_enabled(
     store: &impl Kv,
     owner: &str,
     endpoint: &str,
-) -> Result<endpoints::Endpoint, WebhookError> {
-    let endpoint = endpoints::own(store, owner, endpoint).await?;
+) -> Result<roster::Endpoint, WebhookError> {
+    let endpoint = roster::own(store, owner, endpoint).await?;
     if endpoint.disabled.is_some() { Err(WebhookError::Disabled) } else { Ok(endpoint) }
 }
 
