@@ -110,8 +110,11 @@ pub async fn fill(
             let Some((endpoint, _)) = deliveries::parse_due(&first.key) else {
                 return Err(Problem::internal().into());
             };
-            of_endpoint(store, environment, (&retries, endpoint), (&mut *slots, takes_failing), &mut claimed)
-                .await?;
+            let later = deliveries::due_key(endpoint, environment.now.saturating_add(1), "");
+            if first.key < later {
+                let of = (&retries, endpoint);
+                of_endpoint(store, environment, of, (&mut *slots, takes_failing), &mut claimed).await?;
+            }
             range.start = deliveries::due_range(endpoint).end;
             slots.start.clone_from(&range.start);
             looked_at += 1;

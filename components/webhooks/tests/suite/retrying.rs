@@ -87,7 +87,8 @@ fn all_that_was_given_up_since_a_time_is_replayed() {
     assert_eq!(port.run(), 120);
     let mut arrived: Vec<String> = port.arrived().iter().map(|one| one.id().to_owned()).collect();
     let mut expected = ids;
-    (arrived.sort(), expected.sort());
+    arrived.sort();
+    expected.sort();
     assert_eq!(arrived, expected);
     let dead = port.deliveries(1, &made, "dead");
     assert_eq!(dead.iter().map(|one| one["webhook_id"].as_str().unwrap()).collect::<Vec<_>>(), [&*old]);
@@ -121,7 +122,8 @@ fn an_endpoint_that_says_it_is_gone_is_disabled_and_keeps_what_happens_as_dead_l
     assert_eq!(port.run(), 2);
     let mut arrived: Vec<String> = port.arrived().iter().map(|one| one.id().to_owned()).collect();
     let mut expected = vec![first, second];
-    (arrived.sort(), expected.sort());
+    arrived.sort();
+    expected.sort();
     assert_eq!(arrived, expected);
 }
 
