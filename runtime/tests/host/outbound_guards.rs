@@ -114,13 +114,15 @@ async fn a_component_has_so_many_requests_under_way_and_no_more() {
     let stalls = Request::builder()
         .uri(format!("{}/wasi3", host.url()))
         .header("x-url", format!("http://{upstream}/stall"))
+        .header("x-between-bytes-ms", "5000")
         .body(Full::default())
         .expect("a request");
-    // Its answer has begun and does not end, so it is still under way.
+    // Its answer has begun and does not end by itself, so it is still under way.
     let stalling = within(client.request(stalls)).await.expect("an answer");
     let hello = format!("http://{upstream}/hello");
     refused(&ask(&host, "/wasi3", &hello, &[("x-connect-ms", "20")]).await, "ConnectionLimitReached");
     assert_eq!(counted(&host, REFUSALS, &["reason=\"busy\""]).await, 1);
-    drop((stalling, client));
+    // The next one waits for its turn, which comes when the guest has given up the pause in that answer.
     assert_eq!(ask(&host, "/wasi3", &hello, &[]).await.0, StatusCode::OK);
+    drop(stalling);
 }

@@ -2,9 +2,13 @@
 
 use crate::metrics::{COUNTING, counted, counts};
 use crate::raw::Raw;
-use crate::support::{Body, Host, Start, folder};
+use crate::support::{Body, Host, Start, folder, within};
+use bytes::Bytes;
 use futures::future::join_all;
 use http::{Method, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
 use serde_json::Value;
 
 const REFUSALS: &str = "vwp_http_server_refusals_total";
@@ -46,20 +50,19 @@ async fn start(manifest: &str) -> Host {
 /// Sends requests over one connection, each as soon as the last one was answered. Returns how many
 /// were refused.
 async fn press(host: &Host, requests: usize) -> u64 {
-    let mut client = Raw::connect(host).await;
+    let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
     let mut refused = 0;
     for _ in 0..requests {
-        client.get("/linger/well").await;
-        let head = client.head().await.expect("an answer");
-        let length = head.field("content-length").and_then(|length| length.parse().ok()).expect("a length");
-        let body = client.bytes(length).await;
-        if head.status == 200 {
-            assert_eq!(body, b"answered");
+        let url = format!("{}/linger/well", host.url()).parse().expect("a URL");
+        let (head, body) = within(client.get(url)).await.expect("an answer").into_parts();
+        let body = within(body.collect()).await.expect("a whole answer").to_bytes();
+        if head.status == StatusCode::OK {
+            assert_eq!(body, "answered");
             continue;
         }
-        assert_eq!(head.status, 503);
-        assert_eq!(head.field("content-type"), Some("application/problem+json"));
-        assert_eq!(head.field("retry-after"), Some("1"));
+        assert_eq!(head.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(head.headers["content-type"], "application/problem+json");
+        assert_eq!(head.headers["retry-after"], "1");
         let problem: Value = serde_json::from_slice(&body).expect("a problem document");
         assert_eq!(problem["status"], 503, "{problem}");
         assert!(problem["type"].is_string() && problem["title"].is_string(), "{problem}");

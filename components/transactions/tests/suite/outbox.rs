@@ -83,7 +83,8 @@ fn what_moves_on_accounts_of_a_world_is_told_as_its_operator_could_read_it() {
     assert_eq!(port.pay("ada", "b", "traveller:bob", GOLD, "20").0, CREATED);
     assert_eq!(port.pay("ada", "c", "world:arena", GOLD, "5000").0, StatusCode::UNPROCESSABLE_ENTITY);
     assert_eq!(port.pay("ada", "a", "world:arena", GOLD, "10").0, StatusCode::OK);
-    let hold = json!({"kind": "pending", "to": "world:arena", "asset": GOLD, "amount": "30"});
+    let hold = json!({"kind": "pending", "to": "world:arena", "asset": GOLD, "amount": "30",
+                      "timeout_s": 600});
     let holds = ["d", "e"].map(|key| port.order("ada", key, &hold).1["transfer_id"].clone());
     let follow = |key: &str, kind: &str, origin: &Value| {
         let order = json!({"idempotency_key": key, "kind": kind, "origin": origin});
