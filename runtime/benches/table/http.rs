@@ -107,8 +107,8 @@ impl Hello {
         let hello = linker.instantiate_pre(&Component::new(&engine, &bytes)?)?;
         let handler = Handler::new(&engine, hello, &guests::grants("hello", scratch)?, &room)?;
         let pattern = Pattern::parse("/...").ok().context("the route is malformed")?;
-        let served = trigger::Served { pattern, handler, limits: RouteLimits::default() };
-        let router = Arc::new(trigger::Router::new(vec![served], wait, &Telemetry::default()));
+        let route = trigger::Served { pattern, handler, limits: RouteLimits::default() };
+        let router = Arc::new(trigger::Router::new(vec![route], wait, &Telemetry::default()));
         let listener = server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
         let address = listener.local_addr()?;
         let (stopper, stop) = watch::channel(false);

@@ -31,8 +31,8 @@ const FILE_LENGTH_MAX: u64 = 1024 * 1024;
 /// A certificate with its key, as it is used now. Connections that began before it was replaced
 /// keep what they agreed on; sessions of before are not resumed.
 pub struct Certificate {
-    certificate: PathBuf,
-    key: PathBuf,
+    chain_file: PathBuf,
+    key_file: PathBuf,
     current: RwLock<Pair>,
 }
 
@@ -45,7 +45,7 @@ impl Certificate {
     pub fn read(certificate: &Path, key: &Path) -> Result<Self> {
         let files = Files::read(certificate, key)?;
         let current = RwLock::new(Pair::of(&files, certificate, key)?);
-        Ok(Self { certificate: certificate.to_owned(), key: key.to_owned(), current })
+        Ok(Self { chain_file: certificate.to_owned(), key_file: key.to_owned(), current })
     }
 
     /// What shakes hands with an HTTP client that connects now.
@@ -70,12 +70,12 @@ impl Certificate {
 
     /// The files as they are now.
     fn files(&self) -> Result<Files> {
-        Files::read(&self.certificate, &self.key)
+        Files::read(&self.chain_file, &self.key_file)
     }
 
     /// Uses these from now on, if they go together.
     fn replace(&self, files: &Files) -> Result<()> {
-        let pair = Pair::of(files, &self.certificate, &self.key)?;
+        let pair = Pair::of(files, &self.chain_file, &self.key_file)?;
         *self.current.write().unwrap_or_else(PoisonError::into_inner) = pair;
         Ok(())
     }
