@@ -84,7 +84,8 @@ pub(super) fn operations() -> Vec<Operation> {
         get("/v1/passports/issued", "listPassports", "List the passports that were issued")
             .by(&[Traveller])
             .query("after", "The id after which the page starts.", text().length(0, 64))
-            .answers(200, "The passports.", refer("IssuedPassports")),
+            .answers(200, "The passports.", refer("IssuedPassports"))
+            .refuses(MISSING),
         delete("/v1/passports/issued", "revokePassports", "Revoke all passports, or those of a session")
             .by(&[Traveller, Administrator])
             .query("session", "Only those that were issued in this session.", text().length(0, 64))
