@@ -30,7 +30,7 @@ pub struct ActorArguments {
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
     /// The operator's id, if the key is not the one that the operator began with
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     operator: Option<String>,
 }
 

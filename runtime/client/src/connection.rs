@@ -57,7 +57,7 @@ pub struct CallerArguments {
     #[arg(long, value_name = "FILE", conflicts_with = "admin_token_file")]
     key: Option<PathBuf>,
     /// The operator's id, if the key is not the one that the operator began with
-    #[arg(long, value_name = "ID", requires = "key")]
+    #[arg(long, value_name = "ID", requires = "key", allow_hyphen_values = true)]
     operator: Option<String>,
 }
 

@@ -42,7 +42,7 @@ pub struct CheckArguments {
 #[derive(Debug, Args)]
 pub struct PackArguments {
     /// The id of the operator whose policies they are
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     operator: String,
     /// The version that they replace; 0: there are none yet
     #[arg(long, value_name = "VERSION", default_value_t = 0)]

@@ -31,7 +31,7 @@ pub struct SignArguments {
     #[arg(long)]
     introduce: bool,
     /// Whose key it is, if not the one that the operator began with: sets kid
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     kid: Option<String>,
     /// Set a claim: name=text, or name:=JSON
     #[arg(long, value_name = "CLAIM", value_parser = claim)]
@@ -53,7 +53,7 @@ pub struct TokenArguments {
     #[arg(long, value_name = "FILE")]
     body: Option<PathBuf>,
     /// The operator's id, if the key is not the one that the operator began with
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     operator: Option<String>,
 }
 

@@ -18,7 +18,7 @@ pub struct TransferArguments {
     #[command(flatten)]
     actor: ActorArguments,
     /// The id of the operator who is to have the name
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     to: String,
     /// The world's name
     name: String,

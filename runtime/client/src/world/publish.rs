@@ -23,7 +23,7 @@ pub struct SignerArguments {
     #[arg(long, value_name = "FILE")]
     key: PathBuf,
     /// The operator's id, if the key is not the one that the operator began with
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     operator: Option<String>,
     /// How long the record holds
     #[arg(long, value_name = "TIME", default_value = "30d", value_parser = input::duration)]
