@@ -1,6 +1,6 @@
 //! What arrives at endpoints.
 
-use crate::support::{HOOKS, HOUR_MS, NOW, Port, Way, slug};
+use crate::support::{HOOKS, HOUR_MS, NOW, Port, Received, Way, slug};
 use http::StatusCode;
 use serde_json::{Value, json};
 
@@ -15,7 +15,7 @@ fn an_event_arrives_signed_at_each_endpoint_that_wants_it() {
     assert_eq!(port.run(), 3);
     let arrived = port.arrived();
     let at = |path: &str| -> Vec<_> {
-        arrived.iter().filter(|one| one.url == format!("{HOOKS}{path}")).map(|one| one.id()).collect()
+        arrived.iter().filter(|one| one.url == format!("{HOOKS}{path}")).map(Received::id).collect()
     };
     assert_eq!(at("/money"), [&*created]);
     let mut both = at("/hook");

@@ -191,11 +191,11 @@ impl Outbound for Network {
             pause().await;
         }
         let time_max = u64::try_from(limits.time_max.as_millis()).unwrap();
-        while way == Way::Hang {
-            if self.time.now() >= begun + time_max {
-                return Err(OutboundError::Exceeded("it took too long"));
+        if way == Way::Hang {
+            while self.time.now() < begun + time_max {
+                pause().await;
             }
-            pause().await;
+            return Err(OutboundError::Exceeded("it took too long"));
         }
         let mut response = Response::new(Vec::new());
         *response.status_mut() = match way {
