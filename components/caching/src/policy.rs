@@ -83,7 +83,9 @@ impl<'a> Asked<'a> {
         match condition::evaluate(self.request, answer) {
             Verdict::Send => Treatment::Send,
             Verdict::NotModified => {
-                OF_CONTENT.iter().for_each(|name| remove(answer, name));
+                for name in OF_CONTENT {
+                    remove(answer, name);
+                }
                 Treatment::Instead(reply::empty(StatusCode::NOT_MODIFIED))
             }
             Verdict::Failed => {

@@ -106,7 +106,7 @@ mod tests {
     #[test]
     fn text_becomes_shorter_and_is_the_same_when_it_is_read() {
         let text = "a world between other worlds, ".repeat(10_000).into_bytes();
-        let compressed = compressed(&[text.clone()]);
+        let compressed = compressed(std::slice::from_ref(&text));
         assert!(compressed.len() < text.len() / 50, "{}", compressed.len());
         assert_eq!(read(&compressed), (text, true));
     }
