@@ -4,8 +4,7 @@
 //! - [`policy`]: which answers are compressed, and what is said of it.
 //! - [`gzip`]: the coding (RFC 1952), part by part.
 //!
-//! There is one coding, which every client takes. Brotli and Zstandard make text a tenth to a quarter
-//! smaller; in Rust alone, their encoders would make the component several times as large.
+//! There is one coding, which every client takes.
 //!
 //! All of it is natively tested; the component beside this crate passes requests and answers on.
 
