@@ -10,6 +10,8 @@
 //! - [`seal`]: secrets at rest.
 //! - [`digest`]: ids that follow from what they name.
 //! - [`environment`]: what a request needs from outside besides storage.
+//! - [`network`]: where a request comes from.
+//! - [`duration`]: spans of time as people write them.
 //! - [`addresses`]: which addresses are on the public Internet.
 //! - [`resolver`]: looking names up over HTTP, with the feature of that name.
 //! - [`outbound`]: requests to others, as far as a component may send them.
@@ -22,10 +24,12 @@ pub mod caller;
 pub mod currency;
 pub mod digest;
 pub mod directory;
+pub mod duration;
 pub mod environment;
 pub mod jose;
 pub mod keyring;
 pub mod name;
+pub mod network;
 pub mod outbound;
 pub mod outbox;
 pub mod problem;

@@ -160,15 +160,7 @@ pub fn duration(settings: &Settings, name: &'static str) -> Result<Option<Durati
         return Ok(None);
     };
     let bad = || misconfigured(name, "is not a duration such as 90d, 2h, 5m or 30s");
-    let unit = match text.as_bytes().last() {
-        Some(b's') => 1,
-        Some(b'm') => 60,
-        Some(b'h') => 60 * 60,
-        Some(b'd') => 24 * 60 * 60,
-        _ => return Err(bad()),
-    };
-    let count: u64 = text[..text.len() - 1].parse().map_err(|_| bad())?;
-    count.checked_mul(unit).map(|seconds| Some(Duration::from_secs(seconds))).ok_or_else(bad)
+    vwp_core::duration::parse(text).map(Some).ok_or_else(bad)
 }
 
 /// The name helps whoever runs the port, in the log; a caller learns nothing of it.

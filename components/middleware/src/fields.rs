@@ -20,7 +20,7 @@ pub fn text<'a>(fields: &'a Fields, name: &str) -> Option<&'a str> {
 }
 
 /// Every value of a field.
-pub fn values<'a>(fields: &'a Fields, name: &str) -> impl Iterator<Item = &'a [u8]> {
+pub fn values<'a>(fields: &'a Fields, name: &str) -> impl DoubleEndedIterator<Item = &'a [u8]> {
     let named = fields.iter().filter(move |(given, _)| given.eq_ignore_ascii_case(name));
     named.map(|(_, value)| value.as_slice())
 }

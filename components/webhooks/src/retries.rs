@@ -2,7 +2,7 @@
 
 use crate::WebhookError;
 use vwp_core::environment::Settings;
-use vwp_core::{Environment, Problem};
+use vwp_core::{Environment, Problem, duration};
 
 /// The variable that says how long after each failure the next attempt is: whole numbers, each with one of `s`, `m`,
 /// `h`, `d`. Afterwards the delivery is given up.
@@ -58,15 +58,8 @@ impl Retries {
 }
 
 fn pause(text: &str) -> Option<u64> {
-    let (count, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    let unit = match unit {
-        "s" => 1000,
-        "m" => 60_000,
-        "h" => 3_600_000,
-        "d" => 86_400_000,
-        _ => return None,
-    };
-    count.parse::<u64>().ok()?.checked_mul(unit).filter(|pause| *pause <= PAUSE_MS_MAX)
+    let pause_ms = u64::try_from(duration::parse(text)?.as_millis()).ok()?;
+    Some(pause_ms).filter(|pause_ms| *pause_ms <= PAUSE_MS_MAX)
 }
 
 #[cfg(test)]
