@@ -2,12 +2,13 @@
 //! variables, in the forms that `spin up` takes. No error repeats a value, because values
 //! may be secret.
 
+use crate::networks;
 use anyhow::{Context, Result, bail};
 use ipnet::IpNet;
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::Read;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::{SocketAddr, ToSocketAddrs};
 use std::path::Path;
 
 /// The longest file of variables that is read, in bytes.
@@ -25,8 +26,7 @@ pub fn address(text: &str) -> Result<SocketAddr, String> {
 
 /// Reads a network, or an address that is one by itself.
 pub fn network(text: &str) -> Result<IpNet, String> {
-    let address = text.parse::<IpAddr>().map(IpNet::from);
-    text.parse::<IpNet>().or(address).map(|network| network.trunc()).map_err(|_| "not a network".to_owned())
+    networks::parse(text).ok_or_else(|| "not a network".to_owned())
 }
 
 /// Reads the values of `--env`: variables of the environment for every component.

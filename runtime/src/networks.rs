@@ -40,6 +40,12 @@ const TRANSLATED: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0x64, 0xff9b, 0, 0
 /// Tunnelled addresses of version 4 (RFC 3056).
 const TUNNELLED: Ipv6Net = Ipv6Net::new_assert(Ipv6Addr::new(0x2002, 0, 0, 0, 0, 0, 0, 0), 16);
 
+/// Reads a network, or an address that is one by itself.
+pub fn parse(text: &str) -> Option<IpNet> {
+    let address = text.parse::<IpAddr>().map(IpNet::from);
+    text.parse::<IpNet>().or(address).ok().map(|network| network.trunc())
+}
+
 /// The networks that are blocked. The default is none.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct BlockedNetworks {
@@ -55,10 +61,8 @@ impl BlockedNetworks {
         for entry in entries {
             if entry == "private" {
                 blocked.private = true;
-            } else if let Ok(network) = entry.parse::<IpNet>() {
-                blocked.networks.push(network.trunc());
-            } else if let Ok(address) = entry.parse::<IpAddr>() {
-                blocked.networks.push(IpNet::from(address));
+            } else if let Some(network) = parse(entry) {
+                blocked.networks.push(network);
             } else {
                 return Err(format!("`{entry}` is neither a network, nor an address, nor `private`"));
             }

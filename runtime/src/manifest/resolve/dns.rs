@@ -2,8 +2,8 @@
 
 use super::{CACHE_BYTES_MAX, Resolver};
 use crate::manifest::{DnsLimits, ManifestError, schema};
+use crate::networks;
 use ipnet::IpNet;
-use std::net::IpAddr;
 
 /// How many components may have scheduled work: each has an instance of its own.
 const SCHEDULED_MAX: usize = 16;
@@ -65,12 +65,9 @@ impl Resolver {
         if networks.len() > EXEMPT_MAX {
             return self.refuse(key("exempt_networks"), format!("at most {EXEMPT_MAX}"));
         }
-        let network = |text: &String| {
-            let address = text.parse::<IpAddr>().map(IpNet::from);
-            match text.parse::<IpNet>().or(address) {
-                Ok(network) => Ok(network.trunc()),
-                Err(_) => self.refuse(key("exempt_networks"), format!("`{text}` is not a network")),
-            }
+        let network = |text: &String| match networks::parse(text) {
+            Some(network) => Ok(network),
+            None => self.refuse(key("exempt_networks"), format!("`{text}` is not a network")),
         };
         networks.iter().map(network).collect()
     }
