@@ -35,7 +35,7 @@ const ALWAYS: [(&str, &str); 4] = [
     ("referrer-policy", "no-referrer"),
 ];
 /// What scripts of other origins may read beside the fields that the Fetch standard lets them.
-const EXPOSED: &str = "x-request-id, vwp-version, deprecation, sunset, link, retry-after, location, dpop-nonce, www-authenticate, \
+const EXPOSED: &str = "x-request-id, vwp-version, retry-after, location, dpop-nonce, www-authenticate, \
      ratelimit, ratelimit-policy";
 const CONTENT_POLICY: &str = "content-security-policy";
 const CORS_METHODS: &str = "GET, POST, DELETE";

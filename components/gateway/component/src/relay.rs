@@ -6,7 +6,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 use vwp_core::reply::BODY_LENGTH_MAX;
 use vwp_gateway::policy::{self, Admission, Content, Named};
-use vwp_gateway::version::{self, ENDINGS, SERVED};
+use vwp_gateway::version::SERVED;
 use vwp_middleware::Fields;
 use vwp_middleware::bindings::wasi::http::handler;
 use vwp_middleware::bindings::wasi::http::types::{ErrorCode, Request, Response};
@@ -38,8 +38,6 @@ async fn pass(
 ) -> Result<Response, ErrorCode> {
     let is_exceeded = Rc::new(Cell::new(false));
     let is_changed = policy::forward(&mut headers, &named.request_id);
-    // Only what ends has to be known by its path.
-    let path = (!ENDINGS.is_empty()).then(|| request.get_path_with_query().unwrap_or_default());
     let request = if is_changed || content == Content::Counted {
         message::rebuild(request, &headers, |request| take(request, content, &is_exceeded))?
     } else {
@@ -51,7 +49,7 @@ async fn pass(
         return whole(policy::too_large(), named);
     }
     match answer {
-        Ok(answer) => finish(answer, named, &path.unwrap_or_default()),
+        Ok(answer) => finish(answer, named),
         Err(_) => whole(policy::internal(), named),
     }
 }
@@ -70,13 +68,12 @@ fn take(request: Request, content: Content, is_exceeded: &Rc<Cell<bool>>) -> Opt
 }
 
 /// The handler's answer with the headers that every answer has, or a problem in its stead.
-fn finish(answer: Response, named: &Named, path: &str) -> Result<Response, ErrorCode> {
+fn finish(answer: Response, named: &Named) -> Result<Response, ErrorCode> {
     let status = answer.get_status_code();
     let mut headers = answer.get_headers().copy_all();
     if let Some(problem) = policy::mend(status, &headers) {
         return whole(problem, named);
     }
-    version::announce(&mut headers, path, &ENDINGS);
     policy::finish(&mut headers, named);
     message::answer(status, &headers, Body::of_answer(answer))
 }
