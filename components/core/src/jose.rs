@@ -278,11 +278,17 @@ mod tests {
         let key = SigningKey::from_slice(&[3; 32]).unwrap();
         for number in 0..300_u32 {
             let signed = sign(&Header::new("t"), &number.to_be_bytes(), &key);
-            for _ in 0..2 {
+            for is_known in [false, true] {
                 let token = Unverified::parse(&signed, "t").unwrap();
+                let mark = known::mark(key.verifying_key(), &token.signature, token.signing_input);
+                assert_eq!(known::is_known(&mark), is_known);
                 assert_eq!(token.verify_once(key.verifying_key()).unwrap(), number.to_be_bytes());
             }
         }
+        let first = sign(&Header::new("t"), &0_u32.to_be_bytes(), &key);
+        let first = Unverified::parse(&first, "t").unwrap();
+        let mark = known::mark(key.verifying_key(), &first.signature, first.signing_input);
+        assert!(!known::is_known(&mark), "of more than there is room for, the first one is forgotten");
     }
 
     /// The key of RFC 7515, appendix A.3, without its private part.

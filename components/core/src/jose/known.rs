@@ -8,8 +8,7 @@ use sha2::{Digest, Sha256};
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
-/// How many are remembered; of more, the one that was verified first is forgotten. An instance serves one request
-/// at a time, and looking through these takes less than a hundredth of a verification.
+/// How many are remembered; of more, the one that was verified first is forgotten.
 const KNOWN_MAX: usize = 256;
 
 type Mark = [u8; 32];
