@@ -14,6 +14,7 @@ mod objects;
 pub mod signature;
 
 use api::Api;
+use futures_util::future::try_join_all;
 use objects::{EventObject, Intent, Page, Transfer};
 use std::collections::BTreeMap;
 use vwp_core::Outbound;
@@ -198,10 +199,8 @@ async fn events(api: &Api<'_, impl Outbound>, since: u64, after: Option<&str>) -
     }
     let page: Page<EventObject> = api.get(&path).await?;
     let next = page.data.last().map(|event| event.id.clone()).filter(|_| page.has_more);
-    let mut events = Vec::with_capacity(page.data.len());
-    for event in page.data {
-        events.push(told(api, event).await?);
-    }
+    // Together, because each dispute is a question more, and the whole page has to be there in time.
+    let events = try_join_all(page.data.into_iter().map(|event| told(api, event))).await?;
     Ok(Reply::Events(Events { events, next }))
 }
 
