@@ -12,7 +12,7 @@ use serde_json::Value;
 use std::collections::BTreeSet;
 use vwp_core::Problem;
 use vwp_core::outbox::Event;
-use vwp_ledger::codec::{Outcome, Transfer, TransferView};
+use vwp_ledger::codec::{self, Outcome, Transfer, TransferView};
 use vwp_storage::{Kv, Machines};
 
 /// The events of a transfer that is in the log at a position, as an item of its command; none if it was refused
@@ -25,6 +25,12 @@ pub(super) async fn told<S: Kv + Machines>(
     (audience, owners): (&mut Audience, &mut Owners),
     settled: &mut BTreeSet<(u128, Act)>,
 ) -> Result<Vec<Event>, Error> {
+    // Most transfers are between others, and those that name their accounts say so: then the ledger is asked once
+    // for each account, and not for each transfer, which would hold up those who make some.
+    let names_accounts = matches!(sent.kind, codec::Kind::Plain | codec::Kind::Pending);
+    if names_accounts && !concerns(store, sent, audience, owners).await? {
+        return Ok(Vec::new());
+    }
     let Some(view) = ledger::transfer(store, sent.id).await? else { return Ok(Vec::new()) };
     let is_made_here = view.answer.outcome == Outcome::Created
         && view.answer.position == position
@@ -51,6 +57,22 @@ pub(super) async fn told<S: Kv + Machines>(
     Ok(events)
 }
 
+/// Whether anybody is to be told of what moves between the accounts that a transfer names.
+async fn concerns<S: Kv + Machines>(
+    store: &S,
+    sent: &Transfer,
+    audience: &mut Audience,
+    owners: &mut Owners,
+) -> Result<bool, Error> {
+    for id in [sent.debit, sent.credit] {
+        let account = owners.of(store, id).await?;
+        if escrow(&account).is_some() || audience.of(store, &account).await?.is_some() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 fn name(kind: Kind) -> &'static str {
     match kind {
         Kind::Plain => "transfer.created",
@@ -66,11 +88,16 @@ fn name(kind: Kind) -> &'static str {
 /// The escrow whose money a transfer moves, and what it does. Nobody but the port moves such money, so the code is
 /// the port's.
 fn escrow_of(accounts: &[String; 2], view: &TransferView) -> Option<(u128, Act)> {
-    let escrow = accounts.iter().find_map(|account| match account.parse() {
+    let escrow = accounts.iter().find_map(|account| escrow(account))?;
+    Some((escrow, Act::of_code(view.code)?))
+}
+
+/// The escrow that an account is of.
+fn escrow(account: &str) -> Option<u128> {
+    match account.parse() {
         Ok(Owner::Escrow { id, .. }) => Some(id),
         _ => None,
-    })?;
-    Some((escrow, Act::of_code(view.code)?))
+    }
 }
 
 /// What was done with an escrow, for those of its terms who listen. What is shown is how it is now.
