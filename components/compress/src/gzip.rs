@@ -2,8 +2,7 @@
 
 use zlib_rs::{Deflate, DeflateConfig, DeflateError, DeflateFlush, Status};
 
-/// How hard it tries, of 9: zlib's own default. The port's OpenAPI document has 668 kB, and 68, 57 and 54 kB
-/// with 4, 6 and 9.
+/// How hard it tries, of 9: zlib's own default.
 const LEVEL: i32 = 6;
 /// The largest window, 32 KiB, and 16 for a gzip wrapper: zlib's way to say so (`deflateInit2`).
 const WINDOW_BITS: i32 = 15 + 16;

@@ -62,7 +62,7 @@ pub(crate) fn rows(bench: &Bench) -> Result<Vec<Row>> {
     let bank = Bank::open(&port)?;
     let mut rows = Vec::new();
     for (clients, length, form) in LOADS {
-        let [mut rate, mut p50, mut p99] = [const { Figures::new() }; 3];
+        let [mut rate, mut p50, mut p99] = std::array::from_fn(|_| Figures::default());
         let name = format!("bulk of {length} over HTTP, {clients} clients, {}", form.name());
         for round in 1..=bench.effort.rounds {
             bench.progress.say(&format!("{name}, round {round} of {}", bench.effort.rounds));
@@ -94,14 +94,7 @@ struct Bank<'a> {
 impl<'a> Bank<'a> {
     fn open(port: &'a Port) -> Result<Self> {
         let (client, key) = (Client::new(port)?, Key::generate()?);
-        let record = json!({
-            "v": 1, "name": WORLD, "uuid": "7c9e6679-7425-40de-944b-e07fc1f90ae7", "seq": 1,
-            "title": {"en": "Bench bank"},
-            "endpoints": [{"transport": "https", "host": "bank.example", "port": 443}],
-        });
-        let record = Statement::new("vwp-world+jws", &client.issuer, record);
-        let record = Statement { introduce: true, valid: Some(Duration::from_hours(1)), ..record };
-        client.send("/v1/worlds", "application/jose", &[], &record.sign(&key))?.member(201, "name")?;
+        client.register(WORLD, &key)?;
         let signed = |path: &str, typ: &str, claims| {
             let body = Statement::new(typ, &client.issuer, claims).sign(&key);
             client.send(path, "application/jose", &[], &body)

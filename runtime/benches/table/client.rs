@@ -3,6 +3,9 @@
 use crate::port::Port;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
+use std::time::Duration;
+use vwp_client::key::Key;
+use vwp_client::sign::Statement;
 
 /// The longest answer that is read.
 const ANSWER_BYTES_MAX: u64 = 16 * 1_048_576;
@@ -44,6 +47,19 @@ impl Client {
         Ok(Self { agent, url: format!("http://{}", port.http), issuer: port.issuer()? })
     }
 
+    /// Registers a world of a new operator's.
+    pub(crate) fn register(&self, world: &str, key: &Key) -> Result<()> {
+        let record = json!({
+            "v": 1, "name": world, "uuid": "6f9619ff-8b86-4d01-b42d-00cf4fc964ff", "seq": 1,
+            "title": {"en": world},
+            "endpoints": [{"transport": "https", "host": format!("{world}.example"), "port": 443}],
+        });
+        let record = Statement::new("vwp-world+jws", &self.issuer, record);
+        let record = Statement { introduce: true, valid: Some(Duration::from_hours(1)), ..record };
+        self.send("/v1/worlds", "application/jose", &[], &record.sign(key))?.member(201, "name")?;
+        Ok(())
+    }
+
     /// Sends a body of a type, with some headers.
     pub(crate) fn send(
         &self,
@@ -52,11 +68,7 @@ impl Client {
         headers: &[(&str, &str)],
         body: &str,
     ) -> Result<Answer> {
-        let mut request = self.agent.post(format!("{}{path}", self.url)).header("content-type", kind);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        answer(request.send(body)?)
+        answer(self.sent(path, kind, headers, body.as_bytes())?)
     }
 
     /// Sends bytes of a type, with some headers; the bytes of a good answer.
@@ -67,11 +79,7 @@ impl Client {
         headers: &[(&str, &str)],
         body: &[u8],
     ) -> Result<Vec<u8>> {
-        let mut request = self.agent.post(format!("{}{path}", self.url)).header("content-type", kind);
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let mut response = request.send(body)?;
+        let mut response = self.sent(path, kind, headers, body)?;
         let bytes = response.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec()?;
         ensure!(
             response.status() == 200,
@@ -80,6 +88,20 @@ impl Client {
             String::from_utf8_lossy(&bytes)
         );
         Ok(bytes)
+    }
+
+    fn sent(
+        &self,
+        path: &str,
+        kind: &str,
+        headers: &[(&str, &str)],
+        body: &[u8],
+    ) -> Result<http::Response<ureq::Body>> {
+        let mut request = self.agent.post(format!("{}{path}", self.url)).header("content-type", kind);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        Ok(request.send(body)?)
     }
 
     /// Sends a form.

@@ -31,11 +31,6 @@ pub(crate) type Side<'a> = &'a mut dyn FnMut(Duration) -> Result<f64>;
 pub(crate) struct Figures(Vec<f64>);
 
 impl Figures {
-    /// None yet.
-    pub(crate) const fn new() -> Self {
-        Self(Vec::new())
-    }
-
     /// Adds a round.
     pub(crate) fn push(&mut self, figure: f64) {
         self.0.push(figure);

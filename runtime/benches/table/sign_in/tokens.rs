@@ -7,7 +7,6 @@ use crate::client::{Client, form};
 use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
-use std::time::Duration;
 use vwp_client::input::now_s;
 use vwp_client::key::Key;
 use vwp_client::sign::Statement;
@@ -52,14 +51,7 @@ impl Tokens {
     /// Registers the world and its clients, and has the traveller agree.
     pub(super) fn granted(client: &Client) -> Result<Self> {
         let key = Key::generate()?;
-        let record = json!({
-            "v": 1, "name": WORLD, "uuid": "6f9619ff-8b86-4d01-b42d-00cf4fc964ff", "seq": 1,
-            "title": {"en": "Bench arena"},
-            "endpoints": [{"transport": "https", "host": "arena.example", "port": 443}],
-        });
-        let record = Statement::new("vwp-world+jws", &client.issuer, record);
-        let record = Statement { introduce: true, valid: Some(Duration::from_hours(1)), ..record };
-        client.send("/v1/worlds", "application/jose", &[], &record.sign(&key))?.member(201, "name")?;
+        client.register(WORLD, &key)?;
         let register = |more: Value| {
             let mut metadata = json!({
                 "world": WORLD, "client_name": "Bench", "redirect_uris": [CALLBACK],
