@@ -4,29 +4,37 @@
 use crate::tools;
 use crate::{build_folder, project};
 use serde_json::Value;
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::sync::{Mutex, OnceLock, PoisonError};
 
-/// Two tests of a suite may need the same libraries at the same time.
-static INSTALLING: Mutex<()> = Mutex::new(());
-/// Whether npm has installed its libraries for this suite: once, because it takes away what is there
-/// first, and another test may be using it.
-static HAS_NODE_LIBRARIES: OnceLock<bool> = OnceLock::new();
+/// Held while libraries are installed: two tests, and two suites that run beside each other, may need the same
+/// ones at the same time.
+fn alone() -> File {
+    let lock = File::create(build_folder("").join("installing.lock")).expect("a file for the lock");
+    lock.lock().expect("the lock is had in the end");
+    lock
+}
 
 /// The folder with clients in JavaScript and their libraries, if those can be had.
 pub fn node(clients: &[&str]) -> Option<PathBuf> {
     if !tools::require("node", "nodejs") || !tools::require("npm", "npm") {
         return None;
     }
-    let _guard = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     let folder = copied("node", &[clients, &["package.json", "package-lock.json"]].concat());
-    let is_installed = HAS_NODE_LIBRARIES.get_or_init(|| {
+    // npm takes away what is there first, and another test may be using it: it installs once what a lock file
+    // names.
+    let (wanted, had) = (folder.join("package-lock.json"), folder.join("installed.json"));
+    if !is_same(&wanted, &had) {
         let mut install = Command::new("npm");
         install.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(&folder);
-        installed("the JavaScript client", &mut install)
-    });
-    is_installed.then_some(folder)
+        if !installed("the JavaScript client", &mut install) {
+            return None;
+        }
+        std::fs::copy(wanted, had).expect("what is installed is noted");
+    }
+    Some(folder)
 }
 
 /// A Python with libraries, and the folder with clients in Python, if those can be had.
@@ -61,7 +69,7 @@ fn python_in(name: &str, clients: &[&str], imports: &str, options: &[&str]) -> O
     if !tools::require("python3", "python3-venv") {
         return None;
     }
-    let _guard = INSTALLING.lock().unwrap_or_else(PoisonError::into_inner);
+    let _alone = alone();
     let folder = copied(name, &[clients, &["requirements.txt"]].concat());
     let python = folder.join("venv/bin/python");
     has_libraries(&python, &folder, imports, options).then_some((python, folder))
@@ -78,10 +86,17 @@ pub fn answer(command: &mut Command, task: &Value) -> Value {
 fn copied(name: &str, files: &[&str]) -> PathBuf {
     let folder = build_folder(name);
     for file in files {
-        let from = project().join("tests/conformance").join(name).join(file);
-        std::fs::copy(&from, folder.join(file)).expect("a client is copied");
+        let (from, to) = (project().join("tests/conformance").join(name).join(file), folder.join(file));
+        // One that is there may be running.
+        if !is_same(&from, &to) {
+            std::fs::copy(from, to).expect("a client is copied");
+        }
     }
     folder
+}
+
+fn is_same(one: &Path, other: &Path) -> bool {
+    std::fs::read(one).ok().is_some_and(|bytes| std::fs::read(other).is_ok_and(|others| others == bytes))
 }
 
 fn installed(what: &str, command: &mut Command) -> bool {

@@ -49,7 +49,7 @@ pub(crate) struct Profile {
     /// The packages that are built in it. Each entry is built apart, because cargo unites the features of
     /// what it builds together, and what a component links must not ask for more than it imports: the
     /// gateway's features let it send requests, and Cedar's have serde_json keep the order of members.
-    packages: &'static [&'static [&'static str]],
+    pub(crate) packages: &'static [&'static [&'static str]],
     /// What of it is optimised as one program, with all that it links.
     whole: &'static [&'static [&'static str]],
 }
@@ -92,6 +92,8 @@ impl Profile {
         whole: &[&[VERIFIER]],
     };
 
+    const ALL: [Self; 2] = [Self::BASELINE, Self::WIDE];
+
     /// Where the component of a package is, once it is built. What a profile does not build is the
     /// baseline's.
     pub(crate) fn component(self, project: &Project, package: &str) -> PathBuf {
@@ -110,7 +112,8 @@ impl Profile {
         self.folder.map_or_else(|| project.target(), |folder| project.target().join(folder))
     }
 
-    fn cargo(self, project: &Project, packages: &[&str]) -> Command {
+    /// The command that builds an entry of its packages.
+    pub(crate) fn cargo(self, project: &Project, packages: &[&str]) -> Command {
         let mut command = project.cargo(&format!("build --release --target {TARGET}"));
         for package in packages {
             command.args(["-p", package]);
@@ -139,10 +142,23 @@ impl Profile {
 
 /// Builds the components, then the runtime. Without what is for our runtime only, if that is not wanted.
 pub(crate) fn run(project: &Project, is_wide: bool) -> Result<()> {
+    let profiles = if is_wide { &Profile::ALL[..] } else { &[Profile::BASELINE] };
+    let mut steps = Steps::new(entries(profiles) + 1);
+    compile(project, profiles, &mut steps)?;
+    steps.run("the runtime", project.cargo("build --release -p vwp-runtime"))
+}
+
+/// Builds the components in every profile.
+pub(crate) fn components(project: &Project) -> Result<()> {
+    compile(project, &Profile::ALL, &mut Steps::new(entries(&Profile::ALL)))
+}
+
+fn entries(profiles: &[Profile]) -> usize {
+    profiles.iter().map(|profile| profile.packages.len()).sum()
+}
+
+fn compile(project: &Project, profiles: &[Profile], steps: &mut Steps) -> Result<()> {
     ensure_target()?;
-    let profiles = if is_wide { &[Profile::BASELINE, Profile::WIDE][..] } else { &[Profile::BASELINE] };
-    let each = profiles.iter().map(|profile| profile.packages.len());
-    let mut steps = Steps::new(each.sum::<usize>() + 1);
     for profile in profiles {
         for packages in profile.packages {
             let what = format!("{}, {}", packages.join(", "), profile.name);
@@ -150,8 +166,7 @@ pub(crate) fn run(project: &Project, is_wide: bool) -> Result<()> {
         }
         portable::compose_auth(project, *profile)?;
     }
-    portable::compose(project)?;
-    steps.run("the runtime", project.cargo("build --release -p vwp-runtime"))
+    portable::compose(project)
 }
 
 /// Builds the component of travellers, with the password hasher composed in.

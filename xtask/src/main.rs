@@ -2,9 +2,11 @@
 
 mod arguments;
 mod bench;
+mod black_box;
 mod build;
 mod fuzz;
 mod image;
+mod lint;
 mod manifests;
 mod packages;
 mod portable;

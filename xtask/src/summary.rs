@@ -52,6 +52,20 @@ impl Counts {
             }
         }
     }
+
+    /// Adds a failure if a command failed of which no test did: one did not compile, or its process died.
+    pub(crate) fn explain_failure(&mut self, command: &str) {
+        if self.failed == 0 {
+            self.failed = 1;
+            eprintln!("`{command}` failed without saying which test; it counts as one");
+        }
+    }
+
+    /// Adds those of another run.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.passed += other.passed;
+        self.failed += other.failed;
+    }
 }
 
 /// One step of the run.
@@ -95,8 +109,7 @@ impl Summary {
             let (name, outcome) = (row.name, row.outcome.to_string());
             let line = format!("{name:<25} {outcome:<8} {took:>11} {tests:>8}");
             let _ = writeln!(text, "{}", line.trim_end());
-            total.passed += row.counts.passed;
-            total.failed += row.counts.failed;
+            total.add(row.counts);
             if row.counts == Counts::default() {
                 total.passed += u64::from(row.outcome == Outcome::Passed);
                 total.failed += u64::from(row.outcome == Outcome::Failed);
