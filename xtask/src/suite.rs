@@ -1,10 +1,11 @@
 //! Everything that CI runs, in one order, with a summary.
 
+use crate::lint::{self, Linted};
 use crate::packages::Installing;
 use crate::project::Project;
 use crate::steps::{elapsed, readable};
 use crate::summary::{Counts, Outcome, Row, Summary};
-use crate::{black_box, build, fuzz, lint, spin, tidy, wit};
+use crate::{black_box, build, fuzz, spin, tidy, wit};
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, ExitCode, Stdio};
@@ -24,32 +25,33 @@ const OTHERS: &str = "--release -p vwp-auth -p vwp-dns";
 pub(crate) fn run(project: &Project, quick: bool) -> Result<ExitCode> {
     build::ensure_target()?;
     build::ensure_linters(project)?;
+    let linted = Linted::find(project)?;
     let mut packages = Installing::start();
     let mut suite = Suite { summary: Summary::default(), started: Instant::now() };
     suite.step("formatting", || run_command(project.cargo("fmt --all --check")));
     suite.step("tidy", || tidy::check(project));
     suite.step("wit drift", || wit::check(project));
     let built = suite.step("components", || build::components(project));
-    suite.step("clippy, wasm", || lint::components(project));
+    suite.step("clippy, wasm", || lint::components(project, &linted));
     // The benchmarks among all, which are compiled and not run.
     suite.step("clippy, native", || {
-        run_command(native(project, &format!("{MOST} --exclude vwp-tests --all-targets --no-run")))
+        run_command(native(project, &linted, &format!("{MOST} --exclude vwp-tests --all-targets --no-run")))
     });
     packages.wait();
-    let ahead = Ahead::compile(project, quick);
+    let ahead = Ahead::compile(project, &linted, quick);
     suite.tests(
         "tests of most crates",
-        native(project, &format!("{MOST} --exclude vwp-tests --no-fail-fast")),
+        native(project, &linted, &format!("{MOST} --exclude vwp-tests --no-fail-fast")),
     );
     ahead.wait();
-    suite.tests("tests of the others", native(project, &format!("{OTHERS} --no-fail-fast")));
+    suite.tests("tests of the others", native(project, &linted, &format!("{OTHERS} --no-fail-fast")));
     if !quick {
         suite.step("fuzzing", || fuzz::run(project, None, &[]));
     }
     if quick {
         suite.skip("black-box tests", "left out by --quick");
     } else if built {
-        suite.measure("black-box tests", || black_box::run(project));
+        suite.measure("black-box tests", || black_box::run(project, &linted));
     } else {
         suite.skip("black-box tests", "there is nothing to test, because the build failed");
     }
@@ -60,8 +62,8 @@ pub(crate) fn run(project: &Project, quick: bool) -> Result<ExitCode> {
 
 /// A run of `cargo test` natively, which lints what it compiles of ours. All of them are alike in that, so that
 /// nothing is compiled twice.
-pub(crate) fn native(project: &Project, arguments: &str) -> Command {
-    lint::linted(project.cargo(&format!("test {arguments}")), 1)
+pub(crate) fn native(project: &Project, linted: &Linted, arguments: &str) -> Command {
+    linted.command(project.cargo(&format!("test {arguments}")), 1)
 }
 
 /// Builds, and runs the black-box tests on the Spin that the environment names.
@@ -70,7 +72,7 @@ pub(crate) fn run_on_spin(project: &Project) -> Result<ExitCode> {
     build::ensure_target()?;
     let mut suite = Suite { summary: Summary::default(), started: Instant::now() };
     if suite.step("build", || build::run(project, true)) {
-        let mut tests = black_box::command(project, "spin", &black_box::PORTABLE);
+        let mut tests = black_box::command(project, &Linted::find(project)?, "spin", &black_box::PORTABLE);
         // The storage adapters by themselves as well, against their contract's suite, and our template.
         tests.args(["--test", "portable", "--test", "template"]).env(spin::VARIABLE, spin);
         suite.tests("black-box tests on Spin", tests);
@@ -84,9 +86,9 @@ pub(crate) fn run_on_spin(project: &Project) -> Result<ExitCode> {
 struct Ahead(std::thread::JoinHandle<()>);
 
 impl Ahead {
-    fn compile(project: &Project, quick: bool) -> Self {
-        let others = native(project, &format!("{OTHERS} --no-run"));
-        let black_box = (!quick).then(|| native(project, &format!("{MOST} --no-run")));
+    fn compile(project: &Project, linted: &Linted, quick: bool) -> Self {
+        let others = native(project, linted, &format!("{OTHERS} --no-run"));
+        let black_box = (!quick).then(|| native(project, linted, &format!("{MOST} --no-run")));
         Self(std::thread::spawn(|| {
             for mut command in std::iter::once(others).chain(black_box) {
                 // What does not compile is told when it is run.
