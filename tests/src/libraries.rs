@@ -7,6 +7,11 @@ use serde_json::Value;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+/// Whether the libraries of npm are there, which a suite looks at once: where there is no network, each attempt
+/// takes long to fail.
+static HAS_NODE_LIBRARIES: OnceLock<bool> = OnceLock::new();
 
 /// Held while libraries are installed: two tests, and two suites that run beside each other, may need the same
 /// ones at the same time.
@@ -23,18 +28,15 @@ pub fn node(clients: &[&str]) -> Option<PathBuf> {
     }
     let _alone = alone();
     let folder = copied("node", &[clients, &["package.json", "package-lock.json"]].concat());
-    // npm takes away what is there first, and another test may be using it: it installs once what a lock file
-    // names.
-    let (wanted, had) = (folder.join("package-lock.json"), folder.join("installed.json"));
-    if !is_same(&wanted, &had) {
+    let is_installed = HAS_NODE_LIBRARIES.get_or_init(|| {
+        // npm takes away what is there first, this note as well, and another test may be using it.
+        let (wanted, noted) = (folder.join("package-lock.json"), folder.join("node_modules/.installed.json"));
         let mut install = Command::new("npm");
         install.args(["ci", "--no-audit", "--no-fund", "--ignore-scripts"]).current_dir(&folder);
-        if !installed("the JavaScript client", &mut install) {
-            return None;
-        }
-        std::fs::copy(wanted, had).expect("what is installed is noted");
-    }
-    Some(folder)
+        is_same(&wanted, &noted)
+            || (installed("the JavaScript client", &mut install) && std::fs::copy(wanted, noted).is_ok())
+    });
+    is_installed.then_some(folder)
 }
 
 /// A Python with libraries, and the folder with clients in Python, if those can be had.

@@ -1,6 +1,5 @@
 //! The black-box suites: they know a deployment only from outside.
 
-use crate::lint::Linted;
 use crate::project::Project;
 use crate::steps::{elapsed, readable};
 use crate::suite::{MOST, native};
@@ -41,8 +40,8 @@ const SUITES_A_RUN: usize = 7;
 
 /// Runs suites with the deployment on this host. They are chosen by name and not by package, so that what they
 /// link is what the other tests have linked.
-pub(crate) fn command(project: &Project, linted: &Linted, host: &str, suites: &[impl AsRef<str>]) -> Command {
-    let mut command = native(project, linted, &format!("{MOST} --no-fail-fast"));
+pub(crate) fn command(project: &Project, host: &str, suites: &[impl AsRef<str>]) -> Command {
+    let mut command = native(project, &format!("{MOST} --no-fail-fast"));
     for suite in suites {
         command.args(["--test", suite.as_ref()]);
     }
@@ -56,20 +55,18 @@ pub(crate) fn command(project: &Project, linted: &Linted, host: &str, suites: &[
 
 /// Runs all suites on our host, and those that any host must pass as Spin would run it: some beside each
 /// other. What a run prints is shown when it has ended.
-pub(crate) fn run(project: &Project, linted: &Linted) -> Result<Counts> {
+pub(crate) fn run(project: &Project) -> Result<Counts> {
     let names = names(project)?;
-    let ours = names.chunks(SUITES_A_RUN).map(|suites| command(project, linted, "vwp", suites));
-    let mut runs: Vec<(usize, Command)> =
-        ours.chain([command(project, linted, "portable", &PORTABLE)]).enumerate().collect();
+    let ours = names.chunks(SUITES_A_RUN).map(|suites| command(project, "vwp", suites));
+    let runs: Vec<Command> = ours.chain([command(project, "portable", &PORTABLE)]).collect();
     let count = runs.len();
-    // The last one takes longest, and so it is the first that is taken.
-    let waiting = Mutex::new(&mut runs);
+    let waiting = Mutex::new(runs.into_iter().enumerate());
     let logs = project.target().join("black-box");
     std::fs::create_dir_all(&logs).with_context(|| format!("cannot make {}", logs.display()))?;
     let lane = || -> Result<Counts> {
         let mut counts = Counts::default();
         loop {
-            let next = waiting.lock().map_or(None, |mut waiting| waiting.pop());
+            let next = waiting.lock().map_or(None, |mut waiting| waiting.next());
             let Some((index, command)) = next else { return Ok(counts) };
             counts.add(run_one(command, &logs.join(format!("{index}.log")), count)?);
         }

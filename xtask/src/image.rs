@@ -21,12 +21,12 @@ pub(crate) fn lay_out(project: &Project, folder: &Path) -> Result<()> {
     }
     copy(&project.root.join("spin.toml"), &app.join("spin.toml"))?;
     // The flag is for the program alone: its libraries are those of the build.
-    let link = "rustc --release -p vwp-runtime --bin vwp -- -C target-feature=+crt-static";
-    let mut steps = Steps::new(2);
-    steps.run("the program, linked statically", project.cargo(link))?;
-    copy(&project.runtime(), &folder.join("vwp"))?;
-    // Cargo puts both in one place, where everybody else expects the one of the build.
-    steps.run("the program, as it was", project.cargo("build --release -p vwp-runtime --bin vwp"))
+    let mut link = project.cargo("rustc --release -p vwp-runtime --bin vwp -- -C target-feature=+crt-static");
+    // In a place of its own: where the build puts it, somebody may be running that one.
+    let linked = project.target().join("image");
+    link.env("CARGO_TARGET_DIR", &linked).env("CARGO_BUILD_BUILD_DIR", project.target());
+    Steps::new(1).run("the program, linked statically", link)?;
+    copy(&linked.join("release/vwp"), &folder.join("vwp"))
 }
 
 /// The binary of each component, as our runtime chooses it: what stands under `tool.vwp` comes

@@ -1,11 +1,10 @@
 //! Everything that CI runs, in one order, with a summary.
 
-use crate::lint::{self, Linted};
 use crate::packages::Installing;
 use crate::project::Project;
 use crate::steps::{elapsed, readable};
 use crate::summary::{Counts, Outcome, Row, Summary};
-use crate::{black_box, build, fuzz, spin, tidy, wit};
+use crate::{black_box, build, fuzz, lint, spin, tidy, wit};
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, ExitCode, Stdio};
@@ -25,33 +24,31 @@ const OTHERS: &str = "--release -p vwp-auth -p vwp-dns";
 pub(crate) fn run(project: &Project, quick: bool) -> Result<ExitCode> {
     build::ensure_target()?;
     build::ensure_linters(project)?;
-    let linted = Linted::find(project)?;
     let mut packages = Installing::start();
     let mut suite = Suite { summary: Summary::default(), started: Instant::now() };
     suite.step("formatting", || run_command(project.cargo("fmt --all --check")));
     suite.step("tidy", || tidy::check(project));
     suite.step("wit drift", || wit::check(project));
     let built = suite.step("components", || build::components(project));
-    suite.step("clippy, wasm", || lint::components(project, &linted));
-    // The benchmarks among all, which are compiled and not run.
-    suite.step("clippy, native", || {
-        run_command(native(project, &linted, &format!("{MOST} --exclude vwp-tests --all-targets --no-run")))
+    suite.step("clippy, wasm", || lint::components(project));
+    // The runtime among all, and the benchmarks, which are compiled and not run. The black-box tests follow while
+    // others run, unless they are to be linted and nothing else.
+    let left = if quick { "" } else { "--exclude vwp-tests" };
+    let compiled = suite.step("clippy, native", || {
+        run_command(native(project, &format!("{MOST} {left} --all-targets --no-run")))
     });
     packages.wait();
-    let ahead = Ahead::compile(project, &linted, quick);
-    suite.tests(
-        "tests of most crates",
-        native(project, &linted, &format!("{MOST} --exclude vwp-tests --no-fail-fast")),
-    );
-    ahead.wait();
-    suite.tests("tests of the others", native(project, &linted, &format!("{OTHERS} --no-fail-fast")));
+    let ahead = Ahead::new(project, quick);
+    let most = native(project, &format!("{MOST} --exclude vwp-tests --no-fail-fast"));
+    suite.measure("tests of most crates", || run_tests(most, Some(ahead)));
+    suite.tests("tests of the others", native(project, &format!("{OTHERS} --no-fail-fast")));
     if !quick {
         suite.step("fuzzing", || fuzz::run(project, None, &[]));
     }
     if quick {
         suite.skip("black-box tests", "left out by --quick");
-    } else if built {
-        suite.measure("black-box tests", || black_box::run(project, &linted));
+    } else if built && compiled {
+        suite.measure("black-box tests", || black_box::run(project));
     } else {
         suite.skip("black-box tests", "there is nothing to test, because the build failed");
     }
@@ -62,8 +59,8 @@ pub(crate) fn run(project: &Project, quick: bool) -> Result<ExitCode> {
 
 /// A run of `cargo test` natively, which lints what it compiles of ours. All of them are alike in that, so that
 /// nothing is compiled twice.
-pub(crate) fn native(project: &Project, linted: &Linted, arguments: &str) -> Command {
-    linted.command(project.cargo(&format!("test {arguments}")), 1)
+pub(crate) fn native(project: &Project, arguments: &str) -> Command {
+    lint::linted(project.cargo(&format!("test {arguments}")))
 }
 
 /// Builds, and runs the black-box tests on the Spin that the environment names.
@@ -72,7 +69,7 @@ pub(crate) fn run_on_spin(project: &Project) -> Result<ExitCode> {
     build::ensure_target()?;
     let mut suite = Suite { summary: Summary::default(), started: Instant::now() };
     if suite.step("build", || build::run(project, true)) {
-        let mut tests = black_box::command(project, &Linted::find(project)?, "spin", &black_box::PORTABLE);
+        let mut tests = black_box::command(project, "spin", &black_box::PORTABLE);
         // The storage adapters by themselves as well, against their contract's suite, and our template.
         tests.args(["--test", "portable", "--test", "template"]).env(spin::VARIABLE, spin);
         suite.tests("black-box tests on Spin", tests);
@@ -81,25 +78,21 @@ pub(crate) fn run_on_spin(project: &Project) -> Result<ExitCode> {
     Ok(if suite.summary.is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// What is compiled while tests run that mostly wait: the tests after them. Cargo sees to it that of two who
-/// compile into one folder one waits.
-struct Ahead(std::thread::JoinHandle<()>);
+/// What is compiled while tests run that mostly wait: the tests after them.
+struct Ahead(Vec<Command>);
 
 impl Ahead {
-    fn compile(project: &Project, linted: &Linted, quick: bool) -> Self {
-        let others = native(project, linted, &format!("{OTHERS} --no-run"));
-        let black_box = (!quick).then(|| native(project, linted, &format!("{MOST} --no-run")));
-        Self(std::thread::spawn(|| {
-            for mut command in std::iter::once(others).chain(black_box) {
-                // What does not compile is told when it is run.
-                let _ = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
-            }
-        }))
+    fn new(project: &Project, quick: bool) -> Self {
+        let others = native(project, &format!("{OTHERS} --no-run"));
+        let black_box = (!quick).then(|| native(project, &format!("{MOST} --no-run")));
+        Self(std::iter::once(others).chain(black_box).collect())
     }
 
-    fn wait(self) {
-        // A thread that fails has compiled less, and what is missing is compiled when it is run.
-        let _ = self.0.join();
+    fn compile(self) {
+        for mut command in self.0 {
+            // What does not compile is told when it is run.
+            let _ = command.stdout(Stdio::null()).stderr(Stdio::null()).status();
+        }
     }
 }
 
@@ -116,7 +109,7 @@ impl Suite {
 
     /// Runs one step that is a run of `cargo test`, and counts its tests.
     fn tests(&mut self, name: &'static str, command: Command) {
-        self.measure(name, || run_tests(command));
+        self.measure(name, || run_tests(command, None));
     }
 
     fn skip(&mut self, name: &'static str, why: &str) {
@@ -152,12 +145,17 @@ fn run_command(mut command: Command) -> Result<()> {
     Ok(())
 }
 
-/// Runs `cargo test`, passing on what it prints, and adds up its results.
-fn run_tests(mut command: Command) -> Result<Counts> {
+/// Runs `cargo test`, passing on what it prints, and adds up its results. From when the first test runs others are
+/// compiled ahead: sooner, cargo would have the tests wait until that is done.
+fn run_tests(mut command: Command, mut ahead: Option<Ahead>) -> Result<Counts> {
     let mut child = command.stdout(Stdio::piped()).spawn().context("cannot start cargo")?;
     let stdout = child.stdout.take().context("the output was not captured")?;
     let mut counts = Counts::default();
+    let mut compiling = None;
     for line in BufReader::new(stdout).split(b'\n') {
+        if let Some(ahead) = ahead.take() {
+            compiling = Some(std::thread::spawn(|| ahead.compile()));
+        }
         let line = line?;
         let line = String::from_utf8_lossy(&line);
         println!("{line}");
@@ -165,6 +163,10 @@ fn run_tests(mut command: Command) -> Result<Counts> {
     }
     if !child.wait()?.success() {
         counts.explain_failure(&readable(&command));
+    }
+    if let Some(compiling) = compiling {
+        // Of a thread that fails the rest is compiled when it is run.
+        let _ = compiling.join();
     }
     Ok(counts)
 }
