@@ -1,8 +1,9 @@
 //! The black-box suites: they know a deployment only from outside.
 
+use crate::lint::Linted;
 use crate::project::Project;
 use crate::steps::{elapsed, readable};
-use crate::suite::{MOST, native};
+use crate::suite::MOST;
 use crate::summary::Counts;
 use anyhow::{Context, Result};
 use std::fs::{DirEntry, File};
@@ -40,8 +41,8 @@ const SUITES_A_RUN: usize = 7;
 
 /// Runs suites with the deployment on this host. They are chosen by name and not by package, so that what they
 /// link is what the other tests have linked.
-pub(crate) fn command(project: &Project, host: &str, suites: &[impl AsRef<str>]) -> Command {
-    let mut command = native(project, &format!("{MOST} --no-fail-fast"));
+pub(crate) fn command(project: &Project, linted: &Linted, host: &str, suites: &[impl AsRef<str>]) -> Command {
+    let mut command = linted.test(project, &format!("{MOST} --no-fail-fast"));
     for suite in suites {
         command.args(["--test", suite.as_ref()]);
     }
@@ -55,10 +56,10 @@ pub(crate) fn command(project: &Project, host: &str, suites: &[impl AsRef<str>])
 
 /// Runs all suites on our host, and those that any host must pass as Spin would run it: some beside each
 /// other. What a run prints is shown when it has ended.
-pub(crate) fn run(project: &Project) -> Result<Counts> {
+pub(crate) fn run(project: &Project, linted: &Linted) -> Result<Counts> {
     let names = names(project)?;
-    let ours = names.chunks(SUITES_A_RUN).map(|suites| command(project, "vwp", suites));
-    let runs: Vec<Command> = ours.chain([command(project, "portable", &PORTABLE)]).collect();
+    let ours = names.chunks(SUITES_A_RUN).map(|suites| command(project, linted, "vwp", suites));
+    let runs: Vec<Command> = ours.chain([command(project, linted, "portable", &PORTABLE)]).collect();
     let count = runs.len();
     let waiting = Mutex::new(runs.into_iter().enumerate());
     let logs = project.target().join("black-box");

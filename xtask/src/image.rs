@@ -1,5 +1,6 @@
 //! What goes into a container: the program, linked statically, and what it serves.
 
+use crate::lint::{self, Linted};
 use crate::project::Project;
 use crate::steps::Steps;
 use anyhow::{Context, Result, bail};
@@ -21,10 +22,15 @@ pub(crate) fn lay_out(project: &Project, folder: &Path) -> Result<()> {
     }
     copy(&project.root.join("spin.toml"), &app.join("spin.toml"))?;
     // The flag is for the program alone: its libraries are those of the build.
-    let mut link = project.cargo("rustc --release -p vwp-runtime --bin vwp -- -C target-feature=+crt-static");
+    let mut link = project.cargo("rustc --release -p vwp-runtime --bin vwp");
+    if lint::is_inside_a_test() {
+        // Then they are those of the tests.
+        link = Linted::find(project)?.native(link);
+    }
     // In a place of its own: where the build puts it, somebody may be running that one.
     let linked = project.target().join("image");
     link.env("CARGO_TARGET_DIR", &linked).env("CARGO_BUILD_BUILD_DIR", project.target());
+    link.args(["--", "-C", "target-feature=+crt-static"]);
     Steps::new(1).run("the program, linked statically", link)?;
     copy(&linked.join("release/vwp"), &folder.join("vwp"))
 }

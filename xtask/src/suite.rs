@@ -1,10 +1,11 @@
 //! Everything that CI runs, in one order, with a summary.
 
+use crate::lint::{self, Linted};
 use crate::packages::Installing;
 use crate::project::Project;
 use crate::steps::{elapsed, readable};
 use crate::summary::{Counts, Outcome, Row, Summary};
-use crate::{black_box, build, fuzz, lint, spin, tidy, wit};
+use crate::{black_box, build, fuzz, spin, tidy, wit};
 use anyhow::{Context, Result, bail};
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Command, ExitCode, Stdio};
@@ -24,31 +25,32 @@ const OTHERS: &str = "--release -p vwp-auth -p vwp-dns";
 pub(crate) fn run(project: &Project, quick: bool) -> Result<ExitCode> {
     build::ensure_target()?;
     build::ensure_linters(project)?;
+    let linted = Linted::find(project)?;
     let mut packages = Installing::start();
     let mut suite = Suite { summary: Summary::default(), started: Instant::now() };
     suite.step("formatting", || run_command(project.cargo("fmt --all --check")));
     suite.step("tidy", || tidy::check(project));
     suite.step("wit drift", || wit::check(project));
     let built = suite.step("components", || build::components(project));
-    suite.step("clippy, wasm", || lint::components(project));
+    suite.step("clippy, wasm", || lint::components(project, &linted));
     // The runtime among all, and the benchmarks, which are compiled and not run. The black-box tests follow while
     // others run, unless they are to be linted and nothing else.
     let left = if quick { "" } else { "--exclude vwp-tests" };
     let compiled = suite.step("clippy, native", || {
-        run_command(native(project, &format!("{MOST} {left} --all-targets --no-run")))
+        run_command(linted.test(project, &format!("{MOST} {left} --all-targets --no-run")))
     });
     packages.wait();
-    let ahead = Ahead::new(project, quick);
-    let most = native(project, &format!("{MOST} --exclude vwp-tests --no-fail-fast"));
+    let ahead = Ahead::new(project, &linted, quick);
+    let most = linted.test(project, &format!("{MOST} --exclude vwp-tests --no-fail-fast"));
     suite.measure("tests of most crates", || run_tests(most, Some(ahead)));
-    suite.tests("tests of the others", native(project, &format!("{OTHERS} --no-fail-fast")));
+    suite.tests("tests of the others", linted.test(project, &format!("{OTHERS} --no-fail-fast")));
     if !quick {
         suite.step("fuzzing", || fuzz::run(project, None, &[]));
     }
     if quick {
         suite.skip("black-box tests", "left out by --quick");
     } else if built && compiled {
-        suite.measure("black-box tests", || black_box::run(project));
+        suite.measure("black-box tests", || black_box::run(project, &linted));
     } else {
         suite.skip("black-box tests", "there is nothing to test, because the build failed");
     }
@@ -57,19 +59,14 @@ pub(crate) fn run(project: &Project, quick: bool) -> Result<ExitCode> {
     Ok(if ok { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-/// A run of `cargo test` natively, which lints what it compiles of ours. All of them are alike in that, so that
-/// nothing is compiled twice.
-pub(crate) fn native(project: &Project, arguments: &str) -> Command {
-    lint::linted(project.cargo(&format!("test {arguments}")))
-}
-
 /// Builds, and runs the black-box tests on the Spin that the environment names.
 pub(crate) fn run_on_spin(project: &Project) -> Result<ExitCode> {
     let spin = spin::locate()?;
     build::ensure_target()?;
+    let linted = Linted::find(project)?;
     let mut suite = Suite { summary: Summary::default(), started: Instant::now() };
     if suite.step("build", || build::run(project, true)) {
-        let mut tests = black_box::command(project, "spin", &black_box::PORTABLE);
+        let mut tests = black_box::command(project, &linted, "spin", &black_box::PORTABLE);
         // The storage adapters by themselves as well, against their contract's suite, and our template.
         tests.args(["--test", "portable", "--test", "template"]).env(spin::VARIABLE, spin);
         suite.tests("black-box tests on Spin", tests);
@@ -82,9 +79,9 @@ pub(crate) fn run_on_spin(project: &Project) -> Result<ExitCode> {
 struct Ahead(Vec<Command>);
 
 impl Ahead {
-    fn new(project: &Project, quick: bool) -> Self {
-        let others = native(project, &format!("{OTHERS} --no-run"));
-        let black_box = (!quick).then(|| native(project, &format!("{MOST} --no-run")));
+    fn new(project: &Project, linted: &Linted, quick: bool) -> Self {
+        let others = linted.test(project, &format!("{OTHERS} --no-run"));
+        let black_box = (!quick).then(|| linted.test(project, &format!("{MOST} --no-run")));
         Self(std::iter::once(others).chain(black_box).collect())
     }
 
