@@ -37,6 +37,11 @@ use vwp_tlog::{HASH_LENGTH, Hash, LEAF_LENGTH};
 pub struct Store;
 
 impl Kv for Store {
+    /// The host gives one store to an instance.
+    fn identity(&self) -> Option<u64> {
+        Some(0)
+    }
+
     async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>, StorageError> {
         let entries = kv::get_many(keys.to_vec()).await?;
         Ok(entries.into_iter().map(|entry| entry.map(Entry::from)).collect())

@@ -205,6 +205,12 @@ pub trait Kv {
         wait_ms: u32,
     ) -> impl Future<Output = Result<Vec<Change>, StorageError>>;
 
+    /// Tells this store from all others that the process reads, for those who remember what it had at some
+    /// version. Of a store without an identity nothing is remembered.
+    fn identity(&self) -> Option<u64> {
+        None
+    }
+
     /// Says that these keys are read next, for a store that then reads them at once
     /// ([`ReadAhead`](crate::ahead::ReadAhead)). Others do nothing.
     fn ahead(&self, keys: &[Key]) -> impl Future<Output = Result<(), StorageError>> {

@@ -8,6 +8,7 @@ use crate::kv::{Change, Check, Direction, Entry, Item, Key, KeyRange, Kv, Outcom
 use crate::kv::{Version, Write};
 use crate::{StorageError, limits};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 pub use crate::local::LocalMachine;
@@ -26,7 +27,11 @@ pub type Clock = Arc<dyn Fn() -> Timestamp + Send + Sync>;
 pub struct Memory {
     state: Arc<Mutex<State>>,
     clock: Clock,
+    identity: u64,
 }
+
+/// How many stores there have been.
+static STORES: AtomicU64 = AtomicU64::new(0);
 
 #[derive(Default)]
 struct State {
@@ -53,7 +58,11 @@ impl Default for Memory {
 impl Memory {
     /// An empty store that expires entries by this clock.
     pub fn new(clock: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
-        Self { state: Arc::default(), clock: Arc::new(clock) }
+        Self {
+            state: Arc::default(),
+            clock: Arc::new(clock),
+            identity: STORES.fetch_add(1, Ordering::Relaxed),
+        }
     }
 
     /// Removes what has expired, which emits changes, and says how many keys went.
@@ -174,6 +183,10 @@ enum Refusal {
 }
 
 impl Kv for Memory {
+    fn identity(&self) -> Option<u64> {
+        Some(self.identity)
+    }
+
     async fn get_many(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>, StorageError> {
         limits::keys(keys)?;
         let now = (self.clock)();

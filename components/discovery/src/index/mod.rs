@@ -25,6 +25,8 @@
 //! so results are put in order by intersecting bitmaps, and only the worlds of the page that
 //! is shown are read.
 //!
+//! **What was read** is remembered for other questions until the next compaction ([`recent`]).
+//!
 //! **Typos** are looked up in a vocabulary: all words, in pages by first letter and length
 //! ([`vocabulary`]).
 
@@ -34,6 +36,7 @@ pub mod decay;
 pub mod facts;
 pub(crate) mod keys;
 pub mod popularity;
+pub(crate) mod recent;
 pub(crate) mod stored;
 pub(crate) mod view;
 pub(crate) mod vocabulary;

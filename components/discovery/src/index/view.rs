@@ -1,12 +1,13 @@
 //! Reading the index: postings, with the deltas that they do not know yet.
 
 use super::keys;
+use super::recent::{Cells, Recent};
 use super::stored::{self, Document, Leaf, State};
 use crate::terms;
 use h3o::CellIndex;
 use roaring::{MultiOps, RoaringBitmap};
-use std::collections::BTreeMap;
 use std::ops::Range;
+use std::rc::Rc;
 use vwp_core::Problem;
 use vwp_storage::Kv;
 use vwp_storage::kv::{Direction, Entry, Key, KeyRange, READ_KEYS_MAX};
@@ -25,6 +26,7 @@ pub(crate) struct View<'a, S> {
     deltas: Vec<Delta>,
     /// The documents that have a delta. What the postings say of them is old.
     masked: RoaringBitmap,
+    recent: Recent,
 }
 
 /// The terms of one document.
@@ -55,35 +57,114 @@ impl<'a, S: Kv> View<'a, S> {
             return Err(Problem::unavailable("the search index is behind"));
         }
         let state = store.get(keys::STATE.as_bytes()).await?;
+        let recent = Recent::of(store.identity(), state.as_ref().map(|entry| entry.version));
         let state: State = state.map_or(Ok(State::default()), |entry| stored::read(&entry.value))?;
-        Ok(Self { store, chunks: state.chunks, deltas, masked })
+        Ok(Self { store, chunks: state.chunks, deltas, masked, recent })
     }
 
     /// The documents that have each of these terms.
-    pub(crate) async fn terms(&self, wanted: &[String]) -> Result<Vec<RoaringBitmap>, Problem> {
+    pub(crate) async fn terms(&self, wanted: &[String]) -> Result<Vec<Rc<RoaringBitmap>>, Problem> {
+        let known: Vec<_> = wanted.iter().map(|term| self.recent.set(term)).collect();
         let keys: Vec<Key> = wanted
             .iter()
-            .flat_map(|term| (0..self.chunks).map(move |chunk| keys::posting(term, chunk)))
+            .zip(&known)
+            .filter(|(_, known)| known.is_none())
+            .flat_map(|(term, _)| (0..self.chunks).map(move |chunk| keys::posting(term, chunk)))
             .collect();
         let mut entries = self.get(&keys).await?.into_iter();
         let mut found = Vec::with_capacity(wanted.len());
-        for term in wanted {
-            let mut bitmap = RoaringBitmap::new();
-            for entry in entries.by_ref().take(usize::from(self.chunks)).flatten() {
-                bitmap |= stored::bitmap(&entry.value)?;
-            }
-            bitmap -= &self.masked;
-            bitmap.extend(self.deltas.iter().filter(|delta| delta.has(term)).map(|delta| delta.number));
-            found.push(bitmap);
+        for (term, known) in wanted.iter().zip(known) {
+            let set = match known {
+                Some(set) => set,
+                None => {
+                    let mut set = RoaringBitmap::new();
+                    for entry in entries.by_ref().take(usize::from(self.chunks)).flatten() {
+                        set |= stored::bitmap(&entry.value)?;
+                    }
+                    self.kept(term, set)
+                }
+            };
+            found.push(self.current(set, |delta| delta.has(term)));
         }
         Ok(found)
     }
 
     /// The documents that have a term which starts with this text.
-    pub(crate) async fn prefix(&self, prefix: &str) -> Result<RoaringBitmap, Problem> {
-        let mut parts = Vec::new();
-        let mut left = Some(keys::postings_with_prefix(prefix));
-        for _ in 0..PREFIX_PAGES_MAX {
+    pub(crate) async fn prefix(&self, prefix: &str) -> Result<Rc<RoaringBitmap>, Problem> {
+        // No term begins as this name does.
+        let name = format!("\nprefix {prefix}");
+        let set = match self.recent.set(&name) {
+            Some(set) => set,
+            None => {
+                let parts = self.postings(keys::postings_with_prefix(prefix), PREFIX_PAGES_MAX).await?;
+                self.kept(&name, parts.union())
+            }
+        };
+        let has = |delta: &Delta| delta.from(prefix).next().is_some_and(|term| term.starts_with(prefix));
+        Ok(self.current(set, has))
+    }
+
+    /// The documents that have a term from one to another.
+    pub(crate) async fn between(&self, first: &str, last: &str) -> Result<Rc<RoaringBitmap>, Problem> {
+        let name = format!("\nbetween {first}\n{last}");
+        let set = match self.recent.set(&name) {
+            Some(set) => set,
+            None => {
+                let parts = self.postings(keys::postings_between(first, last), usize::MAX).await?;
+                self.kept(&name, parts.union())
+            }
+        };
+        Ok(self.current(set, |delta| delta.from(first).next().is_some_and(|term| term <= last)))
+    }
+
+    /// The cells from one to another that have documents, with these.
+    pub(crate) async fn cells(&self, first: CellIndex, last: CellIndex) -> Result<Rc<Cells>, Problem> {
+        let (first, last) = (terms::cell(first), terms::cell(last));
+        let cells = match self.recent.cells(&first) {
+            Some(cells) => cells,
+            None => {
+                let cells = Rc::new(self.read_cells(&first, &last).await?);
+                self.recent.keep_cells(&first, &cells);
+                cells
+            }
+        };
+        if self.deltas.is_empty() {
+            return Ok(cells);
+        }
+        let mut cells = Rc::unwrap_or_clone(cells);
+        for set in cells.values_mut() {
+            *set -= &self.masked;
+        }
+        for delta in &self.deltas {
+            for cell in delta.from(&first).take_while(|term| *term <= last.as_str()) {
+                let cell = terms::cell_of(cell).ok_or_else(Problem::internal)?;
+                cells.entry(cell).or_default().insert(delta.number);
+            }
+        }
+        Ok(Rc::new(cells))
+    }
+
+    async fn read_cells(&self, first: &str, last: &str) -> Result<Cells, Problem> {
+        let mut cells = Cells::new();
+        let mut left: Option<KeyRange> = Some(keys::postings_between(first, last));
+        // A range has at most 49 cells, so there is an end to its pages.
+        while let Some(range) = left.take() {
+            let page = self.store.scan(&range, PAGE_ITEMS_MAX, Direction::Forward).await?;
+            for item in page.items {
+                let cell = keys::term_of_posting(&item.key).and_then(terms::cell_of);
+                let cell = cell.ok_or_else(Problem::internal)?;
+                *cells.entry(cell).or_default() |= stored::bitmap(&item.entry.value)?;
+            }
+            left = page.next;
+        }
+        Ok(cells)
+    }
+
+    /// The postings of a range, each chunk by itself: most of many are small, and uniting them one after the other
+    /// would each time copy the union.
+    async fn postings(&self, range: KeyRange, pages_max: usize) -> Result<Vec<RoaringBitmap>, Problem> {
+        let (mut parts, mut left) = (Vec::new(), Some(range));
+        for _ in 0..pages_max {
             let Some(range) = left.take() else { break };
             let page = self.store.scan(&range, PAGE_ITEMS_MAX, Direction::Forward).await?;
             for item in page.items {
@@ -91,60 +172,26 @@ impl<'a, S: Kv> View<'a, S> {
             }
             left = page.next;
         }
-        // All at once: most of many are small, and one after the other would each copy the union.
-        let mut bitmap = parts.union();
-        bitmap -= &self.masked;
-        let has = |delta: &&Delta| delta.from(prefix).next().is_some_and(|term| term.starts_with(prefix));
-        bitmap.extend(self.deltas.iter().filter(has).map(|delta| delta.number));
-        Ok(bitmap)
+        Ok(parts)
     }
 
-    /// The documents that have a term from one to another.
-    pub(crate) async fn between(&self, first: &str, last: &str) -> Result<RoaringBitmap, Problem> {
-        let mut bitmap = RoaringBitmap::new();
-        let mut left = Some(keys::postings_between(first, last));
-        while let Some(range) = left.take() {
-            let page = self.store.scan(&range, PAGE_ITEMS_MAX, Direction::Forward).await?;
-            for item in page.items {
-                bitmap |= stored::bitmap(&item.entry.value)?;
-            }
-            left = page.next;
-        }
-        bitmap -= &self.masked;
-        let has = |delta: &&Delta| delta.from(first).next().is_some_and(|term| term <= last);
-        bitmap.extend(self.deltas.iter().filter(has).map(|delta| delta.number));
-        Ok(bitmap)
+    fn kept(&self, name: &str, set: RoaringBitmap) -> Rc<RoaringBitmap> {
+        let set = Rc::new(set);
+        self.recent.keep_set(name, &set);
+        set
     }
 
-    /// The cells from one to another that have documents, with these.
-    pub(crate) async fn cells(
-        &self,
-        first: CellIndex,
-        last: CellIndex,
-    ) -> Result<BTreeMap<CellIndex, RoaringBitmap>, Problem> {
-        let (first, last) = (terms::cell(first), terms::cell(last));
-        let mut found: BTreeMap<CellIndex, RoaringBitmap> = BTreeMap::new();
-        let mut left: Option<KeyRange> = Some(keys::postings_between(&first, &last));
-        // A range has at most 49 cells, so there is an end to its pages.
-        while let Some(range) = left.take() {
-            let page = self.store.scan(&range, PAGE_ITEMS_MAX, Direction::Forward).await?;
-            for item in page.items {
-                let cell = keys::term_of_posting(&item.key).and_then(terms::cell_of);
-                let cell = cell.ok_or_else(Problem::internal)?;
-                *found.entry(cell).or_default() |= stored::bitmap(&item.entry.value)?;
-            }
-            left = page.next;
+    /// A set of postings, as the deltas have it.
+    fn current(&self, set: Rc<RoaringBitmap>, has: impl Fn(&Delta) -> bool) -> Rc<RoaringBitmap> {
+        let having: Vec<u32> =
+            self.deltas.iter().filter(|delta| has(delta)).map(|delta| delta.number).collect();
+        if having.is_empty() && set.is_disjoint(&self.masked) {
+            return set;
         }
-        for bitmap in found.values_mut() {
-            *bitmap -= &self.masked;
-        }
-        for delta in &self.deltas {
-            for cell in delta.from(&first).take_while(|term| *term <= last.as_str()) {
-                let cell = terms::cell_of(cell).ok_or_else(Problem::internal)?;
-                found.entry(cell).or_default().insert(delta.number);
-            }
-        }
-        Ok(found)
+        let mut set = Rc::unwrap_or_clone(set);
+        set -= &self.masked;
+        set.extend(having);
+        Rc::new(set)
     }
 
     /// The documents of these numbers; none where one has gone.
@@ -156,13 +203,30 @@ impl<'a, S: Kv> View<'a, S> {
 
     /// The finest cells of the documents of these numbers; none where one has gone, or is nowhere.
     pub(crate) async fn leaves(&self, numbers: &[u32]) -> Result<Vec<Option<CellIndex>>, Problem> {
-        let keys: Vec<Key> = numbers.iter().map(|number| keys::document(*number)).collect();
-        let leaf = |entry: Option<Entry>| {
-            let Some(entry) = entry else { return Ok(None) };
-            let Leaf { cell } = stored::read(&entry.value)?;
-            Ok(cell.and_then(|cell| CellIndex::try_from(cell).ok()))
+        // Of a document that has changed since the index was compacted another cell may be remembered.
+        let remembered = |number: u32| {
+            if self.masked.contains(number) { None } else { self.recent.leaf(number) }
         };
-        self.get(&keys).await?.into_iter().map(leaf).collect()
+        let known: Vec<Option<Option<CellIndex>>> =
+            numbers.iter().map(|number| remembered(*number)).collect();
+        let unknown = numbers.iter().zip(&known).filter(|(_, known)| known.is_none());
+        let keys: Vec<Key> = unknown.map(|(number, _)| keys::document(*number)).collect();
+        let mut entries = self.get(&keys).await?.into_iter();
+        let mut leaves = Vec::with_capacity(numbers.len());
+        for (number, known) in numbers.iter().zip(known) {
+            if let Some(leaf) = known {
+                leaves.push(leaf);
+                continue;
+            }
+            let entry = entries.next().flatten();
+            let leaf = entry.map(|entry| stored::read::<Leaf>(&entry.value)).transpose()?;
+            let leaf = leaf.and_then(|leaf| CellIndex::try_from(leaf.cell?).ok());
+            if !self.masked.contains(*number) {
+                self.recent.keep_leaf(*number, leaf);
+            }
+            leaves.push(leaf);
+        }
+        Ok(leaves)
     }
 
     async fn get(&self, keys: &[Key]) -> Result<Vec<Option<Entry>>, Problem> {

@@ -28,6 +28,7 @@ use near::{Near, Nearest};
 use order::{Classes, Group, Order};
 use question::Asked;
 use roaring::RoaringBitmap;
+use std::rc::Rc;
 use vwp_core::{Environment, Problem};
 use vwp_storage::Kv;
 
@@ -103,12 +104,12 @@ async fn filter<S: Kv>(
     let mut wanted = vec![if is_placed { terms::PLACED } else { terms::ALL }.to_owned()];
     wanted.extend(asked.filters.iter().flatten().cloned());
     let mut found = view.terms(&wanted).await?.into_iter();
-    let mut passing = found.next().unwrap_or_default();
+    let mut passing = Rc::unwrap_or_clone(found.next().unwrap_or_default());
     for any in &asked.filters {
-        passing &= found.by_ref().take(any.len()).fold(RoaringBitmap::new(), |all, one| all | one);
+        passing &= found.by_ref().take(any.len()).fold(RoaringBitmap::new(), |all, one| all | &*one);
     }
     if let Some(level) = question.rating_max {
-        passing &= view.between(&terms::rating(0), &terms::rating(level)).await?;
+        passing &= &*view.between(&terms::rating(0), &terms::rating(level)).await?;
     }
     Ok(passing)
 }

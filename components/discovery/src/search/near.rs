@@ -6,12 +6,13 @@
 //! wanted (best-first search): a cell is opened when no other one can have a nearer world. Where a
 //! cell has only a few of the worlds that are wanted, these are looked up in place of the cells in it.
 
+use crate::index::recent::Cells;
 use crate::index::view::View;
 use crate::terms::{self, RESOLUTIONS};
 use h3o::{CellIndex, LatLng, Resolution};
 use roaring::RoaringBitmap;
 use std::cmp::Reverse;
-use std::collections::{BTreeMap, BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap};
 use std::rc::Rc;
 use vwp_core::Problem;
 use vwp_storage::Kv;
@@ -50,7 +51,7 @@ fn radius_m(resolution: Resolution) -> u64 {
 /// Distances from one place.
 pub(super) struct Near {
     origin: LatLng,
-    opened: HashMap<CellIndex, Rc<BTreeMap<CellIndex, RoaringBitmap>>>,
+    opened: HashMap<CellIndex, Rc<Cells>>,
 }
 
 impl Near {
@@ -88,7 +89,7 @@ impl Near {
         let (whole, mut left): (Vec<CellIndex>, Vec<CellIndex>) =
             near.partition(|cell| self.farthest_m(*cell) <= metres);
         let whole: Vec<String> = whole.into_iter().map(terms::cell).collect();
-        found.extend(view.terms(&whole).await?.iter().flat_map(|members| members & all));
+        found.extend(view.terms(&whole).await?.iter().flat_map(|members| &**members & all));
         while let Some(cell) = left.pop() {
             for (child, members) in self.open(view, cell).await?.iter() {
                 if self.farthest_m(*child) <= metres {
@@ -117,11 +118,7 @@ impl Near {
     }
 
     /// The cells in a cell, of the next resolution, that have worlds.
-    async fn open<S: Kv>(
-        &mut self,
-        view: &View<'_, S>,
-        cell: CellIndex,
-    ) -> Result<Rc<BTreeMap<CellIndex, RoaringBitmap>>, Problem> {
+    async fn open<S: Kv>(&mut self, view: &View<'_, S>, cell: CellIndex) -> Result<Rc<Cells>, Problem> {
         if let Some(opened) = self.opened.get(&cell) {
             return Ok(opened.clone());
         }
@@ -129,7 +126,7 @@ impl Near {
         let children = finer.map(|finer| (cell.children(finer).min(), cell.children(finer).max()));
         let opened = match children {
             // The cells in a cell follow each other in the order of their numbers.
-            Some((Some(first), Some(last))) => Rc::new(view.cells(first, last).await?),
+            Some((Some(first), Some(last))) => view.cells(first, last).await?,
             _ => Rc::default(),
         };
         self.opened.insert(cell, opened.clone());

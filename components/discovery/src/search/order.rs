@@ -7,6 +7,7 @@ use crate::index::view::View;
 use crate::terms;
 use roaring::RoaringBitmap;
 use std::collections::VecDeque;
+use std::rc::Rc;
 use vwp_core::Problem;
 use vwp_storage::Kv;
 
@@ -54,7 +55,7 @@ pub(super) struct Classes {
     /// How many degrees of the first class are done.
     done: u8,
     /// The worlds of each degree, highest first, as far as they were read.
-    degrees: Vec<RoaringBitmap>,
+    degrees: Vec<Rc<RoaringBitmap>>,
 }
 
 impl Classes {
@@ -77,7 +78,7 @@ impl Classes {
                 self.degrees.extend(view.terms(&wanted).await?);
             }
             // Behind the last degree are those that are not popular at all.
-            let members = self.degrees.get(done).map_or_else(|| class.clone(), |degree| &*class & degree);
+            let members = self.degrees.get(done).map_or_else(|| class.clone(), |degree| &*class & &**degree);
             *class -= &members;
             let rank = u128::from(self.class) * 16 + u128::from(self.done);
             self.done += 1;

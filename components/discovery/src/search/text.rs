@@ -26,14 +26,14 @@ pub(super) async fn classes<S: Kv>(
     for word in words {
         let mut next = || found.next().unwrap_or_default();
         let (title, anywhere, start) = (next(), next(), next());
-        named &= title;
-        exact &= &anywhere;
-        let mut start = if word.chars().count() < START_LENGTH {
+        named &= &*title;
+        exact &= &*anywhere;
+        let start = if word.chars().count() < START_LENGTH {
             start
         } else {
             view.prefix(&format!("{WORD}{word}")).await?
         };
-        start |= anywhere;
+        let start = &*start | &*anywhere;
         started &= &start;
         starts.push(start);
     }
@@ -58,5 +58,5 @@ async fn like<S: Kv>(view: &View<'_, S>, word: &str) -> Result<RoaringBitmap, Pr
     let meant: Vec<String> = vocabulary::near(view.store(), view.new_words(), word).await?;
     let meant: Vec<String> = meant.into_iter().map(|word| format!("{WORD}{word}")).collect();
     let found = view.terms(&meant).await?;
-    Ok(found.into_iter().fold(RoaringBitmap::new(), |all, one| all | one))
+    Ok(found.iter().fold(RoaringBitmap::new(), |all, one| all | &**one))
 }
