@@ -19,11 +19,15 @@ use vwp_storage::kv::Version;
 const BYTES_MAX: usize = 8 * 1024 * 1024;
 /// What a set takes beside its numbers, about, in bytes.
 const OVERHEAD: usize = 96;
-/// Of how many documents the cell is remembered.
-const LEAVES_MAX: usize = 1 << 17;
+/// Of how many documents the place is remembered.
+const PLACES_MAX: usize = 1 << 17;
 
 /// Cells that have documents, with these.
 pub(crate) type Cells = BTreeMap<CellIndex, RoaringBitmap>;
+
+/// The finest cell that a document is in, or none: it is nowhere.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Place(pub(crate) Option<CellIndex>);
 
 /// A store, by its identity, and the version of the index in it.
 type Of = (u64, Version);
@@ -37,7 +41,7 @@ struct Kept {
     of: Option<Of>,
     sets: Shelf<RoaringBitmap>,
     cells: Shelf<Cells>,
-    leaves: HashMap<u32, Option<CellIndex>>,
+    places: HashMap<u32, Place>,
 }
 
 /// What is remembered of the index in one store at one version; of others nothing.
@@ -79,18 +83,18 @@ impl Recent {
         self.kept(|kept| kept.cells.put(name, cells, cells.values().map(bytes).sum()));
     }
 
-    /// The cell that a document is in, or that it is nowhere; none if that is not known.
-    pub(crate) fn leaf(&self, number: u32) -> Option<Option<CellIndex>> {
-        self.kept(|kept| kept.leaves.get(&number).copied()).flatten()
+    /// Where a document is, if that was read.
+    pub(crate) fn place(&self, number: u32) -> Option<Place> {
+        self.kept(|kept| kept.places.get(&number).copied()).flatten()
     }
 
     /// Remembers where a document is.
-    pub(crate) fn keep_leaf(&self, number: u32, leaf: Option<CellIndex>) {
+    pub(crate) fn keep_place(&self, number: u32, place: Place) {
         self.kept(|kept| {
-            if kept.leaves.len() >= LEAVES_MAX {
-                kept.leaves.clear();
+            if kept.places.len() >= PLACES_MAX {
+                kept.places.clear();
             }
-            kept.leaves.insert(number, leaf);
+            kept.places.insert(number, place);
         });
     }
 
@@ -179,8 +183,8 @@ mod tests {
     fn of_a_store_without_an_identity_nothing_is_remembered() {
         let recent = Recent::of(None, Some(5));
         recent.keep_set("wsun", &set(0..3));
-        recent.keep_leaf(7, None);
-        assert_eq!((recent.set("wsun"), recent.leaf(7)), (None, None));
+        recent.keep_place(7, Place(None));
+        assert_eq!((recent.set("wsun"), recent.place(7)), (None, None));
     }
 
     #[test]

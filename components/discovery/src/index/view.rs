@@ -1,7 +1,7 @@
 //! Reading the index: postings, with the deltas that they do not know yet.
 
 use super::keys;
-use super::recent::{Cells, Recent};
+use super::recent::{Cells, Place, Recent};
 use super::stored::{self, Document, Leaf, State};
 use crate::terms;
 use h3o::CellIndex;
@@ -74,15 +74,14 @@ impl<'a, S: Kv> View<'a, S> {
         let mut entries = self.get(&keys).await?.into_iter();
         let mut found = Vec::with_capacity(wanted.len());
         for (term, known) in wanted.iter().zip(known) {
-            let set = match known {
-                Some(set) => set,
-                None => {
-                    let mut set = RoaringBitmap::new();
-                    for entry in entries.by_ref().take(usize::from(self.chunks)).flatten() {
-                        set |= stored::bitmap(&entry.value)?;
-                    }
-                    self.kept(term, set)
+            let set = if let Some(set) = known {
+                set
+            } else {
+                let mut set = RoaringBitmap::new();
+                for entry in entries.by_ref().take(usize::from(self.chunks)).flatten() {
+                    set |= stored::bitmap(&entry.value)?;
                 }
+                self.kept(term, set)
             };
             found.push(self.current(set, |delta| delta.has(term)));
         }
@@ -93,12 +92,11 @@ impl<'a, S: Kv> View<'a, S> {
     pub(crate) async fn prefix(&self, prefix: &str) -> Result<Rc<RoaringBitmap>, Problem> {
         // No term begins as this name does.
         let name = format!("\nprefix {prefix}");
-        let set = match self.recent.set(&name) {
-            Some(set) => set,
-            None => {
-                let parts = self.postings(keys::postings_with_prefix(prefix), PREFIX_PAGES_MAX).await?;
-                self.kept(&name, parts.union())
-            }
+        let set = if let Some(set) = self.recent.set(&name) {
+            set
+        } else {
+            let parts = self.postings(keys::postings_with_prefix(prefix), PREFIX_PAGES_MAX).await?;
+            self.kept(&name, parts.union())
         };
         let has = |delta: &Delta| delta.from(prefix).next().is_some_and(|term| term.starts_with(prefix));
         Ok(self.current(set, has))
@@ -107,12 +105,11 @@ impl<'a, S: Kv> View<'a, S> {
     /// The documents that have a term from one to another.
     pub(crate) async fn between(&self, first: &str, last: &str) -> Result<Rc<RoaringBitmap>, Problem> {
         let name = format!("\nbetween {first}\n{last}");
-        let set = match self.recent.set(&name) {
-            Some(set) => set,
-            None => {
-                let parts = self.postings(keys::postings_between(first, last), usize::MAX).await?;
-                self.kept(&name, parts.union())
-            }
+        let set = if let Some(set) = self.recent.set(&name) {
+            set
+        } else {
+            let parts = self.postings(keys::postings_between(first, last), usize::MAX).await?;
+            self.kept(&name, parts.union())
         };
         Ok(self.current(set, |delta| delta.from(first).next().is_some_and(|term| term <= last)))
     }
@@ -120,13 +117,12 @@ impl<'a, S: Kv> View<'a, S> {
     /// The cells from one to another that have documents, with these.
     pub(crate) async fn cells(&self, first: CellIndex, last: CellIndex) -> Result<Rc<Cells>, Problem> {
         let (first, last) = (terms::cell(first), terms::cell(last));
-        let cells = match self.recent.cells(&first) {
-            Some(cells) => cells,
-            None => {
-                let cells = Rc::new(self.read_cells(&first, &last).await?);
-                self.recent.keep_cells(&first, &cells);
-                cells
-            }
+        let cells = if let Some(cells) = self.recent.cells(&first) {
+            cells
+        } else {
+            let cells = Rc::new(self.read_cells(&first, &last).await?);
+            self.recent.keep_cells(&first, &cells);
+            cells
         };
         if self.deltas.is_empty() {
             return Ok(cells);
@@ -204,27 +200,26 @@ impl<'a, S: Kv> View<'a, S> {
     /// The finest cells of the documents of these numbers; none where one has gone, or is nowhere.
     pub(crate) async fn leaves(&self, numbers: &[u32]) -> Result<Vec<Option<CellIndex>>, Problem> {
         // Of a document that has changed since the index was compacted another cell may be remembered.
-        let remembered = |number: u32| {
-            if self.masked.contains(number) { None } else { self.recent.leaf(number) }
-        };
-        let known: Vec<Option<Option<CellIndex>>> =
-            numbers.iter().map(|number| remembered(*number)).collect();
+        let is_old = |number: u32| self.masked.contains(number);
+        let remembered = |number: &u32| if is_old(*number) { None } else { self.recent.place(*number) };
+        let known: Vec<Option<Place>> = numbers.iter().map(remembered).collect();
         let unknown = numbers.iter().zip(&known).filter(|(_, known)| known.is_none());
         let keys: Vec<Key> = unknown.map(|(number, _)| keys::document(*number)).collect();
         let mut entries = self.get(&keys).await?.into_iter();
         let mut leaves = Vec::with_capacity(numbers.len());
         for (number, known) in numbers.iter().zip(known) {
-            if let Some(leaf) = known {
-                leaves.push(leaf);
-                continue;
-            }
-            let entry = entries.next().flatten();
-            let leaf = entry.map(|entry| stored::read::<Leaf>(&entry.value)).transpose()?;
-            let leaf = leaf.and_then(|leaf| CellIndex::try_from(leaf.cell?).ok());
-            if !self.masked.contains(*number) {
-                self.recent.keep_leaf(*number, leaf);
-            }
-            leaves.push(leaf);
+            let place = if let Some(place) = known {
+                place
+            } else {
+                let entry = entries.next().flatten();
+                let leaf = entry.map(|entry| stored::read::<Leaf>(&entry.value)).transpose()?;
+                let place = Place(leaf.and_then(|leaf| CellIndex::try_from(leaf.cell?).ok()));
+                if !is_old(*number) {
+                    self.recent.keep_place(*number, place);
+                }
+                place
+            };
+            leaves.push(place.0);
         }
         Ok(leaves)
     }
