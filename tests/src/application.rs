@@ -35,7 +35,8 @@ impl Application {
         Self::start_with(manifest, variables, &["--portable"])
     }
 
-    fn start_with(manifest: &str, variables: &[(&str, &str)], arguments: &[&str]) -> Self {
+    /// The same, told more.
+    pub fn start_with(manifest: &str, variables: &[(&str, &str)], arguments: &[&str]) -> Self {
         let _alone = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
         let folder = folder(manifest);
         let state = folder.path().join("state");
@@ -61,7 +62,8 @@ impl Application {
         application
     }
 
-    fn log(&self) -> String {
+    /// What it has logged.
+    pub fn log(&self) -> String {
         std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 }

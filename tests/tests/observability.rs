@@ -7,14 +7,15 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::process::{Command, Stdio};
 use std::sync::LazyLock;
+use vwp_tests::application::Application;
 use vwp_tests::collector::{Collector, Span};
 use vwp_tests::dns::{self, Transport};
 use vwp_tests::host::Host;
-use vwp_tests::http::Call;
+use vwp_tests::http::{Call, Reply};
 use vwp_tests::kind::Kind;
 use vwp_tests::metrics::{OPEN_METRICS, Scrape};
 use vwp_tests::people::{Operator, Traveller, sign_in};
-use vwp_tests::{eventually, project, secrets, tools, unique};
+use vwp_tests::{eventually, guests, project, secrets, tools, unique};
 
 /// A trace that a client began, and the span that it is in (W3C Trace Context, section 3.2).
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
@@ -214,6 +215,71 @@ fn a_trace_goes_through_components_to_the_store_and_out_to_others() {
     let sent = asked.iter().flat_map(|asked| &asked.headers).find(|(name, _)| name == "traceparent");
     let (_, sent) = sent.unwrap_or_else(|| panic!("no trace context went out: {asked:#?}"));
     assert_eq!(*sent, format!("00-{TRACE}-{}-01", out.id));
+}
+
+/// A handler that makes spans and records of its own.
+const TELLING: &str = r#"
+spin_manifest_version = 2
+[application]
+name = "telling"
+[variables]
+password = { required = true, secret = true }
+[[trigger.http]]
+route = "/..."
+component = "guest"
+[component.guest]
+source = "GUESTS/vwp_otel_guest.wasm"
+variables = { secret = "{{ password }}" }
+tool.vwp.write_spaces = ["spans"]
+"#;
+
+#[test]
+fn what_a_component_tells_by_wasi_otel_is_part_of_the_trace_and_of_the_log() {
+    if !is_ours() {
+        return;
+    }
+    let collector = Collector::start();
+    let manifest = TELLING.replace("GUESTS", &guests::build("typed").display().to_string());
+    let password = "a password that nobody reads";
+    let options = ["--log-format", "json", "--otlp-endpoint", &collector.url];
+    let application = Application::start_with(&manifest, &[("password", password)], &options);
+    let call = Call::get("/").header("traceparent", traceparent("01"));
+    let reply = application.http.send(&call).expect(200);
+    let body = |reply: &Reply| String::from_utf8_lossy(&reply.body).into_owned();
+    assert_eq!(body(&reply), format!("{TRACE} Err(\"this host collects no metrics of components\")"));
+
+    eventually("spans were sent", || collector.spans().iter().any(|span| span.name == "GET /..."));
+    let spans = collector.spans();
+    let below = |above: &str, name: &str| -> Span {
+        let found = spans.iter().find(|span| span.parent == above && span.name == name);
+        found.unwrap_or_else(|| panic!("no {name} below {above}: {spans:#?}")).clone()
+    };
+    let component = below(&below(ABOVE, "GET /...").id, "component guest");
+    let work = below(&component.id, "work");
+    let step = below(&work.id, "step");
+    // What the host does for a component stands under what the component says that it does.
+    let _ = (below(&step.id, "kv.get_many"), below(&work.id, "kv.get_many"));
+    assert_eq!(work.attribute("town"), "Jena");
+    assert_eq!(work.attribute("people"), "110000");
+    assert_eq!(work.attribute("vwp.component"), "guest");
+    assert_eq!(work.attribute("key"), "it is [redacted]");
+    assert_eq!(work.attribute("long"), "", "it was too long");
+    assert!(!spans.iter().any(|span| ["never begun", "foreign"].contains(&&*span.name)), "{spans:#?}");
+    assert!(!collector.text().contains(password));
+
+    let log = application.log();
+    let line = log.lines().find(|line| line.contains("the oven is cold")).expect("the record is in the log");
+    let line: Value = serde_json::from_str(line).expect("a line is JSON");
+    assert_eq!(line["level"], "WARN");
+    assert_eq!(line["trace_id"], TRACE);
+    assert!(!log.contains(password));
+
+    // Without a trace there is nothing to be part of, and the component works all the same.
+    let call = Call::get("/").header("traceparent", traceparent("00"));
+    let _ = application.http.send(&call).expect(200);
+    let silent = Application::start(&manifest, &[("password", password)]);
+    let reply = silent.http.send(&Call::get("/")).expect(200);
+    assert!(body(&reply).starts_with(&"0".repeat(32)), "{}", reply.shown());
 }
 
 #[test]

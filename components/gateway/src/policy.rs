@@ -38,7 +38,7 @@ const ALWAYS: [(&str, &str); 4] = [
 const EXPOSED: &str = "x-request-id, vwp-version, retry-after, location, dpop-nonce, www-authenticate, \
      ratelimit, ratelimit-policy";
 const CONTENT_POLICY: &str = "content-security-policy";
-const CORS_METHODS: &str = "GET, POST, DELETE";
+const CORS_METHODS: &str = "GET, POST, PUT, DELETE";
 const CORS_HEADERS: &str =
     "authorization, content-type, dpop, idempotency-key, traceparent, tracestate, vwp-version, x-request-id";
 

@@ -3,12 +3,14 @@
 //! of secret variables are left out of them.
 
 use bytes::Bytes;
+use opentelemetry::trace::TraceId;
 use std::borrow::Cow;
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use tokio::io::AsyncWrite;
+use tracing::Level;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
 use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
 
@@ -60,13 +62,27 @@ impl Lines {
 
 /// The line without secrets. One that a guest cuts in two or writes in another way is not found: this
 /// is for what is printed by mistake.
-fn redacted<'a>(mut line: Cow<'a, str>, secrets: &[String]) -> Cow<'a, str> {
+pub(super) fn redacted<'a>(mut line: Cow<'a, str>, secrets: &[String]) -> Cow<'a, str> {
     for secret in secrets {
         if line.contains(secret.as_str()) {
             line = Cow::Owned(line.replace(secret.as_str(), REDACTED));
         }
     }
     line
+}
+
+/// A record that a guest made itself, of the trace that its request is part of; line by line.
+pub(super) fn record(component: &str, secrets: &[String], level: Level, trace: Option<TraceId>, text: &str) {
+    let trace_id = trace.map(tracing::field::display);
+    for line in text.lines() {
+        let line = redacted(Cow::Borrowed(line), secrets);
+        let line = &line[..line.floor_char_boundary(LINE_LENGTH_MAX)];
+        match level {
+            Level::WARN => tracing::warn!(target: "guest", component, trace_id, "{line}"),
+            Level::INFO => tracing::info!(target: "guest", component, trace_id, "{line}"),
+            _ => tracing::debug!(target: "guest", component, trace_id, "{line}"),
+        }
+    }
 }
 
 impl IsTerminal for Lines {

@@ -4,6 +4,7 @@
 pub mod config;
 pub mod key_value;
 mod logs;
+mod otel;
 pub mod outbound;
 pub mod postgres;
 mod rows;
@@ -137,6 +138,7 @@ pub struct State {
     wasi: WasiCtx,
     http: WasiHttpCtx,
     outbound: Outbound,
+    spans: otel::Spans,
     memory: MemoryLimit,
 }
 
@@ -147,6 +149,7 @@ impl State {
         self.sqlite.begin(deadline.clone());
         self.deadline = deadline;
         self.storage.span.clone_from(&origin.span);
+        self.spans.begin(origin.span.clone());
         self.outbound.origin = origin;
     }
 }
@@ -201,6 +204,7 @@ pub fn store(engine: &Engine, grants: &Arc<Grants>) -> wasmtime::Result<Store<St
         wasi: wasi.build(),
         http: WasiHttpCtx::new(),
         outbound: Outbound::new(grants.clone()),
+        spans: otel::Spans::default(),
         memory: MemoryLimit {
             used: 0,
             bytes_max: grants.memory_bytes_max,
@@ -240,6 +244,7 @@ pub fn linker(engine: &Engine) -> Result<Linker<State>> {
     postgres::add_to_linker(&mut linker)?;
     variables::add_to_linker(&mut linker)?;
     config::add_to_linker(&mut linker)?;
+    otel::add_to_linker(&mut linker)?;
     Ok(linker)
 }
 

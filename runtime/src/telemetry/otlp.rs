@@ -46,7 +46,7 @@ const ANSWER_LENGTH_MAX: usize = 64 * 1024;
 const PATH: &str = "v1/traces";
 
 /// Where spans that ended go.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Queue {
     spans: mpsc::Sender<SpanData>,
     dropped: Counter,

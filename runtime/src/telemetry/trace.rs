@@ -16,6 +16,7 @@ use opentelemetry_sdk::trace::{Sampler, SdkTracer, SdkTracerProvider, SpanProces
 use std::borrow::Cow;
 
 pub use opentelemetry::trace::SpanContext;
+pub use opentelemetry_sdk::trace::SpanData as Ended;
 
 /// What the service is called, unless `OTEL_SERVICE_NAME` or `OTEL_RESOURCE_ATTRIBUTES` say
 /// otherwise.
@@ -26,6 +27,8 @@ const TRACESTATE: &str = "tracestate";
 /// Makes spans.
 pub struct Tracing {
     tracer: SdkTracer,
+    /// Takes spans that others have made.
+    processor: Box<dyn SpanProcessor>,
     propagator: TraceContextPropagator,
 }
 
@@ -44,14 +47,15 @@ pub fn resource() -> Resource {
 impl Tracing {
     /// Samples this share of the traces that begin here. Those that others began are sampled if
     /// they say so, because a trace is worth something only whole.
-    pub fn new(processor: impl SpanProcessor + 'static, resource: Resource, ratio: f64) -> Self {
+    pub fn new(processor: impl SpanProcessor + Clone + 'static, resource: Resource, ratio: f64) -> Self {
         let sampler = Sampler::ParentBased(Box::new(Sampler::TraceIdRatioBased(ratio)));
         let provider = SdkTracerProvider::builder()
-            .with_span_processor(processor)
+            .with_span_processor(processor.clone())
             .with_resource(resource)
             .with_sampler(sampler)
             .build();
-        Self { tracer: provider.tracer("vwp"), propagator: TraceContextPropagator::new() }
+        let propagator = TraceContextPropagator::new();
+        Self { tracer: provider.tracer("vwp"), processor: Box::new(processor), propagator }
     }
 
     /// The span of a request that arrived with these headers: under the one that they name, if any.
@@ -74,6 +78,11 @@ impl Tracing {
         let parent = Context::new().with_remote_span_context(parent.clone());
         let builder = self.tracer.span_builder(name).with_kind(kind);
         Some(Span(self.tracer.build_with_context(builder, &parent)))
+    }
+
+    /// Takes a span that somebody else made and that has ended, as one of the same process.
+    pub fn ended(&self, span: Ended) {
+        self.processor.on_end(span);
     }
 
     /// Tells whoever gets these headers which span they come from, in place of what they said.

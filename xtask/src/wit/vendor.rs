@@ -23,6 +23,7 @@ const WANTED: &[&str] = &[
     "wasi:filesystem@0.3.0",
     "wasi:http@0.3.0",
     "wasi:keyvalue@0.2.0-draft2",
+    "wasi:otel@0.2.0-rc.2",
     "wasi:random@0.3.0",
     "wasi:sockets@0.3.0",
 ];
