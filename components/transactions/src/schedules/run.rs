@@ -21,6 +21,8 @@ const IDLE_MS: u32 = 1000;
 const SOON_MS: u32 = 10;
 /// How many occurrences a call makes.
 const OCCURRENCES_MAX: u32 = 64;
+/// How many times so many a call looks at, if not one of them can be made for now.
+const PAGES_MAX: u32 = 8;
 
 /// What a call did.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -45,20 +47,24 @@ pub(crate) enum Occurred {
 pub async fn run<S: Kv + Machines>(store: &S, environment: &Environment<'_>) -> Result<Report, Error> {
     let end = format!("{DUE}{:016x}", environment.now.saturating_add(1));
     let range = KeyRange { start: DUE.into(), end: end.into_bytes() };
-    let page = store.scan(&range, OCCURRENCES_MAX, Direction::Forward).await?;
     let mut report = Report { done: 0, failed: 0, next_ms: IDLE_MS };
-    let mut first_error = None;
-    for item in &page.items {
-        let id = std::str::from_utf8(&item.key).ok().and_then(|key| key.rsplit('/').next());
-        let id = parse_id(id.unwrap_or_default())?;
-        // One that cannot be made for now keeps no other from being made.
-        match occur(store, environment, id).await {
-            Ok(()) => report.done += 1,
-            Err(error) => {
-                report.failed += 1;
-                first_error.get_or_insert(error);
+    let (mut first_error, mut left) = (None, Some(range));
+    // Those that cannot be made for now keep no other from being made, however many they are.
+    for _ in 0..PAGES_MAX {
+        let Some(range) = left.take().filter(|_| report.done == 0) else { break };
+        let page = store.scan(&range, OCCURRENCES_MAX, Direction::Forward).await?;
+        for item in &page.items {
+            let id = std::str::from_utf8(&item.key).ok().and_then(|key| key.rsplit('/').next());
+            let id = parse_id(id.unwrap_or_default())?;
+            match occur(store, environment, id).await {
+                Ok(()) => report.done += 1,
+                Err(error) => {
+                    report.failed += 1;
+                    first_error.get_or_insert(error);
+                }
             }
         }
+        left = page.next;
     }
     match first_error {
         Some(error) if report.done == 0 => Err(error),

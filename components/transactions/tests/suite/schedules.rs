@@ -5,6 +5,8 @@ use crate::support::{ADMIN, Fault, NOW, Port};
 use http::{Request, StatusCode};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use vwp_storage::Kv;
+use vwp_storage::kv::Write;
 
 const GOLD: &str = "gold@arena";
 const OK: StatusCode = StatusCode::OK;
@@ -164,6 +166,23 @@ fn what_became_of_a_lost_occurrence_is_found_out_by_the_next_run() {
         assert_eq!(outcomes(&read(&port, &id)), [(1, "made")]);
         assert_eq!(port.balance("ada", GOLD), "900");
     }
+}
+
+#[test]
+fn many_that_cannot_be_made_for_now_hold_up_nobody() {
+    let mut port = port();
+    let id = schedule(&port, &json!({"times": 1}));
+    // They were due before, and this port cannot read them: a newer one has written them, say.
+    for n in 0..130 {
+        let broken = format!("{n:032x}");
+        let due = Write::put(format!("transactions/schedule-due/{NOW:016x}/{broken}"), []);
+        let newer = Write::put(format!("transactions/schedule/{broken}"), "{\"v\": 2}");
+        futures::executor::block_on(port.store.commit(&[], &[due, newer])).unwrap();
+    }
+    port.pass(MINUTE_MS);
+    let (status, report) = port.call(run_request());
+    assert_eq!((status, &report["done"], &report["failed"]), (OK, &json!(1), &json!(130)), "{report}");
+    assert_eq!(outcomes(&read(&port, &id)), [(1, "made")]);
 }
 
 #[test]
