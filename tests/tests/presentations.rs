@@ -64,6 +64,14 @@ fn openid4vp_shows_a_world_what_it_asked_for_and_nothing_else() {
     assert_eq!(found["tooMuch"]["credentials"]["pass"][0]["claims"], json!({"handle": ada.handle}));
     assert!(!found["tooMuch"].to_string().contains(&ada.id), "{}", found["tooMuch"]);
     assert_eq!(found["no"], json!([200, {"status": "declined", "error": "access_denied"}]));
+
+    let shown = json!([200, "presented", ada.handle]);
+    assert_eq!(found["encrypted"], json!([shown, shown, shown]), "with both encryptions, and parties named");
+    assert_eq!(found["encryptedNo"], found["no"]);
+    assert_eq!(found["openly"], json!([400, "answer-unencrypted"]));
+    let refused =
+        json!([[400, "jwe-algorithm"], [400, "jwe-encryption"], [400, "jwe-encryption"], [400, "pending"]]);
+    assert_eq!(found["otherEncryption"], refused);
 }
 
 #[test]

@@ -6,7 +6,15 @@ import { setGlobalConfig } from '@openid4vc/oauth2';
 import { Openid4vpClient } from '@openid4vc/openid4vp';
 import { digest, generateSalt } from '@sd-jwt/crypto-nodejs';
 import { SDJwtVcInstance } from '@sd-jwt/sd-jwt-vc';
-import { CompactSign, SignJWT, exportJWK, generateKeyPair, importJWK, jwtVerify } from 'jose';
+import {
+  CompactEncrypt,
+  CompactSign,
+  SignJWT,
+  exportJWK,
+  generateKeyPair,
+  importJWK,
+  jwtVerify,
+} from 'jose';
 
 const task = JSON.parse(process.argv[2]);
 // The port of a test speaks plain HTTP on the loopback interface.
@@ -82,7 +90,15 @@ const wallet = new Openid4vpClient({
     },
     signJwt: unused('signing answers'),
     decryptJwe: unused('decryption'),
-    encryptJwe: unused('encryption'),
+    encryptJwe: async ({ publicJwk, alg, enc, apu, apv }, text) => {
+      const encrypting = new CompactEncrypt(new TextEncoder().encode(text))
+        .setProtectedHeader({ alg, enc, kid: publicJwk.kid })
+        .setKeyManagementParameters({
+          ...(apu && { apu: Buffer.from(apu, 'base64url') }),
+          apv: Buffer.from(apv, 'base64url'),
+        });
+      return { jwe: await encrypting.encrypt(await importJWK(publicJwk, alg)), encryptionJwk: publicJwk };
+    },
   },
 });
 
@@ -132,22 +148,34 @@ async function read(begun) {
   return wallet.resolveOpenId4vpAuthorizationRequest({ authorizationRequestPayload: params });
 }
 
-async function answer({ authorizationRequestPayload }, authorizationResponsePayload) {
+// Answers as the request wants it; `encryption` is what the wallet can do, where that is encrypted.
+async function answer({ authorizationRequestPayload }, authorizationResponsePayload, encryption = {}) {
+  const { enc = 'A256GCM', nonce } = encryption;
+  const isEncrypted = authorizationRequestPayload.response_mode === 'direct_post.jwt';
   const made = await wallet.createOpenid4vpAuthorizationResponse({
     authorizationRequestPayload,
     authorizationResponsePayload,
+    ...(isEncrypted && {
+      jarm: {
+        encryption: { nonce },
+        serverMetadata: {
+          authorization_encryption_alg_values_supported: ['ECDH-ES'],
+          authorization_encryption_enc_values_supported: [enc],
+        },
+      },
+    }),
   });
   const { response } = await wallet.submitOpenid4vpAuthorizationResponse({
     authorizationRequestPayload,
-    authorizationResponsePayload: made.authorizationResponsePayload,
+    ...made,
   });
   return { status: response.status, body: await response.json() };
 }
 
 // Shows a passport to the world that asked.
-async function present(resolved, own, frame = { handle: true }, more = {}) {
+async function present(resolved, own, frame = { handle: true }, more = {}, encryption = {}) {
   const presentation = await show(own, resolved.authorizationRequestPayload, frame, more);
-  return answer(resolved, { vp_token: { pass: [presentation] } });
+  return answer(resolved, { vp_token: { pass: [presentation] } }, encryption);
 }
 
 const ours = await passport(task.world);
@@ -190,6 +218,37 @@ await present(await read(disclosed), everything, { handle: true, traveller: true
 const declined = await begin();
 const no = await answer(await read(declined), { error: 'access_denied' });
 
+// Wallets that encrypt, as this library does, and one that does it on its own.
+const encrypted = { response_mode: 'direct_post.jwt' };
+async function encryptedWith(encryption) {
+  const begun = await begin(encrypted);
+  const { status } = await present(await read(begun), ours, { handle: true }, {}, encryption);
+  const told = (await result(begun)).body;
+  return [status, told.status, told.credentials?.pass[0].claims.handle];
+}
+const secretNo = await begin(encrypted);
+const encryptedNo = await answer(await read(secretNo), { error: 'access_denied' });
+const openly = await begin(encrypted);
+const openlyAsked = await read(openly);
+openlyAsked.authorizationRequestPayload.response_mode = 'direct_post';
+const openlyAnswered = await present(openlyAsked, ours);
+
+async function encryptedAs(header) {
+  const begun = await begin(encrypted);
+  const { authorizationRequestPayload: asked } = await read(begun);
+  const [jwk] = asked.client_metadata.jwks.keys;
+  const vp_token = { pass: [await show(ours, asked, { handle: true })] };
+  const said = new TextEncoder().encode(JSON.stringify({ vp_token, state: asked.state }));
+  const response = await new CompactEncrypt(said)
+    .setProtectedHeader({ alg: 'ECDH-ES', enc: 'A256GCM', kid: jwk.kid, ...header })
+    .encrypt(await importJWK(jwk, header.alg ?? 'ECDH-ES'));
+  const answered = await fetch(asked.response_uri, {
+    method: 'POST',
+    body: new URLSearchParams({ response }),
+  });
+  return [answered.status, (await result(begun)).body.reason ?? 'pending'];
+}
+
 console.log(
   JSON.stringify({
     version: acrossAsked.version,
@@ -207,5 +266,18 @@ console.log(
     otherWorld: await refused(await passport(task.other), { handle: true }, {}),
     tooMuch: (await result(disclosed)).body,
     no: [no.status, (await result(declined)).body],
+    encrypted: [
+      await encryptedWith({ enc: 'A128GCM' }),
+      await encryptedWith({ enc: 'A256GCM' }),
+      await encryptedWith({ enc: 'A128GCM', nonce: 'a wallet' }),
+    ],
+    encryptedNo: [encryptedNo.status, (await result(secretNo)).body],
+    openly: [openlyAnswered.status, (await result(openly)).body.reason],
+    otherEncryption: [
+      await encryptedAs({ alg: 'ECDH-ES+A256KW' }),
+      await encryptedAs({ enc: 'A128CBC-HS256' }),
+      await encryptedAs({ enc: 'A192GCM' }),
+      await encryptedAs({ kid: 'another' }),
+    ],
   }),
 );

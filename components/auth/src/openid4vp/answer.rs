@@ -3,8 +3,10 @@
 //! The first answer counts, whatever it says: a state is good once, so nobody tries twice, and of two
 //! answers at once one is taken.
 
+use super::encryption::AnswerError;
 use super::identity;
-use super::transaction::{self, Found, Outcome};
+use super::said::{self, Said, gone};
+use super::transaction::{Found, Outcome};
 use crate::audit::{self, Event, Kind};
 use crate::error::AuthError;
 use crate::keys;
@@ -56,6 +58,12 @@ impl From<DcqlError> for Refusal {
     }
 }
 
+impl From<AnswerError> for Refusal {
+    fn from(error: AnswerError) -> Self {
+        Self { error: OauthError::Answer(error), reason: error.slug(), credential: None }
+    }
+}
+
 /// Takes an answer.
 pub(super) async fn take(
     kv: &impl Kv,
@@ -63,17 +71,12 @@ pub(super) async fn take(
     environment: &Environment<'_>,
 ) -> Result<Response<Vec<u8>>, OauthError> {
     let params = Params::form_within(request, FORM_LENGTH_MAX)?;
-    let state = params.need("state", "state is missing")?;
-    let found = transaction::awaited(kv, state, environment).await?.ok_or(gone())?;
-    match (params.get("vp_token"), params.get("error")) {
-        (Some(vp_token), None) => present(kv, found, vp_token, environment).await,
-        (None, Some(error)) => decline(kv, found, error, environment).await,
-        _ => Err(OauthError::Request("an answer has vp_token or error, and is not encrypted")),
+    let (found, said) = said::read(kv, &params, environment).await?;
+    match said {
+        Ok(Said::Shows(vp_token)) => present(kv, found, &vp_token, environment).await,
+        Ok(Said::Declines(error)) => decline(kv, found, &error, environment).await,
+        Err(error) => refuse(kv, found, error.into()).await,
     }
-}
-
-fn gone() -> OauthError {
-    OauthError::Request("no answer is awaited with this state: it was given, or has ended")
 }
 
 async fn present(
@@ -84,11 +87,7 @@ async fn present(
 ) -> Result<Response<Vec<u8>>, OauthError> {
     let believed = match believe(kv, &found, vp_token, environment).await? {
         Ok(believed) => believed,
-        Err(Refusal { error, reason, credential }) => {
-            let outcome = Outcome::Refused { reason: reason.to_owned(), credential };
-            conclude(kv, found, outcome).await?;
-            return Err(error);
-        }
+        Err(refusal) => return refuse(kv, found, refusal).await,
     };
     let Believed { traveller, mut checks, credentials, names } = believed;
     let (back, response_code) = way_back(&found, environment)?;
@@ -103,6 +102,13 @@ async fn present(
         kv::Outcome::Committed(_) => Ok(taken(back)),
         _ => Err(gone()),
     }
+}
+
+/// Keeps why an answer counts and is not believed.
+async fn refuse(kv: &impl Kv, found: Found, refusal: Refusal) -> Result<Response<Vec<u8>>, OauthError> {
+    let Refusal { error, reason, credential } = refusal;
+    conclude(kv, found, Outcome::Refused { reason: reason.to_owned(), credential }).await?;
+    Err(error)
 }
 
 /// A wallet that says no (section 8.5).

@@ -10,17 +10,24 @@
 //! - [`transaction`]: what is kept while an answer is awaited.
 //! - [`start`]: a world asks.
 //! - [`request`]: what a wallet reads: a signed request object (RFC 9101).
-//! - [`answer`]: what it answers with, by `direct_post`.
+//! - [`encryption`], [`jwe`]: the key that one answer is encrypted to, and opening what is.
+//! - [`said`]: what it answers, by `direct_post` or `direct_post.jwt`.
+//! - [`answer`]: whether that is believed.
 //! - [`outcome`]: what the world fetches then.
 //! - [`http`]: the paths.
 
 mod answer;
+mod encryption;
 pub(crate) mod http;
 mod identity;
+mod jwe;
 mod outcome;
 mod request;
+mod said;
 mod start;
 mod transaction;
+
+pub(crate) use encryption::AnswerError;
 
 /// Where worlds begin.
 pub(crate) const START_PATH: &str = "/oauth/presentations";
@@ -32,3 +39,7 @@ pub(crate) const RESPONSE_PATH: &str = "/oauth/presentations/response";
 pub(crate) const REQUESTS_PATH: &str = "/oauth/presentations/requests/";
 /// Below this the worlds' DID documents are.
 pub(crate) const VERIFIERS_PATH: &str = "/oauth/verifiers/";
+/// The response mode of answers as they are (section 8.2).
+const DIRECT_POST: &str = "direct_post";
+/// The response mode of encrypted ones (section 8.3.1).
+const DIRECT_POST_JWT: &str = "direct_post.jwt";

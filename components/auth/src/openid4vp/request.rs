@@ -1,8 +1,8 @@
 //! The request object that a wallet fetches (OpenID4VP 1.0, section 5, and RFC 9101): signed by the
 //! port in the name of the world's DID.
 
-use super::transaction;
-use super::{REQUESTS_PATH, RESPONSE_PATH, identity};
+use super::transaction::{self, Transaction};
+use super::{DIRECT_POST, DIRECT_POST_JWT, REQUESTS_PATH, RESPONSE_PATH, identity, jwe};
 use crate::error::AuthError;
 use crate::keys;
 use crate::provider::error::OauthError;
@@ -52,34 +52,46 @@ pub(super) async fn give(
 }
 
 fn claims(
-    transaction: &transaction::Transaction,
+    transaction: &Transaction,
     state: &str,
     environment: &Environment<'_>,
 ) -> Result<Map<String, Value>, Problem> {
     let query: Value = serde_json::from_str(&transaction.query).map_err(|_| Problem::internal())?;
+    let response_mode = if transaction.encryption.is_some() { DIRECT_POST_JWT } else { DIRECT_POST };
     let claims = json!({
         "aud": AUDIENCE,
         "iat": environment.now_seconds(),
         "exp": transaction.awaited_until() / 1000,
         "client_id": identity::client_id(&transaction.world, environment)?,
         "response_type": "vp_token",
-        "response_mode": "direct_post",
+        "response_mode": response_mode,
         "response_uri": url(RESPONSE_PATH, environment),
         "nonce": transaction.nonce,
         "state": state,
         "dcql_query": query,
-        "client_metadata": {
-            "client_name": transaction.client_name,
-            // Annex B.3.4.
-            "vp_formats_supported": {
-                "dc+sd-jwt": { "sd-jwt_alg_values": ["ES256"], "kb-jwt_alg_values": ["ES256"] },
-            },
-        },
+        "client_metadata": metadata(transaction),
     });
     match claims {
         Value::Object(claims) => Ok(claims),
         _ => Err(Problem::internal()),
     }
+}
+
+/// What a wallet has to know of the verifier (section 5.1).
+fn metadata(transaction: &Transaction) -> Value {
+    let mut metadata = json!({
+        "client_name": transaction.client_name,
+        // Annex B.3.4.
+        "vp_formats_supported": {
+            "dc+sd-jwt": { "sd-jwt_alg_values": ["ES256"], "kb-jwt_alg_values": ["ES256"] },
+        },
+    });
+    // Where nothing is encrypted, section 5.1 wants neither.
+    if let Some(key) = &transaction.encryption {
+        metadata["jwks"] = key.jwks();
+        metadata["encrypted_response_enc_values_supported"] = json!(jwe::ENCRYPTIONS);
+    }
+    metadata
 }
 
 async fn sign(

@@ -4,6 +4,7 @@
 //! It is found by its state, which is derived from the transaction's id. So the record has neither of
 //! them, and whoever has a request, which may be a picture on a wall, cannot fetch the result.
 
+use super::encryption::RequestKey;
 use crate::error::AuthError;
 use crate::provider::error::OauthError;
 use crate::provider::{clients, hashed, secret};
@@ -19,7 +20,7 @@ use vwp_storage::kv::{Check, Entry, Write};
 pub(super) const AWAITED_MS: u64 = 4 * 60 * 1000;
 /// How long a transaction is kept, in milliseconds: what is answered last can still be fetched.
 const LIFETIME_MS: u64 = 5 * 60 * 1000;
-/// The longest id or state that is looked up, in bytes.
+/// The longest id, state or name that is looked up, in bytes.
 const LENGTH_MAX: usize = 64;
 
 /// A transaction as it is kept.
@@ -38,6 +39,9 @@ pub(super) struct Transaction {
     /// Where a browser goes on, if the wallet is on the same device.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) redirect_uri: Option<String>,
+    /// What the answer is encrypted to, if the client asked for that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) encryption: Option<RequestKey>,
     /// When no answer is taken any more.
     awaited_until: Timestamp,
     /// When it ends.
@@ -92,9 +96,11 @@ impl Found {
 
     /// The write that keeps what came of it, and whose passports were shown.
     pub(super) fn concluded(self, outcome: Outcome, traveller: Option<String>) -> Result<Write, Problem> {
-        // The query has served; without it there is room for the outcome.
-        let query = String::new();
-        let transaction = Transaction { outcome: Some(outcome), traveller, query, ..self.transaction };
+        // The query has served, and so has the key. Without the query there is room for the outcome, and
+        // without the key nobody can read the answer any more.
+        let (query, encryption) = (String::new(), None);
+        let outcome = Some(outcome);
+        let transaction = Transaction { query, encryption, traveller, outcome, ..self.transaction };
         transaction.put(self.key)
     }
 
@@ -129,11 +135,17 @@ impl Transaction {
             query: query.to_owned(),
             nonce: jose::encode(environment.random_bytes::<32>()),
             redirect_uri: redirect_uri.map(str::to_owned),
+            encryption: None,
             awaited_until: environment.now.saturating_add(AWAITED_MS),
             expires_at: environment.now.saturating_add(LIFETIME_MS),
             traveller: None,
             outcome: None,
         }
+    }
+
+    /// The same, with an answer that is encrypted to a key.
+    pub(super) fn encrypted_to(self, key: Option<RequestKey>) -> Self {
+        Self { encryption: key, ..self }
     }
 
     /// When no answer is taken any more.
@@ -154,7 +166,19 @@ pub(super) async fn awaited(
     state: &str,
     environment: &Environment<'_>,
 ) -> Result<Option<Found>, OauthError> {
-    let Some(found) = with_state(kv, state, environment).await? else { return Ok(None) };
+    if state.len() > LENGTH_MAX {
+        return Ok(None);
+    }
+    awaited_as(kv, &name(state), environment).await
+}
+
+/// The same by the name of a transaction.
+pub(super) async fn awaited_as(
+    kv: &impl Kv,
+    name: &str,
+    environment: &Environment<'_>,
+) -> Result<Option<Found>, OauthError> {
+    let Some(found) = named(kv, name, environment).await? else { return Ok(None) };
     let Transaction { outcome, awaited_until, client, .. } = &found.transaction;
     if outcome.is_some() || *awaited_until <= environment.now {
         return Ok(None);
@@ -175,19 +199,15 @@ pub(super) async fn of_client(
         return Ok(None);
     }
     let state = state_of(kv, id, environment).await?;
-    let found = with_state(kv, &state, environment).await?;
+    let found = named(kv, &name(&state), environment).await?;
     Ok(found.filter(|found| found.transaction.client == client.client_id))
 }
 
-async fn with_state(
-    kv: &impl Kv,
-    state: &str,
-    environment: &Environment<'_>,
-) -> Result<Option<Found>, OauthError> {
-    if state.len() > LENGTH_MAX {
+async fn named(kv: &impl Kv, name: &str, environment: &Environment<'_>) -> Result<Option<Found>, OauthError> {
+    if name.len() > LENGTH_MAX {
         return Ok(None);
     }
-    let key = key(state);
+    let key = key(name);
     let Some(entry) = kv.get(&key).await? else { return Ok(None) };
     let transaction: Transaction = serde_json::from_slice(&entry.value).map_err(|_| Problem::internal())?;
     Ok(Some(Found { transaction, key, entry }).filter(|found| found.transaction.expires_at > environment.now))
@@ -203,7 +223,12 @@ pub(super) async fn state_of(
     Ok(jose::encode(mac.map_err(OauthError::shared)?))
 }
 
-/// Where the transaction with a state is kept.
-pub(super) fn key(state: &str) -> Vec<u8> {
-    format!("auth/openid4vp/transaction/{}", hashed(state)).into_bytes()
+/// The name of the transaction with a state, which everybody may know: no state follows from it.
+pub(super) fn name(state: &str) -> String {
+    hashed(state)
+}
+
+/// Where the transaction of a name is kept.
+pub(super) fn key(name: &str) -> Vec<u8> {
+    format!("auth/openid4vp/transaction/{name}").into_bytes()
 }

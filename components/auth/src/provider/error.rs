@@ -2,6 +2,7 @@
 //! and people at `error_description`. What is no matter of the protocol stays a problem document.
 
 use crate::AuthError;
+use crate::openid4vp::AnswerError;
 use ::http::{HeaderValue, Response, StatusCode, header};
 use vwp_core::{Problem, reply};
 use vwp_storage::StorageError;
@@ -73,6 +74,9 @@ pub enum OauthError {
     /// A query that cannot be asked, or an answer to one that is not believed (OpenID4VP 1.0).
     #[error("{0}")]
     Query(DcqlError),
+    /// An answer that cannot be read, or is not encrypted as was asked for (OpenID4VP 1.0, section 8.3).
+    #[error("{0}")]
+    Answer(AnswerError),
     /// A refusal that all components share.
     #[error("{}", .0.detail)]
     Shared(Problem),
@@ -82,7 +86,7 @@ impl OauthError {
     /// The reason as it stands in `error`.
     pub fn code(&self) -> &'static str {
         match self {
-            Self::Request(_) | Self::Query(_) => "invalid_request",
+            Self::Request(_) | Self::Query(_) | Self::Answer(_) => "invalid_request",
             Self::Client(_) => "invalid_client",
             Self::Grant(_) => "invalid_grant",
             Self::UnauthorisedClient(_) => "unauthorized_client",

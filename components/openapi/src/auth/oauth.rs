@@ -185,7 +185,11 @@ pub(super) fn presentations() -> Vec<Operation> {
         member("expires_in", count()),
         member("result_uri", url()),
     ]);
-    let query = vec![optional("dcql_query", text()), optional("redirect_uri", text())];
+    let query = vec![
+        optional("dcql_query", text()),
+        optional("redirect_uri", text()),
+        optional("response_mode", word(&["direct_post", "direct_post.jwt"])),
+    ];
     let result = vec![optional("transaction_id", text()), optional("response_code", text())];
     let request = "application/oauth-authz-req+jwt";
     let fetched = |operation: Operation| {

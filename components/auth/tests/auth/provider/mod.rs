@@ -5,6 +5,7 @@ mod browsers;
 mod clients;
 mod devices;
 mod dpop;
+mod encrypted;
 mod offers;
 mod pages;
 mod presentations;

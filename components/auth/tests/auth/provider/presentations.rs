@@ -16,7 +16,7 @@ use vwp_core::jose::{self, Jwk, Unverified};
 const HOLDER: u8 = 30;
 const START: &str = "/oauth/presentations";
 const RESULT: &str = "/oauth/presentations/result";
-const RESPONSE: &str = "/oauth/presentations/response";
+pub(super) const RESPONSE: &str = "/oauth/presentations/response";
 
 fn holder() -> SigningKey {
     key(HOLDER)
@@ -30,7 +30,7 @@ fn query(names: &[&str]) -> String {
     json!({ "credentials": [credential] }).to_string()
 }
 
-fn start(site: &Site, client: &Client, more: &[(&str, &str)]) -> Answer {
+pub(super) fn start(site: &Site, client: &Client, more: &[(&str, &str)]) -> Answer {
     let handle = query(&["handle"]);
     let mut pairs = vec![("dcql_query", handle.as_str())];
     pairs.retain(|(name, _)| !more.iter().any(|(other, _)| other == name));
@@ -108,16 +108,16 @@ pub(super) fn answering(asked: &Value, pairs: &[(&str, &str)]) -> Request<Vec<u8
     posting(RESPONSE, &form(&pairs))
 }
 
-fn posting(path: &str, form: &str) -> Request<Vec<u8>> {
+pub(super) fn posting(path: &str, form: &str) -> Request<Vec<u8>> {
     let request = Request::post(path).header(header::CONTENT_TYPE, "application/x-www-form-urlencoded");
     request.body(form.as_bytes().to_vec()).unwrap()
 }
 
-fn answer(site: &Site, asked: &Value, pairs: &[(&str, &str)]) -> Answer {
+pub(super) fn answer(site: &Site, asked: &Value, pairs: &[(&str, &str)]) -> Answer {
     site.port.answer(answering(asked, pairs))
 }
 
-fn result(site: &Site, client: &Client, begun: &Value, more: &[(&str, &str)]) -> Answer {
+pub(super) fn result(site: &Site, client: &Client, begun: &Value, more: &[(&str, &str)]) -> Answer {
     let mut pairs = vec![("transaction_id", begun["transaction_id"].as_str().unwrap())];
     pairs.extend(more);
     site.ask(client, RESULT, &pairs)
