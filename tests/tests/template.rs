@@ -99,8 +99,8 @@ fn render_with_spin(spin: &Path, folder: &Path, given: &[(&str, &str)]) {
         command.args(arguments).env("HOME", home.path()).env("XDG_DATA_HOME", home.path().join("data"));
         tools::run(&mut command)
     };
-    let templates = project().join("templates");
-    run(&["templates", "install", "--dir", &templates.display().to_string()]);
+    // Spin looks for a folder `templates` in what it is given.
+    run(&["templates", "install", "--dir", &project().display().to_string()]);
     let mut arguments = vec!["new", "-t", "vwp-world", "--accept-defaults", "-o"];
     let folder = folder.display().to_string();
     arguments.push(&folder);
