@@ -101,7 +101,7 @@ fn render_with_spin(spin: &Path, folder: &Path, given: &[(&str, &str)]) {
     };
     // Spin looks for a folder `templates` in what it is given.
     run(&["templates", "install", "--dir", &project().display().to_string()]);
-    let mut arguments = vec!["new", "-t", "vwp-world", "--accept-defaults", "-o"];
+    let mut arguments = vec!["new", "-t", "vwp-world", "--accept-defaults", "--allow-overwrite", "-o"];
     let folder = folder.display().to_string();
     arguments.push(&folder);
     let values: Vec<String> = given.iter().map(|(name, value)| format!("{name}={value}")).collect();
