@@ -65,7 +65,7 @@ fn payments() -> Vec<Operation> {
         a_payment(operation).about(about).json(BODY, object(members).closed()).refuses(STEP)
     };
     let of_confirmation = vec![
-        optional("payment_method", token().about("What pays, as the processor calls it.").or_null()),
+        optional("payment_method", place().about("What pays, as the processor calls it.").or_null()),
         optional("return_url", url().length(1, 512).about("Where the payer comes back to; https.").or_null()),
     ];
     vec![
@@ -197,6 +197,11 @@ fn token() -> Schema {
     text().length(1, 128).pattern("^[A-Za-z0-9_-]+$")
 }
 
+/// What a processor calls a means of payment or a destination; it may be a URL.
+fn place() -> Schema {
+    text().length(1, 240).pattern(r#"^[!#-;=?-\[\]-~]+$"#)
+}
+
 fn owner() -> Schema {
     text()
         .about("`traveller:<id>` or `world:<name>`.")
@@ -226,7 +231,7 @@ fn new_payout() -> [Member; 5] {
         optional("from", owner().about("Whose account pays; a traveller's own if it is left out.").or_null()),
         member("asset", asset()),
         member("amount", amount()),
-        member("destination", token().about("Where to, as the processor calls it.")),
+        member("destination", place().about("Where to, as the processor calls it.")),
     ]
 }
 
@@ -281,7 +286,7 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
         member("payout_id", id()),
         member("from", owner()),
         member("asset", asset()),
-        member("destination", token()),
+        member("destination", place()),
         member("created_at", milliseconds()),
     ];
     payout.extend(processor());

@@ -75,6 +75,10 @@ pub enum Command {
         /// How much.
         #[serde(with = "minor")]
         amount: u64,
+        /// ISO 4217, in capital letters.
+        currency: String,
+        /// What the payment was confirmed with, for processors that do not know it.
+        payment_method: Option<String>,
     },
     /// Pay out.
     Payout {
@@ -85,6 +89,11 @@ pub enum Command {
         currency: String,
         /// Where to, as the processor calls it.
         destination: String,
+    },
+    /// Say what has become of something. A processor that tells it by webhooks refuses.
+    Look {
+        /// What it calls the payment, the refund or the payout.
+        reference: String,
     },
     /// Believe a webhook, or not.
     VerifyWebhook {

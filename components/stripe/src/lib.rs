@@ -93,7 +93,7 @@ pub async fn answer(
             let done = api.post(&intent_path(reference, "/cancel")?, key, &[]).await;
             seen(&api, reference, *is_repeat, done, |state| state == PaymentState::Cancelled).await
         }
-        Command::Refund { reference, amount } => {
+        Command::Refund { reference, amount, .. } => {
             if *is_repeat && let Some(made) = known_refund(&api, reference, key).await? {
                 return made.movement().map(Reply::Movement);
             }
@@ -116,6 +116,7 @@ pub async fn answer(
             ];
             api.post::<Transfer>("payouts", key, &fields).await?.movement().map(Reply::Movement)
         }
+        Command::Look { .. } => Err(Fault::Refused("told_by_webhooks".to_owned())),
         Command::VerifyWebhook { headers, body } => {
             signature::verify(&settings.webhook_secrets, headers, body, now)?;
             let event: EventObject =

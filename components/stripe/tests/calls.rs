@@ -81,7 +81,7 @@ fn confirm() -> Command {
 }
 
 fn refund() -> Command {
-    Command::Refund { reference: "pi_1".into(), amount: 5 }
+    Command::Refund { reference: "pi_1".into(), amount: 5, currency: "EUR".into(), payment_method: None }
 }
 
 fn payout() -> Command {

@@ -94,14 +94,29 @@ impl api::Guest for Component {
         payment(call, Command::Cancel { reference }).await
     }
 
-    async fn refund(call: api::Call, reference: String, amount: String) -> Result<api::Movement, api::Fault> {
-        movement(call, Command::Refund { reference, amount: convert::minor(&amount)? }).await
+    async fn refund(
+        call: api::Call,
+        reference: String,
+        amount: String,
+        currency: String,
+        payment_method: Option<String>,
+    ) -> Result<api::Movement, api::Fault> {
+        let amount = convert::minor(&amount)?;
+        movement(call, Command::Refund { reference, amount, currency, payment_method }).await
     }
 
     async fn payout(call: api::Call, wanted: api::NewPayout) -> Result<api::Movement, api::Fault> {
         let amount = convert::minor(&wanted.amount)?;
         let (currency, destination) = (wanted.currency, wanted.destination);
         movement(call, Command::Payout { amount, currency, destination }).await
+    }
+
+    async fn look(reference: String) -> Result<api::Subject, api::Fault> {
+        match ask(reading(), Command::Look { reference }).await? {
+            Reply::Payment(payment) => Ok(api::Subject::Payment(payment.into())),
+            Reply::Movement(movement) => Ok(api::Subject::Movement(movement.into())),
+            _ => Err(other()),
+        }
     }
 
     async fn verify_webhook(headers: Vec<(String, String)>, body: String) -> Result<api::Event, api::Fault> {

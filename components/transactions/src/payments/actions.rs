@@ -7,7 +7,7 @@
 //! | capture, refund | | ✓ |
 
 use super::assets::payable;
-use super::phases::{advance, finish, minor, require_direct, run};
+use super::phases::{advance, finish, look, minor, require_direct, run};
 use super::record::{self, Act, Capture, Direct, Intent, Phase, Record, Terms};
 use super::views::{PaymentInfo, info};
 use crate::Error;
@@ -24,6 +24,8 @@ use vwp_storage::{Kv, Machines};
 
 /// The longest word that only a processor understands, in bytes.
 pub const TOKEN_LENGTH_MAX: usize = 128;
+/// The longest name of a means of payment or of a destination, in bytes. It may be a URL.
+pub const PLACE_LENGTH_MAX: usize = 240;
 /// The longest URL, in bytes.
 pub const URL_LENGTH_MAX: usize = 512;
 
@@ -132,6 +134,7 @@ pub async fn get<S: Kv + Machines>(
         require_owner(store, caller, &record.owner()?).await?;
     }
     let (record, _) = advance(store, processor, record, None).await?;
+    let record = look(store, processor, record).await?;
     info(store, &record).await
 }
 
@@ -183,7 +186,7 @@ fn intent(act: Act, step: Step) -> Result<Intent, Error> {
         return invalid("only a confirmation says what pays");
     }
     if let Some(method) = &payment_method {
-        require_token(method, "payment_method")?;
+        require_place(method, "payment_method")?;
     }
     if let Some(url) = &return_url {
         let is_url = url.parse::<::http::Uri>().is_ok_and(|url| url.scheme_str() == Some("https"));
@@ -200,6 +203,17 @@ pub(crate) fn require_token(token: &str, member: &str) -> Result<(), Error> {
     if !(1..=TOKEN_LENGTH_MAX).contains(&token.len()) || !token.bytes().all(is_fit) {
         return Err(Error::Invalid(format!(
             "{member} has 1 to {TOKEN_LENGTH_MAX} of A to Z, a to z, 0 to 9, _ and -"
+        )));
+    }
+    Ok(())
+}
+
+/// Requires that a text may be what a processor calls a means of payment or a destination: a word, or a URL.
+pub(crate) fn require_place(text: &str, member: &str) -> Result<(), Error> {
+    let is_fit = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'\\');
+    if !(1..=PLACE_LENGTH_MAX).contains(&text.len()) || !text.bytes().all(is_fit) {
+        return Err(Error::Invalid(format!(
+            "{member} has 1 to {PLACE_LENGTH_MAX} visible ASCII characters and none of \" < > \\"
         )));
     }
     Ok(())

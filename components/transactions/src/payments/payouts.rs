@@ -1,7 +1,7 @@
 //! Payouts: money that leaves the port. The account's owner asks for one.
 
-use super::actions::{prepared, require_token, required_key};
-use super::phases::{advance, finish, minor, require_direct};
+use super::actions::{prepared, require_place, required_key};
+use super::phases::{advance, finish, look, minor, require_direct};
 use super::record::{self, Act, Capture, Direct, Intent, Record, Terms};
 use super::views::{MovementInfo, movement};
 use crate::Error;
@@ -64,7 +64,7 @@ pub async fn create<S: Kv + Machines>(
     let id = payout_id(caller, &key)?;
     let owner = Owner::named(caller, wanted.from.as_deref(), "from")?;
     require_owner(store, caller, &owner).await?;
-    require_token(&wanted.destination, "destination")?;
+    require_place(&wanted.destination, "destination")?;
     let NewPayout { asset, amount, destination, .. } = wanted;
     if amount.0 == 0 {
         return Err(Error::ZeroAmount);
@@ -100,6 +100,7 @@ pub async fn get<S: Kv + Machines>(
     let record = require_direct(record::stored(store, parse_id(id)?).await?, Direct::Payout)?;
     require_owner(store, caller, &record.owner()?).await?;
     let (record, _) = advance(store, processor, record, None).await?;
+    let record = look(store, processor, record).await?;
     info(store, &record).await
 }
 

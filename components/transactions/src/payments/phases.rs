@@ -131,6 +131,37 @@ async fn carry_out<S: Kv + Machines>(
     Ok(Some(changed.0))
 }
 
+/// Asks what has become of what is not settled yet, because not every processor tells it by itself. One that does
+/// refuses, and that is no news.
+pub(crate) async fn look<S: Kv + Machines>(
+    store: &S,
+    processor: &impl Processor,
+    mut record: Record,
+) -> Result<Record, Error> {
+    for (number, reference) in record.unsettled() {
+        let request = Request { key: String::new(), is_repeat: false, command: Command::Look { reference } };
+        let seen = match processor.ask(&record.processor, &request).await {
+            Ok(seen) if is_fit(&seen, number.is_some()) => seen,
+            Err(Fault::Refused(_)) => continue,
+            Ok(_) | Err(_) => {
+                let _ = unknown("it does not say what has become of something");
+                continue;
+            }
+        };
+        (record, ()) = update(store, record.id, &[], |record| {
+            match (&seen, number) {
+                (Reply::Movement(movement), Some(number)) => record.observe_movement(number, movement),
+                (Reply::Payment(payment), _) => record.observe(payment, false),
+                _ => {}
+            }
+            Ok(())
+        })
+        .await?;
+    }
+    money::settle(store, &record).await?;
+    Ok(record)
+}
+
 /// Whether an answer is one to what was asked, and can be kept.
 fn is_fit(reply: &Reply, gives: bool) -> bool {
     match reply {
@@ -169,7 +200,10 @@ fn command(record: &Record, intent: &Intent) -> Result<Command, Error> {
         },
         Act::Capture => Command::Capture { reference: record.reference()?, amount },
         Act::Cancel => Command::Cancel { reference: record.reference()? },
-        Act::Refund => Command::Refund { reference: record.reference()?, amount },
+        Act::Refund => {
+            let payment_method = record.payment_method();
+            Command::Refund { reference: record.reference()?, amount, currency, payment_method }
+        }
         Act::Payout => {
             let destination = record.terms.destination.clone().ok_or_else(Problem::internal)?;
             Command::Payout { amount, currency, destination }

@@ -155,6 +155,26 @@ impl Record {
         Ok(payment.reference.clone())
     }
 
+    /// What it was confirmed with last.
+    pub(crate) fn payment_method(&self) -> Option<String> {
+        let mut done = self.phases.iter().rev().filter(|phase| phase.end == Some(End::Done));
+        done.find_map(|phase| phase.intent.payment_method.clone())
+    }
+
+    /// What of it may still change, as the processor calls it; with the number of the phase, if it is money that
+    /// leaves.
+    pub(crate) fn unsettled(&self) -> Vec<(Option<usize>, String)> {
+        let waits =
+            |payment: &&Payment| !matches!(payment.state, PaymentState::Captured | PaymentState::Cancelled);
+        let payment = self.payment.iter().filter(waits).map(|payment| (None, payment.reference.clone()));
+        let moving = self.phases.iter().enumerate().filter_map(|(number, phase)| {
+            let movement = phase.movement.as_ref()?;
+            let is_moving = movement.state == MovementState::Pending;
+            is_moving.then(|| (Some(number), movement.reference.clone()))
+        });
+        payment.chain(moving).collect()
+    }
+
     /// How much went back, or is on its way.
     pub(crate) fn given(&self) -> u128 {
         let given = self.phases.iter().filter(|phase| phase.counts());

@@ -196,7 +196,9 @@ impl Books {
             },
             Command::Refund { amount, .. } if *amount % 7 == 6 => refused("charge_disputed"),
             Command::Refund { amount, .. } | Command::Payout { amount, .. } => Ok(self.give(key, *amount)),
-            Command::VerifyWebhook { .. } | Command::Events { .. } => refused("another_call"),
+            Command::Look { .. } | Command::VerifyWebhook { .. } | Command::Events { .. } => {
+                refused("another_call")
+            }
         }
     }
 }
@@ -219,6 +221,7 @@ impl Processor for Model {
                 let next = page.last().filter(|_| skipped + 2 < events.len()).map(|event| event.id.clone());
                 return Ok(Reply::Events(Events { events: page, next }));
             }
+            Command::Look { .. } => return Err(Fault::Refused("told_by_webhooks".to_owned())),
             _ => {}
         }
         if self.interleaved.get() {
