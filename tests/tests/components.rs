@@ -105,8 +105,8 @@ fn the_description_of_the_api_is_served_with_nothing_but_http() {
 }
 
 #[test]
-fn the_adapter_for_stripe_reaches_the_network_and_no_store() {
-    for path in builds("stripe") {
+fn adapters_for_processors_reach_the_network_and_no_store() {
+    for path in builds("stripe").into_iter().chain(builds("open-payments")) {
         let (imports, exports) = interface(&path);
         let may = |name: &String| {
             HANDLER_MAY[..8].iter().chain([&OUTBOUND_MAY]).any(|prefix| name.starts_with(prefix))

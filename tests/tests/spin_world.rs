@@ -89,7 +89,7 @@ fn every_component_fits_the_world_that_spin_offers_it() {
         let misfit = worlds.misfit(world, component);
         assert_eq!(misfit, None, "{} does not fit the world {world}", component.display());
     };
-    for handler in ["discovery", "auth", "policy", "transactions", "stripe", "webhooks"] {
+    for handler in ["discovery", "auth", "policy", "transactions", "stripe", "open-payments", "webhooks"] {
         fits(&source(handler), "handler");
     }
     for middleware in ["gateway", "compress", "caching"] {

@@ -19,6 +19,8 @@ pub(crate) const POLICY: &str = "vwp-policy-component";
 pub(crate) const OPENAPI: &str = "vwp-openapi-component";
 /// The adapter for Stripe.
 pub(crate) const STRIPE: &str = "vwp-stripe-component";
+/// The adapter for Open Payments.
+pub(crate) const OPEN_PAYMENTS: &str = "vwp-open-payments-component";
 /// What verifies passports elsewhere, which may import nothing.
 pub(crate) const VERIFIER: &str = "vwp-verifier-component";
 /// The packages of middleware.
@@ -68,6 +70,7 @@ impl Profile {
             &[POLICY],
             &[OPENAPI],
             &[STRIPE],
+            &[OPEN_PAYMENTS],
             ADAPTERS,
             &[EXAMPLES[0]],
             &[EXAMPLES[1]],

@@ -9,9 +9,9 @@ use std::path::PathBuf;
 /// is missing has changed its shape, and what follows from it would be wrong.
 const REPLACEMENTS: &[(&str, &str, usize)] = &[
     ("\"target/spin/storage-sqlite.wasm\"", "\"target/spin/storage-postgres.wasm\"", 1),
-    ("\"target/", "\"../../target/", 13),
-    ("\"components/", "\"../../components/", 21),
-    ("\"wit/", "\"../../wit/", 8),
+    ("\"target/", "\"../../target/", 14),
+    ("\"components/", "\"../../components/", 23),
+    ("\"wit/", "\"../../wit/", 9),
     ("\"openapi/", "\"../../openapi/", 1),
     ("vwp:storage over SQLite", "vwp:storage over PostgreSQL", 1),
     (
