@@ -199,7 +199,7 @@ fn token() -> Schema {
 
 /// What a processor calls a means of payment or a destination; it may be a URL.
 fn place() -> Schema {
-    text().length(1, 240).pattern(r#"^[!#-;=?-\[\]-~]+$"#)
+    text().length(1, 240).pattern(r"^[!#-;=?-\[\]-~]+$")
 }
 
 fn owner() -> Schema {
