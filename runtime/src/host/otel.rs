@@ -206,7 +206,8 @@ impl Telling<'_> {
 
     fn scope(&self, scope: types::InstrumentationScope) -> InstrumentationScope {
         let name = self.text(scope.name, NAME_LENGTH_MAX);
-        let mut builder = InstrumentationScope::builder(name).with_attributes(self.attributes(scope.attributes));
+        let mut builder =
+            InstrumentationScope::builder(name).with_attributes(self.attributes(scope.attributes));
         if let Some(version) = scope.version {
             builder = builder.with_version(self.text(version, NAME_LENGTH_MAX));
         }
