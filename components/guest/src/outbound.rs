@@ -5,6 +5,7 @@ use crate::http_types::{
     Response as WasiResponse, Scheme,
 };
 use crate::serve::{PART_BYTES, headers};
+use http::header::CONTENT_LENGTH;
 use http::{Method, Request, Response};
 use spin_sdk::wasip3::clocks::monotonic_clock;
 use spin_sdk::wasip3::http::client;
@@ -57,7 +58,12 @@ fn to_wasi(request: Request<Vec<u8>>, limits: Limits) -> Result<WasiRequest, Out
     let pair = |(name, value): (&http::HeaderName, &http::HeaderValue)| {
         (name.as_str().to_owned(), value.as_bytes().to_owned())
     };
-    let fields: Vec<_> = head.headers.iter().map(pair).collect();
+    let mut fields: Vec<_> = head.headers.iter().map(pair).collect();
+    // RFC 9110, section 8.6. Not every host says it of a body whose parts it is given one by one, and not every
+    // server reads one without a length.
+    if !body.is_empty() && !head.headers.contains_key(CONTENT_LENGTH) {
+        fields.push((CONTENT_LENGTH.as_str().to_owned(), body.len().to_string().into_bytes()));
+    }
     let fields = Fields::from_list(&fields).map_err(|_| malformed("header"))?;
     let options = RequestOptions::new();
     // A host that has no such limits has the one for all of it.
