@@ -50,13 +50,8 @@ impl Lines {
     }
 
     fn log(&self, line: &[u8]) {
-        let line = redacted(String::from_utf8_lossy(line), &self.secrets);
-        let component = &*self.component;
-        if self.is_error {
-            tracing::warn!(target: "guest", component, "{line}");
-        } else {
-            tracing::info!(target: "guest", component, "{line}");
-        }
+        let level = if self.is_error { Level::WARN } else { Level::INFO };
+        told(&self.component, level, None, &redacted(String::from_utf8_lossy(line), &self.secrets));
     }
 }
 
@@ -73,15 +68,18 @@ pub(super) fn redacted<'a>(mut line: Cow<'a, str>, secrets: &[String]) -> Cow<'a
 
 /// A record that a guest made itself, of the trace that its request is part of; line by line.
 pub(super) fn record(component: &str, secrets: &[String], level: Level, trace: Option<TraceId>, text: &str) {
-    let trace_id = trace.map(tracing::field::display);
     for line in text.lines() {
         let line = redacted(Cow::Borrowed(line), secrets);
-        let line = &line[..line.floor_char_boundary(LINE_LENGTH_MAX)];
-        match level {
-            Level::WARN => tracing::warn!(target: "guest", component, trace_id, "{line}"),
-            Level::INFO => tracing::info!(target: "guest", component, trace_id, "{line}"),
-            _ => tracing::debug!(target: "guest", component, trace_id, "{line}"),
-        }
+        told(component, level, trace, &line[..line.floor_char_boundary(LINE_LENGTH_MAX)]);
+    }
+}
+
+fn told(component: &str, level: Level, trace: Option<TraceId>, line: &str) {
+    let trace_id = trace.map(tracing::field::display);
+    match level {
+        Level::WARN => tracing::warn!(target: "guest", component, trace_id, "{line}"),
+        Level::INFO => tracing::info!(target: "guest", component, trace_id, "{line}"),
+        _ => tracing::debug!(target: "guest", component, trace_id, "{line}"),
     }
 }
 

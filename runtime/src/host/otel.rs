@@ -40,6 +40,10 @@ const ITEMS_MAX: usize = 128;
 const NAME_LENGTH_MAX: usize = 256;
 /// The longest value, in bytes.
 const VALUE_LENGTH_MAX: usize = 4 * 1024;
+/// How much may be said of one span, in bytes. With more of it, none of it is told.
+const SPAN_BYTES_MAX: usize = 64 * 1024;
+/// How many members a trace state has at most (W3C Trace Context, section 3.3.1.1).
+const STATE_MEMBERS_MAX: usize = 32;
 /// The severity from which a record warns (OpenTelemetry, logs data model, "SeverityNumber").
 const SEVERITY_WARN: u8 = 13;
 /// The severity from which a record informs.
@@ -159,6 +163,7 @@ struct Telling<'a> {
 
 impl Telling<'_> {
     fn span(&self, span: SpanData, context: SpanContext, component: &str) -> Ended {
+        let span = bounded(span);
         let given = span.attributes.len();
         let mut attributes = self.attributes(span.attributes);
         let dropped = span.dropped_attributes.saturating_add(dropped(given, attributes.len()));
@@ -253,6 +258,31 @@ impl Telling<'_> {
     }
 }
 
+/// The span, without what is said of it where that is too much: what is told waits in memory to be sent.
+fn bounded(mut span: SpanData) -> SpanData {
+    let texts = |attributes: &[types::KeyValue]| -> usize {
+        attributes.iter().map(|attribute| attribute.key.len() + attribute.value.len()).sum()
+    };
+    let state = |context: &wasi_tracing::SpanContext| -> usize {
+        context.trace_state.iter().map(|(key, value)| key.len() + value.len()).sum()
+    };
+    let events = span.events.iter().map(|event| event.name.len() + texts(&event.attributes));
+    let links = span.links.iter().map(|link| state(&link.span_context) + texts(&link.attributes));
+    let scope = texts(&span.instrumentation_scope.attributes);
+    let bytes = texts(&span.attributes) + scope + events.chain(links).sum::<usize>();
+    if bytes > SPAN_BYTES_MAX {
+        let more = |before: u32, given: usize| before.saturating_add(self::dropped(given, 0));
+        span.dropped_attributes = more(span.dropped_attributes, span.attributes.len());
+        span.dropped_events = more(span.dropped_events, span.events.len());
+        span.dropped_links = more(span.dropped_links, span.links.len());
+        span.attributes.clear();
+        span.events.clear();
+        span.links.clear();
+        span.instrumentation_scope.attributes.clear();
+    }
+    span
+}
+
 /// How many of the given ones are not among those that were taken.
 fn dropped(given: usize, taken: usize) -> u32 {
     u32::try_from(given - taken).unwrap_or(u32::MAX)
@@ -266,7 +296,7 @@ fn over(given: usize) -> u32 {
 /// A context of a guest. What is no id becomes one that is not valid.
 fn span_context(context: &wasi_tracing::SpanContext) -> SpanContext {
     let is_sampled = context.trace_flags.contains(wasi_tracing::TraceFlags::SAMPLED);
-    let members = context.trace_state.iter().take(ITEMS_MAX).cloned();
+    let members = context.trace_state.iter().take(STATE_MEMBERS_MAX).cloned();
     SpanContext::new(
         TraceId::from_hex(&context.trace_id).unwrap_or(TraceId::INVALID),
         SpanId::from_hex(&context.span_id).unwrap_or(SpanId::INVALID),
@@ -291,4 +321,77 @@ fn kind(kind: wasi_tracing::SpanKind) -> SpanKind {
 fn time(at: Datetime) -> SystemTime {
     let since = Duration::from_secs(at.seconds).checked_add(Duration::from_nanos(at.nanoseconds.into()));
     since.and_then(|since| UNIX_EPOCH.checked_add(since)).unwrap_or(UNIX_EPOCH)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn attribute(value: &str) -> types::KeyValue {
+        types::KeyValue { key: "key".to_owned(), value: value.to_owned() }
+    }
+
+    /// What is told of a span with these attributes, of which each is on an event as well.
+    fn told(attributes: &[types::KeyValue]) -> Ended {
+        let at = |seconds| Datetime { seconds, nanoseconds: 0 };
+        let event = |attribute: &types::KeyValue| wasi_tracing::Event {
+            name: "event".to_owned(),
+            time: at(1),
+            attributes: vec![attribute.clone()],
+        };
+        let span = SpanData {
+            span_context: wasi_tracing::SpanContext {
+                trace_id: String::new(),
+                span_id: String::new(),
+                trace_flags: wasi_tracing::TraceFlags::empty(),
+                is_remote: false,
+                trace_state: vec![],
+            },
+            parent_span_id: "no id".to_owned(),
+            span_kind: wasi_tracing::SpanKind::Internal,
+            name: "n".repeat(NAME_LENGTH_MAX) + "ame",
+            start_time: at(1),
+            end_time: at(u64::MAX),
+            attributes: attributes.to_vec(),
+            events: attributes.iter().map(event).collect(),
+            links: vec![],
+            status: wasi_tracing::Status::Error("it failed with a secret".to_owned()),
+            instrumentation_scope: types::InstrumentationScope {
+                name: "scope".to_owned(),
+                version: None,
+                schema_url: None,
+                attributes: vec![],
+            },
+            dropped_attributes: 1,
+            dropped_events: 0,
+            dropped_links: 0,
+        };
+        Telling { secrets: &["a secret".to_owned()] }.span(span, SpanContext::NONE, "guest")
+    }
+
+    #[test]
+    fn values_are_what_their_json_says() {
+        let values = ["true", "7", "0.5", r#""a secret""#, r#"["a","b"]"#, r#"{"a":1}"#, "no JSON"];
+        let told = told(&values.map(attribute));
+        let values: Vec<String> = told.attributes.iter().map(|told| told.value.to_string()).collect();
+        let expected = ["true", "7", "0.5", "[redacted]", r#"["a","b"]"#, r#"{"a":1}"#, "no JSON", "guest"];
+        assert_eq!(values, expected);
+        assert!(matches!(told.attributes[1].value, Value::I64(7)));
+        assert_eq!((told.name.len(), told.parent_span_id), (NAME_LENGTH_MAX, SpanId::INVALID));
+        assert_eq!(told.status, Status::error("it failed with [redacted]"));
+        assert_eq!(told.end_time, UNIX_EPOCH, "no clock has it");
+    }
+
+    #[test]
+    fn what_is_too_much_is_counted_and_not_told() {
+        let many = told(&vec![attribute("1"); ITEMS_MAX + 7]);
+        // The component's own attribute is one more.
+        assert_eq!((many.attributes.len(), many.dropped_attributes_count), (ITEMS_MAX + 1, 1 + 7));
+        assert_eq!((many.events.len(), many.events.dropped_count), (ITEMS_MAX, 7));
+        let long = attribute(&"1".repeat(VALUE_LENGTH_MAX + 1));
+        assert_eq!(told(&[long, attribute("1")]).dropped_attributes_count, 1 + 1);
+        let much = told(&vec![attribute(&"1".repeat(VALUE_LENGTH_MAX)); 8]);
+        assert_eq!((much.attributes.len(), much.dropped_attributes_count), (1, 1 + 8));
+        assert_eq!((much.events.len(), much.events.dropped_count), (0, 8));
+    }
 }
