@@ -50,11 +50,7 @@ impl<'a, N: Outbound> Api<'a, N> {
 
     /// The port's own wallet.
     pub(crate) async fn own(&self) -> Result<Wallet, Fault> {
-        // What is wrong with it is the administrator's fault, and can be mended.
-        self.wallet(&self.settings.wallet_address).await.map_err(|fault| match fault {
-            Fault::Refused(why) => Fault::Unknown(format!("the port's own wallet address: {why}")),
-            other => other,
-        })
+        self.wallet(&self.settings.wallet_address).await.map_err(|fault| can_be_mended("its address", fault))
     }
 
     /// What a wallet address says of itself. Nothing has to be signed for that.
@@ -75,7 +71,7 @@ impl<'a, N: Outbound> Api<'a, N> {
     /// Has a wallet grant what needs no consent of its owner.
     pub(crate) async fn token(&self, wallet: &Wallet, access: Value) -> Result<String, Fault> {
         let body = json!({
-            "access_token": {"access": access},
+            "access_token": {"access": [access]},
             "client": {"walletAddress": self.settings.wallet_address},
         });
         let grant: Grant = self.post(&wallet.auth_server, None, Some(&body)).await?;
@@ -202,6 +198,14 @@ fn request(method: Method, url: &str, token: Option<&str>, body: Vec<u8>) -> Res
     }
     // The error may name what was tried, and so the token.
     request.body(body).map_err(|_| Fault::Unknown("a request to a wallet is malformed".to_owned()))
+}
+
+/// A refusal of the port's own wallet, of which nothing is final: it is the administrator's to mend.
+pub(crate) fn can_be_mended(what: &str, fault: Fault) -> Fault {
+    match fault {
+        Fault::Refused(why) => Fault::Unknown(format!("the port's own wallet refuses {what}: {why}")),
+        other => other,
+    }
 }
 
 /// Whether something was refused for good, as by a redirection, which is not followed. What is refused because of the

@@ -25,7 +25,7 @@ pub(crate) async fn create(
 ) -> Result<Payment, Fault> {
     let own = api.own().await?;
     let amount = own.amount(amount, currency)?;
-    let token = api.token(&own, json!([access()])).await?;
+    let token = api.token(&own, access()).await?;
     if is_repeat {
         let found: Vec<Incoming> = api.marked((&own, KIND), &token, (KEY, key), None).await?;
         if let Some(made) = found.into_iter().next() {
@@ -41,7 +41,7 @@ pub(crate) async fn create(
 pub(crate) async fn read(api: &Api<'_, impl Outbound>, reference: &str) -> Result<Payment, Fault> {
     let own = api.own().await?;
     let url = of(&own, KIND, reference)?;
-    let token = api.token(&own, json!([access()])).await?;
+    let token = api.token(&own, access()).await?;
     payment(&api.get(url, &token).await?, api.now)
 }
 
@@ -49,7 +49,7 @@ pub(crate) async fn read(api: &Api<'_, impl Outbound>, reference: &str) -> Resul
 pub(crate) async fn complete(api: &Api<'_, impl Outbound>, reference: &str) -> Result<Payment, Fault> {
     let own = api.own().await?;
     let url = of(&own, KIND, reference)?;
-    let token = api.token(&own, json!([access()])).await?;
+    let token = api.token(&own, access()).await?;
     let known: Incoming = api.get(url, &token).await?;
     if known.completed {
         return payment(&known, api.now);

@@ -1,7 +1,7 @@
 //! An adapter for wallets that speak Open Payments (<https://openpayments.dev>): wallet addresses, grants (GNAP,
 //! RFC 9635), incoming payments, quotes and outgoing payments.
 //!
-//! - [`answer`]: what a request becomes there; [`http`]: the same within the application.
+//! - [`OpenPayments`]: the adapter; [`answer`]: what a request becomes there.
 //! - `api`: requests to wallets, and what their refusals mean; `signature`: how they are signed.
 //! - `incoming`: what is paid to the port; `outgoing`: what it pays; `objects`: what wallets answer.
 //!
@@ -11,7 +11,6 @@
 //! Whatever is made carries the request's key in its metadata, because Open Payments has no idempotency keys.
 
 mod api;
-pub mod http;
 mod incoming;
 mod objects;
 mod outgoing;
@@ -21,21 +20,35 @@ use api::Api;
 use base64ct::{Base64UrlUnpadded, Encoding};
 use futures_util::future::try_join_all;
 use objects::{Incoming, KEY, Listed, Outgoing};
-use serde_json::json;
 use std::collections::BTreeMap;
 use vwp_core::Outbound;
 use vwp_processor::{
-    Command, EVENTS_MAX, Event, Events, Fault, Movement, Notice, Payment, Reply, Request, Subject,
+    Adapter, Command, EVENTS_MAX, Event, Events, Fault, Movement, Notice, Payment, Reply, Request, Subject,
 };
 
-/// The variables that this component reads: the port's wallet address, the private key and what the wallet publishes
-/// the public one as, and the token of the grant to pay.
-pub const OPTIONS: &[&str] = &[
-    "open_payments_wallet_address",
-    "open_payments_key",
-    "open_payments_key_id",
-    "open_payments_access_token",
-];
+/// The adapter.
+#[derive(Debug)]
+pub struct OpenPayments;
+
+impl Adapter for OpenPayments {
+    /// The port's wallet address, the private key and what the wallet publishes the public one as, and the token of
+    /// the grant to pay.
+    const OPTIONS: &'static [&'static str] = &[
+        "open_payments_wallet_address",
+        "open_payments_key",
+        "open_payments_key_id",
+        "open_payments_access_token",
+    ];
+
+    async fn answer(
+        network: &impl Outbound,
+        options: &BTreeMap<&'static str, String>,
+        now: u64,
+        request: &Request,
+    ) -> Result<Reply, Fault> {
+        answer(network, &Settings::new(options), now, request).await
+    }
+}
 
 /// What the administrator says.
 #[derive(Clone)]
@@ -61,7 +74,7 @@ impl std::fmt::Debug for Settings {
 }
 
 impl Settings {
-    /// Takes them from the values of [`OPTIONS`]. What is missing is empty, and then nothing works.
+    /// Takes them from the values of [`OpenPayments::OPTIONS`]. What is missing is empty, and then nothing works.
     pub fn new(options: &BTreeMap<&'static str, String>) -> Self {
         let of = |name: &str| options.get(name).map(|value| value.trim().to_owned()).unwrap_or_default();
         Self {
@@ -84,40 +97,31 @@ pub async fn answer(
     let call = (key.as_str(), *is_repeat);
     let refused = |why: &str| Err(Fault::Refused(why.to_owned()));
     // What needs no wallet needs no key either.
+    let api = || Api::new(network, settings, now);
     match command {
         Command::CreatePayment { is_captured_at_once: false, .. } | Command::Capture { .. } => {
-            return refused("capture_unsupported");
+            refused("capture_unsupported")
         }
-        Command::VerifyWebhook { .. } => {
-            return Err(Fault::Forged("Open Payments has no webhooks".to_owned()));
-        }
-        Command::Refund { payment_method: None, .. } => return refused("payer_unknown"),
-        _ => {}
-    }
-    let api = Api::new(network, settings, now)?;
-    match command {
         Command::CreatePayment { amount, currency, .. } => {
-            incoming::create(&api, call, *amount, currency).await.map(Reply::Payment)
+            incoming::create(&api()?, call, *amount, currency).await.map(Reply::Payment)
         }
         Command::Confirm { reference, payment_method, .. } => {
+            let api = api()?;
             // It is where a refund goes, and so it is looked at while the payer is there.
             if let Some(address) = payment_method {
                 api.wallet(address).await?;
             }
             incoming::read(&api, reference).await.map(Reply::Payment)
         }
-        Command::Cancel { reference } => incoming::complete(&api, reference).await.map(Reply::Payment),
-        Command::Refund { amount, currency, payment_method: Some(payer), .. } => {
-            outgoing::pay(&api, call, (*amount, currency), payer).await.map(Reply::Movement)
+        Command::Cancel { reference } => incoming::complete(&api()?, reference).await.map(Reply::Payment),
+        Command::Refund { payment_method: None, .. } => refused("payer_unknown"),
+        Command::Refund { amount, currency, payment_method: Some(destination), .. }
+        | Command::Payout { amount, currency, destination } => {
+            outgoing::pay(&api()?, call, (*amount, currency), destination).await.map(Reply::Movement)
         }
-        Command::Payout { amount, currency, destination } => {
-            outgoing::pay(&api, call, (*amount, currency), destination).await.map(Reply::Movement)
-        }
-        Command::Look { reference } => look(&api, reference).await,
-        Command::Events { after, .. } => events(&api, after.as_deref()).await.map(Reply::Events),
-        Command::Capture { .. } | Command::VerifyWebhook { .. } | Command::Refund { .. } => {
-            refused("unsupported")
-        }
+        Command::Look { reference } => look(&api()?, reference).await,
+        Command::Events { after, .. } => events(&api()?, after.as_deref()).await.map(Reply::Events),
+        Command::VerifyWebhook { .. } => Err(Fault::Forged("Open Payments has no webhooks".to_owned())),
     }
 }
 
@@ -141,7 +145,7 @@ async fn events(api: &Api<'_, impl Outbound>, after: Option<&str>) -> Result<Eve
     let Some((kind, cursor)) = place.split_once(' ') else { return Err(malformed_place()) };
     let from = Some(cursor).filter(|cursor| !cursor.is_empty());
     if kind == incoming::KIND {
-        let token = api.token(&own, json!([incoming::access()])).await?;
+        let token = api.token(&own, incoming::access()).await?;
         let page = api.page::<Incoming>((&own, kind), &token, from, EVENTS_MAX).await?;
         let leaves = || (!api.settings.access_token.is_empty()).then(|| place_of(outgoing::KIND, ""));
         let next = page.next().map(|cursor| place_of(kind, &cursor)).or_else(leaves);

@@ -5,7 +5,7 @@
 //! port's own wallet, a payment in that nobody is told of, and pays only if no other claim for the key is young. The
 //! wallet of the destination decides nothing of that, because anybody may run one.
 
-use crate::api::{Api, place};
+use crate::api::{Api, can_be_mended, place};
 use crate::incoming::{self, of};
 use crate::objects::{Amount, CLAIM, Incoming, KEY, Listed, Outgoing, PublicIncoming, Quote, Wallet};
 use serde_json::json;
@@ -29,10 +29,7 @@ pub(crate) async fn pay(
         return movement(api, &made).await;
     }
     // A refusal is final, and so nothing is refused before no other call can be at it.
-    claim(api, &own, (key, is_repeat)).await.map_err(|fault| match fault {
-        Fault::Refused(why) => Fault::Unknown(format!("the port's own wallet refuses a claim: {why}")),
-        other => other,
-    })?;
+    claim(api, &own, (key, is_repeat)).await.map_err(|fault| can_be_mended("a claim", fault))?;
     // An older call may have come through since.
     if is_repeat && let Some(made) = known(api, &own, key).await? {
         return movement(api, &made).await;
@@ -68,10 +65,7 @@ async fn known(api: &Api<'_, impl Outbound>, own: &Wallet, key: &str) -> Result<
         return Err(Fault::Unknown("open_payments_access_token is missing".to_owned()));
     };
     let found: Result<Vec<Outgoing>, Fault> = api.marked((own, KIND), token, (KEY, key), None).await;
-    let found = found.map_err(|fault| match fault {
-        Fault::Refused(why) => Fault::Unknown(format!("the port's own wallet refuses its list: {why}")),
-        other => other,
-    })?;
+    let found = found.map_err(|fault| can_be_mended("its list", fault))?;
     Ok(found.into_iter().next())
 }
 
@@ -82,7 +76,7 @@ async fn claim(
     (key, is_repeat): (&str, bool),
 ) -> Result<(), Fault> {
     let busy = || Fault::Unknown("another call for this key may be at it".to_owned());
-    let token = api.token(own, json!([incoming::access()])).await?;
+    let token = api.token(own, incoming::access()).await?;
     let list = (own, incoming::KIND);
     if is_repeat {
         let now = i64::try_from(api.now).unwrap_or(i64::MAX);
@@ -118,7 +112,7 @@ fn is_young(claims: &[Incoming], now: i64) -> Result<bool, Fault> {
 /// Makes what is paid, at the wallet of the destination.
 async fn receiver(api: &Api<'_, impl Outbound>, destination: &str, key: &str) -> Result<String, Fault> {
     let theirs = api.wallet(destination).await?;
-    let token = api.token(&theirs, json!([{"type": "incoming-payment", "actions": ["create"]}])).await?;
+    let token = api.token(&theirs, json!({"type": "incoming-payment", "actions": ["create"]})).await?;
     let body = json!({"walletAddress": theirs.id, "metadata": {KEY: key}});
     let made: Incoming = api.post(&theirs.collection(incoming::KIND), Some(&token), Some(&body)).await?;
     place(&made.id).map(|_| made.id)
@@ -131,7 +125,7 @@ async fn quote(
     receiver: &str,
     amount: &Amount,
 ) -> Result<Quote, Fault> {
-    let token = api.token(own, json!([{"type": "quote", "actions": ["create"]}])).await?;
+    let token = api.token(own, json!({"type": "quote", "actions": ["create"]})).await?;
     let body = json!({"walletAddress": own.id, "receiver": receiver, "method": "ilp", "debitAmount": amount});
     let quote: Quote = api.post(&own.collection("quotes"), Some(&token), Some(&body)).await?;
     if quote.debit_amount != *amount {

@@ -7,10 +7,13 @@
 //! - [`Processor`]: whom a request is sent to; [`Adapters`] are those of the application.
 //! - [`Request`]: what is asked, under which key; [`Command`]: what of.
 //! - [`Reply`], [`Fault`]: what comes back.
+//! - [`Adapter`]: who asks the processor; [`serve`]: the same by HTTP.
 
+mod adapter;
 mod minor;
 mod remote;
 
+pub use adapter::{Adapter, serve};
 pub use remote::{Adapters, CONTENT_TYPE, LENGTH_MAX};
 use serde::{Deserialize, Serialize};
 use std::future::Future;

@@ -1,7 +1,7 @@
 //! An adapter for payment processors that speak Stripe's API: payment intents, refunds, payouts, events and signed
 //! webhooks (<https://docs.stripe.com/api>).
 //!
-//! - [`answer`]: what a request becomes there; [`http`]: the same within the application.
+//! - [`Stripe`]: the adapter; [`answer`]: what a request becomes there.
 //! - [`signature`]: whether a webhook is Stripe's.
 //! - `api`: requests to Stripe, and what its refusals mean; `objects`: what it answers.
 //!
@@ -9,7 +9,6 @@
 //! that a refund and a payout are found again after Stripe has forgotten the key, which it may after a day.
 
 mod api;
-pub mod http;
 mod objects;
 pub mod signature;
 
@@ -19,13 +18,29 @@ use objects::{EventObject, Intent, Page, Transfer};
 use std::collections::BTreeMap;
 use vwp_core::Outbound;
 use vwp_processor::{
-    Command, EVENTS_MAX, Event, Events, Fault, Notice, PaymentState, Reply, Request, Subject,
+    Adapter, Command, EVENTS_MAX, Event, Events, Fault, Notice, PaymentState, Reply, Request, Subject,
 };
 
-/// The variables that this component reads: where Stripe is, the secret key, and the secrets of webhooks.
-pub const OPTIONS: &[&str] = &["stripe_url", "stripe_key", "stripe_webhook_secret"];
 /// How many pages of payouts are looked through for one.
 const PAGES_MAX: usize = 10;
+
+/// The adapter.
+#[derive(Debug)]
+pub struct Stripe;
+
+impl Adapter for Stripe {
+    /// Where Stripe is, the secret key, and the secrets of webhooks.
+    const OPTIONS: &'static [&'static str] = &["stripe_url", "stripe_key", "stripe_webhook_secret"];
+
+    async fn answer(
+        network: &impl Outbound,
+        options: &BTreeMap<&'static str, String>,
+        now: u64,
+        request: &Request,
+    ) -> Result<Reply, Fault> {
+        answer(network, &Settings::new(options), now, request).await
+    }
+}
 
 /// What the administrator says.
 #[derive(Clone)]
@@ -46,7 +61,7 @@ impl std::fmt::Debug for Settings {
 }
 
 impl Settings {
-    /// Takes them from the values of [`OPTIONS`]. What is missing is empty, and then nothing works.
+    /// Takes them from the values of [`Stripe::OPTIONS`]. What is missing is empty, and then nothing works.
     pub fn new(options: &BTreeMap<&'static str, String>) -> Self {
         let of = |name: &str| options.get(name).map(|value| value.trim().to_owned()).unwrap_or_default();
         let secrets = of("stripe_webhook_secret");

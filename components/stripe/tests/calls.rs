@@ -10,9 +10,9 @@ use vwp_core::Outbound;
 use vwp_core::outbound::{Limits, OutboundError};
 use vwp_processor::{
     Command, Dispute, DisputeState, Event, Fault, Movement, MovementState, Notice, PaymentState, Reply,
-    Subject,
+    Subject, serve,
 };
-use vwp_stripe::{Settings, answer, http as stripe_http};
+use vwp_stripe::{Settings, Stripe, answer};
 
 const KEY: &str = "sk_test_secret";
 const NOW: u64 = 1_795_372_619;
@@ -49,10 +49,14 @@ impl Outbound for Network {
     }
 }
 
-fn settings() -> Settings {
+fn options() -> BTreeMap<&'static str, String> {
     let values =
         [("stripe_url", "https://stripe.test/"), ("stripe_key", KEY), ("stripe_webhook_secret", " a, b ")];
-    Settings::new(&BTreeMap::from(values.map(|(name, value)| (name, value.to_owned()))))
+    BTreeMap::from(values.map(|(name, value)| (name, value.to_owned())))
+}
+
+fn settings() -> Settings {
+    Settings::new(&options())
 }
 
 fn ask(network: &Network, is_repeat: bool, command: Command) -> Result<Reply, Fault> {
@@ -287,14 +291,13 @@ fn the_other_components_ask_with_json_and_get_json() {
             .body(body.to_string().into_bytes())
             .unwrap()
     };
-    let response = block_on(stripe_http::handle(&network, &settings(), NOW * 1000, &request(&body)));
+    let response = block_on(serve::<Stripe>(&network, &options(), NOW, &request(&body)));
     let found: Value = serde_json::from_slice(response.body()).unwrap();
     assert_eq!(
         (response.status().as_u16(), &found["Ok"]["payment"]["state"]),
         (200, &json!("cancelled")),
         "{found}"
     );
-    let response =
-        block_on(stripe_http::handle(&network, &settings(), NOW * 1000, &request(&json!({"key": 7}))));
+    let response = block_on(serve::<Stripe>(&network, &options(), NOW, &request(&json!({"key": 7}))));
     assert_eq!(response.status().as_u16(), 400);
 }
