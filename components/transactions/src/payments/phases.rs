@@ -125,8 +125,14 @@ async fn carry_out<S: Kv + Machines>(
             .await?
         }
         Err(Fault::Refused(reason)) => ended(End::Refused(bounded(&reason))).await?,
-        Ok(_) => return Ok(unknown("it answers something else")),
-        Err(fault) => return Ok(unknown(&fault.to_string())),
+        Ok(_) => {
+            log("it answers something else");
+            return Ok(None);
+        }
+        Err(fault) => {
+            log(&fault.to_string());
+            return Ok(None);
+        }
     };
     Ok(Some(changed.0))
 }
@@ -142,9 +148,13 @@ pub(crate) async fn look<S: Kv + Machines>(
         let request = Request { key: String::new(), is_repeat: false, command: Command::Look { reference } };
         let seen = match processor.ask(&record.processor, &request).await {
             Ok(seen) if is_fit(&seen, number.is_some()) => seen,
+            Ok(_) => {
+                log("it says something else of what is not settled");
+                continue;
+            }
             Err(Fault::Refused(_)) => continue,
-            Ok(_) | Err(_) => {
-                let _ = unknown("it does not say what has become of something");
+            Err(fault) => {
+                log(&fault.to_string());
                 continue;
             }
         };
@@ -157,8 +167,8 @@ pub(crate) async fn look<S: Kv + Machines>(
             Ok(())
         })
         .await?;
+        money::settle(store, &record).await?;
     }
-    money::settle(store, &record).await?;
     Ok(record)
 }
 
@@ -171,10 +181,9 @@ fn is_fit(reply: &Reply, gives: bool) -> bool {
     }
 }
 
-fn unknown(why: &str) -> Option<Record> {
-    // For the administrator, in the log.
+/// Tells the administrator.
+fn log(why: &str) {
     eprintln!("a payment processor: {why}");
-    None
 }
 
 /// The word of a processor as it is shown to others.

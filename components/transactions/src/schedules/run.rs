@@ -51,7 +51,7 @@ pub async fn run<S: Kv + Machines>(store: &S, environment: &Environment<'_>) -> 
     let (mut first_error, mut left) = (None, Some(range));
     // Those that cannot be made for now keep no other from being made, however many they are.
     for _ in 0..PAGES_MAX {
-        let Some(range) = left.take().filter(|_| report.done == 0) else { break };
+        let Some(range) = left.take() else { break };
         let page = store.scan(&range, OCCURRENCES_MAX, Direction::Forward).await?;
         for item in &page.items {
             let id = std::str::from_utf8(&item.key).ok().and_then(|key| key.rsplit('/').next());
@@ -64,7 +64,7 @@ pub async fn run<S: Kv + Machines>(store: &S, environment: &Environment<'_>) -> 
                 }
             }
         }
-        left = page.next;
+        left = page.next.filter(|_| report.done == 0);
     }
     match first_error {
         Some(error) if report.done == 0 => Err(error),
