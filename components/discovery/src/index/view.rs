@@ -90,14 +90,9 @@ impl<'a, S: Kv> View<'a, S> {
 
     /// The documents that have a term which starts with this text.
     pub(crate) async fn prefix(&self, prefix: &str) -> Result<Rc<RoaringBitmap>, Problem> {
-        // No term begins as this name does.
+        // No term begins as this name does, nor as the one below.
         let name = format!("\nprefix {prefix}");
-        let set = if let Some(set) = self.recent.set(&name) {
-            set
-        } else {
-            let parts = self.postings(keys::postings_with_prefix(prefix), PREFIX_PAGES_MAX).await?;
-            self.kept(&name, parts.union())
-        };
+        let set = self.union(&name, keys::postings_with_prefix(prefix), PREFIX_PAGES_MAX).await?;
         let has = |delta: &Delta| delta.from(prefix).next().is_some_and(|term| term.starts_with(prefix));
         Ok(self.current(set, has))
     }
@@ -105,12 +100,7 @@ impl<'a, S: Kv> View<'a, S> {
     /// The documents that have a term from one to another.
     pub(crate) async fn between(&self, first: &str, last: &str) -> Result<Rc<RoaringBitmap>, Problem> {
         let name = format!("\nbetween {first}\n{last}");
-        let set = if let Some(set) = self.recent.set(&name) {
-            set
-        } else {
-            let parts = self.postings(keys::postings_between(first, last), usize::MAX).await?;
-            self.kept(&name, parts.union())
-        };
+        let set = self.union(&name, keys::postings_between(first, last), usize::MAX).await?;
         Ok(self.current(set, |delta| delta.from(first).next().is_some_and(|term| term <= last)))
     }
 
@@ -156,9 +146,17 @@ impl<'a, S: Kv> View<'a, S> {
         Ok(cells)
     }
 
-    /// The postings of a range, each chunk by itself: most of many are small, and uniting them one after the other
-    /// would each time copy the union.
-    async fn postings(&self, range: KeyRange, pages_max: usize) -> Result<Vec<RoaringBitmap>, Problem> {
+    /// The documents in the postings of a range, which are remembered under a name. The postings are united at the
+    /// end, because most of many are small, and uniting them one after the other would each time copy the union.
+    async fn union(
+        &self,
+        name: &str,
+        range: KeyRange,
+        pages_max: usize,
+    ) -> Result<Rc<RoaringBitmap>, Problem> {
+        if let Some(set) = self.recent.set(name) {
+            return Ok(set);
+        }
         let (mut parts, mut left) = (Vec::new(), Some(range));
         for _ in 0..pages_max {
             let Some(range) = left.take() else { break };
@@ -168,7 +166,7 @@ impl<'a, S: Kv> View<'a, S> {
             }
             left = page.next;
         }
-        Ok(parts)
+        Ok(self.kept(name, parts.union()))
     }
 
     fn kept(&self, name: &str, set: RoaringBitmap) -> Rc<RoaringBitmap> {
