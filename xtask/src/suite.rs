@@ -67,8 +67,12 @@ pub(crate) fn run_on_spin(project: &Project) -> Result<ExitCode> {
     let mut suite = Suite { summary: Summary::default(), started: Instant::now() };
     if suite.step("build", || build::run(project, true)) {
         let mut tests = black_box::command(project, &linted, "spin", &black_box::PORTABLE);
-        // The storage adapters by themselves as well, against their contract's suite, and our template.
-        tests.args(["--test", "portable", "--test", "template"]).env(spin::VARIABLE, spin);
+        // The storage adapters by themselves as well, against their contract's suite, our template, and what Spin's
+        // network and its lack of a timer have a part in.
+        for suite in ["portable", "template", "payments", "schedules", "webhooks"] {
+            tests.args(["--test", suite]);
+        }
+        tests.env(spin::VARIABLE, spin);
         suite.tests("black-box tests on Spin", tests);
     }
     print!("{}", suite.summary.render());
