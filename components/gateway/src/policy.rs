@@ -4,7 +4,7 @@ use crate::{trace, version};
 use http::{Response, StatusCode, header};
 use vwp_core::Problem;
 use vwp_core::reply::{self, BODY_LENGTH_MAX};
-use vwp_middleware::fields::{Fields, set, text, value};
+use vwp_middleware::fields::{Fields, set, text, value, vary};
 
 /// The longest request id that is taken from a caller.
 pub const REQUEST_ID_LENGTH_MAX: usize = 64;
@@ -153,6 +153,7 @@ pub fn mend(status: u16, headers: &Fields) -> Option<Response<Vec<u8>>> {
 pub fn finish(headers: &mut Fields, named: &Named) {
     set(headers, REQUEST_ID, &named.request_id);
     set(headers, version::FIELD, named.version);
+    vary(headers, version::FIELD);
     for (name, value) in ALWAYS {
         set(headers, name, value);
     }
@@ -292,6 +293,8 @@ mod tests {
         assert_eq!(all("content-security-policy"), ["sandbox"]);
         assert_eq!(all("x-request-id"), ["id"]);
         assert_eq!(all("vwp-version"), ["1"]);
+        // A cache must not give it to who wants another version.
+        assert_eq!(all("vary"), ["vwp-version"]);
     }
 
     #[test]
