@@ -1,7 +1,9 @@
 //! Escrow over HTTP: between a traveller and a world, and between the operators of two worlds.
 #![allow(clippy::similar_names, reason = "payer and payee are what they are called")]
 
+use base64ct::{Base64UrlUnpadded, Encoding};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use vwp_client::key::Key;
 use vwp_client::sign::Statement;
 use vwp_tests::host::Host;
@@ -143,4 +145,88 @@ fn what_nobody_releases_is_the_payers_again_when_its_time_is_over() {
     assert_eq!(ada.balance(&host, &asset), 70);
     let late = act(&host, &Who::Traveller(&ada), &id, "release", &json!({"milestone": 1}));
     late.expect_problem(409, "escrow-settled");
+}
+
+/// One side of an exchange between two ports: who pays there, and whom.
+struct Side<'a> {
+    host: &'a Host,
+    payer: &'a Operator,
+    payee: &'a Operator,
+    asset: &'a str,
+}
+
+impl Side<'_> {
+    /// The payer's promise: whoever shows what the condition is of is paid, in time.
+    fn promise(&self, condition: &str, amount: &str, timeout_s: u64) -> String {
+        let terms = json!({"idempotency_key": unique("e"), "payer": format!("world:{}", self.payer.world),
+                           "payee": format!("world:{}", self.payee.world), "asset": self.asset,
+                           "milestones": [amount], "timeout_s": timeout_s, "condition": condition});
+        send(self.host, &Who::Operator(self.payer), "/v1/escrows", &terms).expect(201).text("escrow_id")
+    }
+
+    fn claim(&self, id: &str, preimage: &str) -> Reply {
+        act(self.host, &Who::Operator(self.payee), id, "release", &json!({"preimage": preimage}))
+    }
+
+    /// What a party of the escrow sees of it.
+    fn seen(&self, operator: &Operator, id: &str) -> Reply {
+        let seen = Call::get(format!("/v1/escrows/{id}")).bearer(&operator.token(self.host));
+        self.host.http.send(&seen).expect(200)
+    }
+
+    /// What the payer and the payee have.
+    fn have(&self) -> (u128, u128) {
+        let of = |operator: &Operator| {
+            let path = format!("/v1/ledger/accounts/world:{}/{}", operator.world, self.asset);
+            let account = self.host.http.send(&Call::get(path).bearer(&operator.token(self.host)));
+            // Who was never paid has no account.
+            if account.status == 404 { 0 } else { account.text("balance").parse().expect("a number") }
+        };
+        (of(self.payer), of(self.payee))
+    }
+}
+
+#[test]
+fn two_operators_exchange_money_of_two_ports_that_do_not_know_each_other() {
+    let (silver_port, gold_port) = (Host::start_own(), Host::start_own());
+    // The same two people have a world at either port.
+    let of = |host: &Host, name: &str| Operator::registered(host, name);
+    let (inn, mine) = (of(&silver_port, "inn"), of(&silver_port, "mine"));
+    let (inn_abroad, mine_abroad) = (of(&gold_port, "inn"), of(&gold_port, "mine"));
+    let silver = inn.issue(&silver_port, "silver", &format!("world:{}", inn.world), "900");
+    let gold = mine_abroad.issue(&gold_port, "gold", &format!("world:{}", mine_abroad.world), "90");
+    let there = Side { host: &silver_port, payer: &inn, payee: &mine, asset: &silver };
+    let back = Side { host: &gold_port, payer: &mine_abroad, payee: &inn_abroad, asset: &gold };
+
+    // The inn knows the secret, so that it promises first, and for longer: who learns the secret last has to have the
+    // time to use it.
+    let secret = [7_u8; 32];
+    let preimage = Base64UrlUnpadded::encode_string(&secret);
+    let condition = Base64UrlUnpadded::encode_string(&Sha256::digest(secret));
+    let first = there.promise(&condition, "300", 7200);
+    assert_eq!(there.seen(&mine, &first).text("condition"), condition);
+    let second = back.promise(&condition, "30", 3600);
+    assert_eq!((there.have(), back.have()), ((600, 0), (60, 0)));
+    there.claim(&first, &Base64UrlUnpadded::encode_string(&[8; 32])).expect_problem(422, "wrong-preimage");
+
+    // Taking the gold tells the mine the secret, and nothing else could have.
+    assert!(back.seen(&mine_abroad, &second).json().get("preimage").is_none());
+    assert_eq!(states(&back.claim(&second, &preimage).expect(200)), ["released"]);
+    let learnt = back.seen(&mine_abroad, &second).text("preimage");
+    assert_eq!(learnt, preimage);
+    assert_eq!(states(&there.claim(&first, &learnt).expect(200)), ["released"]);
+    assert_eq!((there.have(), back.have()), ((600, 300), (60, 30)));
+    // Twice is once.
+    assert_eq!(states(&there.claim(&first, &learnt).expect(200)), ["released"]);
+    assert_eq!((there.have(), back.have()), ((600, 300), (60, 30)));
+
+    // Where the secret is never shown, both have back what they promised.
+    let condition = Base64UrlUnpadded::encode_string(&Sha256::digest([9; 32]));
+    let (first, second) = (there.promise(&condition, "5", 2), back.promise(&condition, "5", 1));
+    for (side, id, operator) in [(&back, &second, &mine_abroad), (&there, &first, &inn)] {
+        eventually("the promise expires", || side.seen(operator, id).text("state") == "expired");
+    }
+    let late = there.claim(&first, &Base64UrlUnpadded::encode_string(&[9; 32]));
+    late.expect_problem(409, "escrow-settled");
+    assert_eq!((there.have(), back.have()), ((600, 300), (60, 30)));
 }
