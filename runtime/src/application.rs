@@ -101,7 +101,7 @@ pub fn ready(
     let mut maker =
         Maker { app, engine: &engine, linker: &linker, binaries, code: &code, progress: &progress };
     let handlers = handlers(&mut maker, &grants)?;
-    let router = Arc::new(Router::new(handlers.routes, app.wait, telemetry));
+    let router = Arc::new(Router::new(handlers.routes, app.wait, app.http_cache_bytes, telemetry));
     let chain = Arc::new(Chain::new(handlers.components, router.clone()));
     network.attach(&chain);
     // What answers requests does the rest as well; what answers none is made for it.
@@ -256,8 +256,9 @@ fn handlers(maker: &mut Maker<'_>, grants: &BTreeMap<String, Arc<Grants>>) -> Re
             handler
         };
         handlers.components.entry(route.component.clone()).or_insert_with(|| handler.clone());
-        let limits = route.limits;
-        handlers.routes.extend(route.pattern.clone().map(|pattern| Served { pattern, handler, limits }));
+        let (limits, cache) = (route.limits, route.cache);
+        let served = |pattern| Served { pattern, handler, limits, cache };
+        handlers.routes.extend(route.pattern.clone().map(served));
     }
     Ok(handlers)
 }

@@ -2,8 +2,9 @@
 
 use crate::admission::{Admissions, Gate};
 use crate::handler::{Handler, Origin};
+use crate::http_cache::HttpCache;
 use crate::manifest::{Pattern, RouteLimits};
-use crate::settle::settle;
+use crate::settle::{settle, whole};
 use crate::telemetry::Telemetry;
 use crate::telemetry::request::{Told, Watched};
 use crate::telemetry::trace::SpanContext;
@@ -11,7 +12,7 @@ use bytes::Bytes;
 use http::uri::{Authority, Scheme};
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri, header};
 use http_body::Body;
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -36,6 +37,8 @@ pub struct Router {
     routes: Vec<Route>,
     no_route: Told,
     admissions: Admissions,
+    /// None if no route has its answers kept.
+    cache: Option<HttpCache>,
 }
 
 /// Which paths a handler answers, and within which limits.
@@ -46,6 +49,8 @@ pub struct Served {
     pub handler: Handler,
     /// What bounds the route, beside what bounds the component.
     pub limits: RouteLimits,
+    /// Whether its answers are kept for others, as far as they say that they may be.
+    pub cache: bool,
 }
 
 /// A route, as its requests need it.
@@ -53,20 +58,23 @@ struct Route {
     pattern: Pattern,
     handler: Handler,
     gate: Gate,
+    is_cached: bool,
     told: Told,
 }
 
 impl Router {
-    /// A router over these routes. `wait` is how long a request waits for its turn.
-    pub fn new(routes: Vec<Served>, wait: Duration, telemetry: &Telemetry) -> Self {
-        let route = |Served { pattern, handler, limits }: Served| {
+    /// A router over these routes. `wait` is how long a request waits for its turn, `cache_bytes` how much memory
+    /// answers that are kept may take; 0: none are.
+    pub fn new(routes: Vec<Served>, wait: Duration, cache_bytes: u64, telemetry: &Telemetry) -> Self {
+        let route = |Served { pattern, handler, limits, cache }: Served| {
             let told = Told::route(telemetry, handler.component(), &pattern.to_string());
-            Route { pattern, handler, gate: Gate::new(&limits), told }
+            Route { pattern, handler, gate: Gate::new(&limits), is_cached: cache, told }
         };
         Self {
             routes: routes.into_iter().map(route).collect(),
             no_route: Told::no_route(telemetry),
             admissions: Admissions::new(wait),
+            cache: (cache_bytes > 0).then(|| HttpCache::new(cache_bytes)),
         }
     }
 
@@ -111,12 +119,30 @@ impl Router {
             let title = "The server is no proxy";
             return Err(Problem::new(StatusCode::NOT_IMPLEMENTED, "no-proxy", title, "CONNECT is not taken"));
         }
-        let Some(Route { handler, gate, told, .. }) = route else {
+        let Some(route) = route else {
             return Err(Problem::not_found("no route has this path"));
         };
         let mut request = absolute(request, arrival.scheme)?;
         let peer = HeaderValue::try_from(arrival.peer.to_string()).map_err(|_| Problem::internal())?;
         request.headers_mut().insert(CLIENT_ADDRESS, peer);
+        let forward = |request| self.forward(route, request, span);
+        match &self.cache {
+            Some(cache) if route.is_cached => {
+                let (answer, outcome) = cache.answer(request, forward).await?;
+                route.told.cached(outcome);
+                Ok(answer)
+            }
+            _ => forward(request).await,
+        }
+    }
+
+    /// Has the component answer, when it is the request's turn.
+    async fn forward(
+        &self,
+        Route { handler, gate, told, .. }: &Route,
+        request: Request<Incoming>,
+        span: Option<SpanContext>,
+    ) -> Result<Response<WasiBody>, Problem> {
         let admitted = self.admissions.admit(gate, handler.turns()).await;
         let admission = admitted.inspect_err(|reason| told.refused(*reason))?.counted(told.admitted());
         let is_head = request.method() == Method::HEAD;
@@ -181,7 +207,5 @@ fn absolute(mut request: Request<Incoming>, scheme: Scheme) -> Result<Request<In
 
 /// The problem as an answer.
 pub fn refuse(problem: Problem) -> Response<WasiBody> {
-    problem
-        .into_response()
-        .map(|body| Full::new(Bytes::from(body)).map_err(|never| match never {}).boxed_unsync())
+    problem.into_response().map(|body| whole(Bytes::from(body)))
 }

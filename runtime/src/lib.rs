@@ -2,7 +2,7 @@
 //!
 //! The way of a request: [`server`] accepts its connection, under [`tls`] if asked to and
 //! behind [`proxy`] if there is one;
-//! [`http`] routes it, [`admission`] says when it runs, and [`handler`] gives it to an
+//! [`http`] routes it, [`http_cache`] may have its answer already, [`admission`] says when it runs, and [`handler`] gives it to an
 //! instance of a component that [`compose`] put together and [`host`] serves. DNS
 //! messages go through [`dns`], and [`timer`] does work that nobody asks for. State lives in `vwp-store`; [`machine`] runs a
 //! component as one of its state machines. [`telemetry`] is what is told of all this. [`manifest`] is what a `spin.toml` says, and
@@ -22,10 +22,12 @@ pub mod databases;
 pub mod dns;
 pub mod engine;
 pub mod files;
+mod flights;
 pub mod handler;
 pub mod host;
 pub mod hosts;
 pub mod http;
+pub mod http_cache;
 pub mod machine;
 pub mod manifest;
 mod memory;

@@ -5,7 +5,7 @@
 //! answers end at once. Here an answer is looked at again after others have run; if it
 //! has ended by then it is sent with its length in one write, and if not, it is streamed.
 
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
 use futures::FutureExt;
 use http_body::Frame;
 use http_body_util::{BodyExt, Full, StreamBody};
@@ -31,10 +31,10 @@ pub async fn settle_body(mut body: WasiBody) -> Result<WasiBody, Error> {
     for _ in 0..LOOKS_MAX {
         while let Some(next) = body.frame().now_or_never() {
             match next {
-                None => return Ok(whole(begun, length)),
+                None => return Ok(whole(joined(begun, length))),
                 Some(Err(error)) => return Err(error),
                 Some(Ok(frame)) if frame.is_data() && length <= LENGTH_MAX => {
-                    length += frame.data_ref().map_or(0, bytes::Bytes::len);
+                    length += frame.data_ref().map_or(0, Bytes::len);
                     begun.push(Ok(frame));
                 }
                 // Trailers, or more than is kept: what has begun goes on as it is.
@@ -49,20 +49,46 @@ pub async fn settle_body(mut body: WasiBody) -> Result<WasiBody, Error> {
     Ok(resumed(begun, body))
 }
 
-type Frames = Vec<Result<Frame<bytes::Bytes>, Error>>;
+/// A body that was waited for.
+pub enum Gathered {
+    /// The whole of it.
+    Whole(Bytes),
+    /// It is longer than it was waited for, or has trailers; nothing of it is lost.
+    Beyond(WasiBody),
+}
 
-fn whole(frames: Frames, length: usize) -> WasiBody {
+/// Waits for the end of a body of up to so many bytes. Fails with what broke it off.
+pub async fn gather(mut body: WasiBody, bytes_max: usize) -> Result<Gathered, Error> {
+    let (mut begun, mut length) = (Vec::new(), 0);
+    while let Some(frame) = body.frame().await {
+        let frame = frame?;
+        length += frame.data_ref().map_or(0, Bytes::len);
+        let is_beyond = length > bytes_max || !frame.is_data();
+        begun.push(Ok(frame));
+        if is_beyond {
+            return Ok(Gathered::Beyond(resumed(begun, body)));
+        }
+    }
+    Ok(Gathered::Whole(joined(begun, length)))
+}
+
+type Frames = Vec<Result<Frame<Bytes>, Error>>;
+
+/// A body whose bytes are all there.
+pub fn whole(bytes: Bytes) -> WasiBody {
+    Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
+}
+
+fn joined(frames: Frames, length: usize) -> Bytes {
     let mut parts = frames.into_iter().flatten().filter_map(|frame| frame.into_data().ok());
     let first = parts.next().unwrap_or_default();
-    let bytes = if first.len() == length {
-        first
-    } else {
-        let mut bytes = BytesMut::with_capacity(length);
-        bytes.extend_from_slice(&first);
-        parts.for_each(|part| bytes.extend_from_slice(&part));
-        bytes.freeze()
-    };
-    Full::new(bytes).map_err(|never| match never {}).boxed_unsync()
+    if first.len() == length {
+        return first;
+    }
+    let mut bytes = BytesMut::with_capacity(length);
+    bytes.extend_from_slice(&first);
+    parts.for_each(|part| bytes.extend_from_slice(&part));
+    bytes.freeze()
 }
 
 /// What has begun, and then the rest.
@@ -81,7 +107,6 @@ fn resumed(begun: Frames, rest: WasiBody) -> WasiBody {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use bytes::Bytes;
     use http_body::Body;
     use tokio::sync::mpsc;
 
@@ -115,5 +140,22 @@ mod tests {
         drop(sender);
         let bytes = settled.into_body().collect().await.expect("a body").to_bytes();
         assert_eq!(bytes, "first second");
+    }
+
+    #[tokio::test]
+    async fn a_body_is_gathered_to_its_end_or_goes_on_as_it_is() {
+        for (bytes_max, is_whole) in [(12, true), (11, false)] {
+            let (sender, receiver) = mpsc::unbounded_channel();
+            sender.send("first ").expect("sent");
+            let mut gathering = Box::pin(gather(answer(receiver).into_body(), bytes_max));
+            assert!(futures::poll!(&mut gathering).is_pending());
+            sender.send("second").expect("sent");
+            drop(sender);
+            let (bytes, was_whole) = match gathering.await.expect("sound") {
+                Gathered::Whole(bytes) => (bytes, true),
+                Gathered::Beyond(body) => (body.collect().await.expect("a body").to_bytes(), false),
+            };
+            assert_eq!((&bytes[..], was_whole), (&b"first second"[..], is_whole));
+        }
     }
 }

@@ -4,6 +4,16 @@ use crate::tag;
 use std::time::SystemTime;
 use vwp_middleware::fields::{Fields, has, members, text};
 
+/// What describes content that is not sent with [`Verdict::NotModified`] (RFC 9110, section 15.4.5).
+pub const OF_CONTENT: [&str; 6] = [
+    "accept-ranges",
+    "content-encoding",
+    "content-language",
+    "content-length",
+    "content-range",
+    "content-type",
+];
+
 /// What becomes of a request with preconditions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Verdict {

@@ -1,6 +1,6 @@
 //! Which answers are read for their tag, and what becomes of each.
 
-use crate::condition::{self, Verdict};
+use crate::condition::{self, OF_CONTENT, Verdict};
 use crate::directives;
 use crate::settings::{Rule, Settings};
 use http::{Response, StatusCode};
@@ -10,15 +10,6 @@ use vwp_middleware::fields::{Fields, has, lists, remove, set, text};
 /// Media types whose content comes bit by bit: it is not held back.
 const STREAMED: [&str; 4] =
     ["application/json-seq", "application/x-ndjson", "multipart/x-mixed-replace", "text/event-stream"];
-/// What describes content that is not sent (RFC 9110, section 15.4.5).
-const OF_CONTENT: [&str; 6] = [
-    "accept-ranges",
-    "content-encoding",
-    "content-language",
-    "content-length",
-    "content-range",
-    "content-type",
-];
 
 /// A request whose answer is looked at.
 #[derive(Debug)]

@@ -1,10 +1,11 @@
 //! HTTP: the least that a component can answer beside hyper alone, in this process; and
-//! looking up a world, through the gateway and the registry, in a `vwp up`.
+//! looking up a world, through the gateway and the registry, in a `vwp up`; and what everybody may keep, from the
+//! cache beside the same from the component.
 
 use crate::guests::{self, Profile};
 use crate::measure::{Figures, Side, rounds};
 use crate::report::Row;
-use crate::{Bench, tools};
+use crate::{Bench, http_cache, tools};
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use http::{Request, Response};
@@ -55,7 +56,7 @@ pub(crate) fn rows(bench: &Bench) -> Result<Vec<Row>> {
         let [bare, hello, lookup] = rounds(bench.effort, &bench.progress, sides)?;
         let [bare_p99, hello_p99, lookup_p99] = latencies.map(RefCell::into_inner);
         let yardstick = ("bare hyper", &bare);
-        Ok(vec![
+        let mut rows = vec![
             Row::rate("hello in a component", "requests", &hello, yardstick, Some(0.3)),
             Row::quantity("hello, 99 of 100 within", "ms", &hello_p99, Some(("bare hyper", &bare_p99)), None),
             Row::rate("world lookup, vwp up", "requests", &lookup, ("hello", &hello), None),
@@ -66,7 +67,9 @@ pub(crate) fn rows(bench: &Bench) -> Result<Vec<Row>> {
                 Some(("hello", &hello_p99)),
                 None,
             ),
-        ])
+        ];
+        rows.extend(http_cache::rows(bench, port)?);
+        Ok(rows)
     })
 }
 
@@ -107,8 +110,8 @@ impl Hello {
         let hello = linker.instantiate_pre(&Component::new(&engine, &bytes)?)?;
         let handler = Handler::new(&engine, hello, &guests::grants("hello", scratch)?, &room)?;
         let pattern = Pattern::parse("/...").ok().context("the route is malformed")?;
-        let route = trigger::Served { pattern, handler, limits: RouteLimits::default() };
-        let router = Arc::new(trigger::Router::new(vec![route], wait, &Telemetry::default()));
+        let route = trigger::Served { pattern, handler, limits: RouteLimits::default(), cache: false };
+        let router = Arc::new(trigger::Router::new(vec![route], wait, 0, &Telemetry::default()));
         let listener = server::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await?;
         let address = listener.local_addr()?;
         let (stopper, stop) = watch::channel(false);

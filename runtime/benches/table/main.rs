@@ -15,6 +15,7 @@ mod curve;
 mod dns;
 mod guests;
 mod http;
+mod http_cache;
 mod kv;
 mod ledger;
 mod measure;

@@ -3,7 +3,7 @@
 //!
 //! A message comes in by [`udp`] or [`stream`]. [`service`] reads it, answers what needs no
 //! zone, looks in the [`cache`], asks the [`resolver`] unless the same question is under way
-//! ([`flights`]), and makes the asker's answer of what
+//! ([`crate::flights`]), and makes the asker's answer of what
 //! it finds; [`guard`] bounds what one source may have. [`notify`] tells other name servers
 //! of changes. What a message means is `vwp_dns::edge`'s, and what is in a zone is the
 //! component's: the host knows neither.
@@ -12,7 +12,6 @@ pub mod arguments;
 mod bindings;
 pub mod cache;
 pub mod changes;
-mod flights;
 pub mod guard;
 pub mod notify;
 mod outage;
@@ -26,13 +25,13 @@ mod udp;
 pub use resolver::Resolver;
 pub use sockets::Sockets;
 
+use crate::flights::Flights;
 use crate::manifest::DnsLimits;
 use crate::networks::BlockedNetworks;
 use crate::proxy::Proxies;
 use crate::telemetry::metrics;
 use cache::Cache;
 use changes::Changes;
-use flights::Flights;
 use guard::Guard;
 use notify::Notifier;
 use service::{Identity, Service};

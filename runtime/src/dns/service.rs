@@ -1,11 +1,11 @@
 //! From a message to what it is answered with.
 
 use super::cache::{Cache, Found, Kept, Made};
-use super::flights::{self, Boarded, Flights, Landed};
 use super::guard::{Fate, Guard};
 use super::outage::Outage;
 use super::rates::Standing;
 use super::resolver::{self, Answered, Failure, Resolver};
+use crate::flights::{self, Boarded, Flights, Landed};
 use crate::proxy::Proxies;
 use crate::telemetry::metrics::{self, Source};
 use std::net::IpAddr;
@@ -284,7 +284,9 @@ impl Service {
     }
 
     /// Asks the resolver, or waits while somebody else asks it the same. Without a cache nothing is
-    /// shared, because only that says what is as good as a new answer; see [`flights`].
+    /// shared, because only that says what is as good as a new answer; see [`flights`]. The cache is exact
+    /// (ARCHITECTURE.md, "DNS"): a commit is noted there before it is acknowledged, so one that was acknowledged
+    /// before the look makes the look miss, and the question is asked by itself.
     async fn resolve(&self, question: &Question, plain: &[u8]) -> Result<Resolved, Failure> {
         let Some(cache) = &self.cache else {
             return self.call(question, plain).await.map(Resolved::Made);

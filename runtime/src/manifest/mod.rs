@@ -101,6 +101,8 @@ pub struct App {
     pub wait: Duration,
     /// How much memory caches what the store has on disk; none: what suits the machine.
     pub store_cache_bytes: Option<u64>,
+    /// How much memory keeps answers for others; 0 if no route has them kept.
+    pub http_cache_bytes: u64,
 }
 
 impl App {
@@ -133,6 +135,8 @@ pub struct Route {
     pub middleware: Vec<Dependency>,
     /// What is bounded besides what bounds the component.
     pub limits: RouteLimits,
+    /// Whether its answers are kept for others, as far as they say that they may be (RFC 9111).
+    pub cache: bool,
 }
 
 /// What bounds the requests of a route, beside what bounds those of its component. The default is

@@ -76,6 +76,8 @@ pub(super) struct ApplicationTool {
     pub(super) routes: BTreeMap<String, RouteTool>,
     /// How much memory caches what the store has on disk, in bytes.
     pub(super) store_cache_bytes_max: Option<u64>,
+    /// How much memory keeps answers of the routes that have a cache, in bytes.
+    pub(super) http_cache_bytes_max: Option<u64>,
 }
 
 /// `[application.tool.vwp.routes."ROUTE"]`.
@@ -84,6 +86,8 @@ pub(super) struct ApplicationTool {
 pub(super) struct RouteTool {
     pub(super) requests_max: Option<usize>,
     pub(super) wait_ms_max: Option<u64>,
+    #[serde(default)]
+    pub(super) cache: bool,
 }
 
 /// `[application.tool.vwp.dns]`.

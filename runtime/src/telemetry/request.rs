@@ -1,9 +1,10 @@
 //! One request, from its arrival to its answer: its span, its place in the metrics, and its line in
 //! the log.
 
-use super::metrics::{Class, InFlight, Refused, Route, TraceLabel, method_name};
+use super::metrics::{CacheResult, Class, InFlight, Refused, Route, TraceLabel, method_name};
 use super::trace::{Span, SpanContext};
 use super::{Telemetry, Tracing};
+use crate::http_cache::Outcome;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use std::sync::Arc;
 use std::time::Instant;
@@ -43,6 +44,19 @@ impl Told {
     pub fn refused(&self, reason: Refused) {
         if let Some(metrics) = &self.metrics {
             metrics.refused(reason);
+        }
+    }
+
+    /// The cache was asked, and did this.
+    pub fn cached(&self, outcome: Outcome) {
+        let result = match outcome {
+            Outcome::Hit(_) => CacheResult::Hit,
+            Outcome::Collapsed => CacheResult::Collapsed,
+            Outcome::Miss(_) => CacheResult::Miss,
+            Outcome::Bypass => CacheResult::Bypass,
+        };
+        if let Some(metrics) = &self.metrics {
+            metrics.cached(result);
         }
     }
 

@@ -133,6 +133,19 @@ const FIELDS_OF_AN_APPLICATION: &[Case] = &[
         "tool.vwp.routes.\"/...\" = {}",
         Honoured(|app| app.routes[0].limits == RouteLimits::default()),
     ),
+    ("#application", "tool.vwp.routes.\"/...\".cache = true", Honoured(|app| app.routes[0].cache)),
+    ("#application", "tool.vwp.routes.\"/...\" = {}", Honoured(|app| !app.routes[0].cache)),
+    (
+        "#application",
+        "tool.vwp.http_cache_bytes_max = 5\ntool.vwp.routes.\"/...\".cache = true",
+        Honoured(|app| app.http_cache_bytes == 5),
+    ),
+    ("#application", "tool.vwp.http_cache_bytes_max = 5", Honoured(|app| app.http_cache_bytes == 0)),
+    (
+        "#application",
+        "tool.vwp.http_cache_bytes_max = 1000000000000",
+        Refused("tool.vwp.http_cache_bytes_max", "at most"),
+    ),
     ("#application", "tool.vwp.routes.\"/x\" = {}", Refused("tool.vwp.routes.\"/x\"", "no trigger")),
     (
         "#application",

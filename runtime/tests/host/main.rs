@@ -16,6 +16,7 @@ mod edges;
 mod fields;
 mod files;
 mod health;
+mod http_cache;
 mod key_value;
 mod manifest;
 mod metrics;

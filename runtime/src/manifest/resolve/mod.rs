@@ -22,6 +22,8 @@ const WAIT_MS_DEFAULT: u64 = 1000;
 const TIME_MS_MAX: u64 = 600_000;
 /// The most memory that a manifest may give to a cache, in bytes.
 const CACHE_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
+/// How much memory keeps answers of routes, where the manifest does not say, in bytes.
+const HTTP_CACHE_BYTES_DEFAULT: u64 = 32 * 1024 * 1024;
 /// The longest id of a component, in bytes: as long as a label of a host name may be.
 const ID_LENGTH_MAX: usize = 63;
 /// The longest label of a store or database, in bytes.
@@ -101,12 +103,15 @@ impl Resolver {
         }
         // Targets name Spin environments to check against when Spin builds; they ask nothing of a host.
         let _ = manifest.application.targets;
+        let routes = self.routes(triggers, &tool.routes)?;
+        let has_cache = routes.iter().any(|route| route.cache);
+        let http_cache_bytes = tool.http_cache_bytes_max.unwrap_or(HTTP_CACHE_BYTES_DEFAULT);
         Ok(App {
             name: manifest.application.name,
             variables,
             generated_secrets: tool.generated_secrets,
             served_url_variable: tool.served_url_variable,
-            routes: self.routes(triggers, &tool.routes)?,
+            routes,
             components,
             machines: tool.machines,
             resolver: tool.resolver,
@@ -114,6 +119,7 @@ impl Resolver {
             dns: self.dns(tool.dns)?,
             wait: Duration::from_millis(tool.wait_ms_max.unwrap_or(WAIT_MS_DEFAULT)),
             store_cache_bytes: tool.store_cache_bytes_max,
+            http_cache_bytes: if has_cache { http_cache_bytes } else { 0 },
             file: self.file,
         })
     }
@@ -135,8 +141,14 @@ impl Resolver {
         if tool.wait_ms_max.is_some_and(|ms| ms > TIME_MS_MAX) {
             return self.refuse("application.tool.vwp.wait_ms_max", format!("at most {TIME_MS_MAX}"));
         }
-        if tool.store_cache_bytes_max.is_some_and(|bytes| bytes > CACHE_BYTES_MAX) {
-            let key = "application.tool.vwp.store_cache_bytes_max";
+        let caches = [
+            ("store_cache_bytes_max", tool.store_cache_bytes_max),
+            ("http_cache_bytes_max", tool.http_cache_bytes_max),
+        ];
+        if let Some((name, _)) =
+            caches.iter().find(|(_, bytes)| bytes.is_some_and(|bytes| bytes > CACHE_BYTES_MAX))
+        {
+            let key = format!("application.tool.vwp.{name}");
             return self.refuse(key, format!("at most {CACHE_BYTES_MAX}"));
         }
         if let Some(name) = tool.served_url_variable.as_ref().filter(|name| !variables.contains_key(*name)) {

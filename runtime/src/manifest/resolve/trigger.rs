@@ -64,7 +64,7 @@ impl Resolver {
             let limits = self.route_limits(route, tool)?;
             let pattern = Pattern::parse(route).ok();
             match routes.iter_mut().find(|known| known.pattern.is_some() && known.pattern == pattern) {
-                Some(known) => known.limits = limits,
+                Some(known) => (known.limits, known.cache) = (limits, tool.cache),
                 None => return self.refuse(limits_key(route), "no trigger has this route"),
             }
         }
@@ -119,7 +119,13 @@ impl Resolver {
                 middleware.push(self.dependency(&key, dependency, false)?);
             }
         }
-        Ok(Route { pattern, component: component.clone(), middleware, limits: RouteLimits::default() })
+        Ok(Route {
+            pattern,
+            component: component.clone(),
+            middleware,
+            limits: RouteLimits::default(),
+            cache: false,
+        })
     }
 }
 

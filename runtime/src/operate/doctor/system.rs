@@ -85,7 +85,7 @@ pub(super) fn memory(app: &App) -> Finding {
     };
     let cache = app.store_cache_bytes.unwrap_or_else(memory::store_cache_bytes);
     let bytes = |number: usize| u64::try_from(number).unwrap_or(u64::MAX);
-    let caches = cache.saturating_add(app.dns.cache_bytes_max);
+    let caches = cache.saturating_add(app.dns.cache_bytes_max).saturating_add(app.http_cache_bytes);
     let instances = |count: fn(&crate::manifest::Component) -> usize| {
         let sizes = app.components.values();
         sizes.fold(0_u64, |sum, component| {
@@ -104,7 +104,9 @@ pub(super) fn memory(app: &App) -> Finding {
     if least > available {
         return Finding::wrong(
             check,
-            format!("{shown}: give it more, or lower memory_bytes_max and store_cache_bytes_max"),
+            format!(
+                "{shown}: give it more, or lower memory_bytes_max, store_cache_bytes_max and http_cache_bytes_max"
+            ),
         );
     }
     Finding::ok(check, shown)

@@ -72,6 +72,29 @@ pub enum Refused {
 /// In the order of [`Refused`].
 const REASONS: [&str; 4] = ["queue_full", "route_busy", "component_busy", "host_busy"];
 
+/// Where the answer to a request on a route with a cache came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CacheResult {
+    /// The cache.
+    Hit,
+    /// The cache, for which somebody else had just asked the component.
+    Collapsed,
+    /// The component.
+    Miss,
+    /// The component, because the answer was to be for this request alone.
+    Bypass,
+}
+
+/// In the order of [`CacheResult`].
+const RESULTS: [&str; 4] = ["hit", "collapsed", "miss", "bypass"];
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CacheLabels {
+    component: String,
+    route: String,
+    result: &'static str,
+}
+
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct RequestLabels {
     component: String,
@@ -99,6 +122,7 @@ pub(super) struct Families {
     durations: Family<RequestLabels, Traced, Make<Traced>>,
     in_flight: Family<RouteLabels, Gauge>,
     refusals: Family<RefusalLabels, Counter>,
+    cached: Family<CacheLabels, Counter>,
 }
 
 impl Families {
@@ -107,6 +131,7 @@ impl Families {
             durations: Family::new_with_constructor(traced as Make<Traced>),
             in_flight: Family::default(),
             refusals: Family::default(),
+            cached: Family::default(),
         };
         registry.register(
             "http_server_request_duration_seconds",
@@ -123,6 +148,11 @@ impl Families {
             "Requests that were answered 503 because too many ran or waited",
             families.refusals.clone(),
         );
+        registry.register(
+            "http_server_cache_requests",
+            "Requests on routes with a cache, by where their answers came from",
+            families.cached.clone(),
+        );
         families
     }
 }
@@ -136,6 +166,8 @@ pub struct Route {
     in_flight: Gauge,
     /// In the order of [`REASONS`].
     refusals: [Counter; REASONS.len()],
+    /// In the order of [`RESULTS`]; made when it is first needed, because most routes have no cache.
+    cached: OnceLock<[Counter; RESULTS.len()]>,
 }
 
 impl Metrics {
@@ -147,7 +179,14 @@ impl Metrics {
             let RouteLabels { component, route } = labels.clone();
             self.http.refusals.get_or_create_owned(&RefusalLabels { component, route, reason })
         });
-        Route { labels, families: self.http.clone(), durations: Default::default(), in_flight, refusals }
+        Route {
+            labels,
+            families: self.http.clone(),
+            durations: Default::default(),
+            in_flight,
+            refusals,
+            cached: OnceLock::new(),
+        }
     }
 }
 
@@ -166,6 +205,17 @@ impl Route {
     /// A request was not admitted.
     pub fn refused(&self, reason: Refused) {
         self.refusals[reason as usize].inc();
+    }
+
+    /// The cache did this with a request.
+    pub fn cached(&self, result: CacheResult) {
+        let cached = self.cached.get_or_init(|| {
+            RESULTS.map(|result| {
+                let RouteLabels { component, route } = self.labels.clone();
+                self.families.cached.get_or_create_owned(&CacheLabels { component, route, result })
+            })
+        });
+        cached[result as usize].inc();
     }
 
     /// A request was admitted, and is in flight until what this gives out is dropped.

@@ -4,7 +4,7 @@
 use std::hint::black_box;
 use wasip3::clocks::monotonic_clock;
 use wasip3::exports::http::handler::Guest;
-use wasip3::http::types::{ErrorCode, Fields, Request, Response, Trailers};
+use wasip3::http::types::{ErrorCode, Fields, Method, Request, Response, Trailers};
 use wasip3::wit_bindgen::{StreamReader, StreamResult, spawn};
 use wasip3::{wit_future, wit_stream};
 
@@ -33,6 +33,7 @@ impl Guest for Component {
             "endless" => Ok(endless()),
             "break" => Ok(break_off()),
             "linger" => Ok(linger(how)),
+            "kept" => Ok(kept(&request).await),
             _ => Ok(text(404, &[], "no such edge".to_owned())),
         }
     }
@@ -170,6 +171,18 @@ fn break_off() -> Response {
         panic!("the secret of the guest");
     });
     response
+}
+
+/// Takes a while for an answer that everybody may have, and that no other one is like.
+async fn kept(request: &Request) -> Response {
+    monotonic_clock::wait_for(200_000_000).await;
+    let made = format!("made at {}", monotonic_clock::now());
+    let fields = [("cache-control", "public, max-age=600"), ("vary", "accept-language"), ("etag", "\"v1\"")];
+    println!("the guest answers what is kept");
+    match request.get_method() {
+        Method::Get => text(200, &fields, made),
+        _ => text(200, &[], made),
+    }
 }
 
 /// Answers, and then goes on.

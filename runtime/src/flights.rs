@@ -1,14 +1,10 @@
-//! Questions that are under way to the resolver: who asks the same meanwhile waits for that answer,
-//! instead of having it made once more.
+//! Questions that are under way: who asks the same meanwhile waits for that answer, instead of having it made once
+//! more.
 //!
-//! Exactness (ARCHITECTURE.md, "DNS"): an answer counts only while none of the keys that it was
-//! made from has a later version than the store had before it was made. Whoever joins a flight may
-//! have arrived after a commit that the flight's answer does not know of, so it is not handed that
-//! answer. It waits until the answer is kept, and then looks into the cache like somebody who
-//! arrives at that moment: a commit is noted there before it is acknowledged, so one that was
-//! acknowledged before the look makes the look miss, and the question is asked by itself. So
-//! joining can only cost time, and the cache's own rule is the only one that says what is true. An
-//! answer that may not be kept is for its asker alone, and is not shared either.
+//! Nobody is handed an answer here. Whoever joins a flight may have arrived after something happened that the flight's
+//! answer does not know of. It waits until the answer is kept, and then looks into the cache like somebody who
+//! arrives at that moment. So joining can only cost time, and the cache's own rule is the only one that says what
+//! is true. An answer that may not be kept is for its asker alone, and is not shared either.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -16,12 +12,12 @@ use tokio::sync::watch;
 
 /// What became of a flight.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Landed {
+pub(crate) enum Landed {
     /// There is no saying yet.
     UnderWay,
     /// It was answered, and the answer kept if it may be.
     Answered,
-    /// The resolver failed.
+    /// Whoever was asked failed.
     Failed,
     /// It was not asked to its end: too many questions waited, or whoever asked is gone.
     Abandoned,
@@ -29,20 +25,20 @@ pub(super) enum Landed {
 
 /// The flights by question. Each is of an asker who waits, and so there are no more than of those.
 #[derive(Default)]
-pub(super) struct Flights {
+pub(crate) struct Flights {
     under_way: Mutex<HashMap<Box<[u8]>, watch::Receiver<Landed>>>,
 }
 
 /// What an asker does.
-pub(super) enum Boarded<'a> {
-    /// It asks the resolver, for all who join.
+pub(crate) enum Boarded<'a> {
+    /// It asks, for all who join.
     Leads(Flight<'a>),
     /// It waits for who does.
     Joins(watch::Receiver<Landed>),
 }
 
 /// A question that is being asked. Dropped before it has landed, it is abandoned.
-pub(super) struct Flight<'a> {
+pub(crate) struct Flight<'a> {
     flights: &'a Flights,
     question: Box<[u8]>,
     landed: watch::Sender<Landed>,
@@ -50,7 +46,7 @@ pub(super) struct Flight<'a> {
 
 impl Flights {
     /// Joins the flight of a question, or begins one.
-    pub(super) fn board(&self, question: &[u8]) -> Boarded<'_> {
+    pub(crate) fn board(&self, question: &[u8]) -> Boarded<'_> {
         let mut under_way = self.under_way();
         if let Some(landing) = under_way.get(question) {
             return Boarded::Joins(landing.clone());
@@ -68,7 +64,7 @@ impl Flights {
 
 impl Flight<'_> {
     /// Tells those who wait. The answer is to be kept before.
-    pub(super) fn land(self, landed: Landed) {
+    pub(crate) fn land(self, landed: Landed) {
         // First it is no more to be joined; who comes later looks into the cache.
         self.flights.under_way().remove(&self.question);
         self.landed.send_replace(landed);
@@ -85,7 +81,7 @@ impl Drop for Flight<'_> {
 }
 
 /// Waits until a flight has landed.
-pub(super) async fn landing(mut landing: watch::Receiver<Landed>) -> Landed {
+pub(crate) async fn landing(mut landing: watch::Receiver<Landed>) -> Landed {
     landing.wait_for(|landed| *landed != Landed::UnderWay).await.map_or(Landed::Abandoned, |landed| *landed)
 }
 
