@@ -163,7 +163,7 @@ fn not_after_s(chain: &[CertificateDer<'_>]) -> Result<u64> {
     let mut first = u64::MAX;
     for certificate in chain {
         let certificate = x509_cert::Certificate::from_der(certificate)?;
-        let not_after = certificate.tbs_certificate.validity.not_after;
+        let not_after = certificate.tbs_certificate().validity().not_after;
         first = first.min(not_after.to_unix_duration().as_secs());
     }
     Ok(first)

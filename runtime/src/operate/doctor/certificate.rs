@@ -31,7 +31,7 @@ fn validity(check: &str, which: &str, der: &[u8], now: Duration) -> Finding {
     let Ok(certificate) = Certificate::from_der(der) else {
         return Finding::wrong(check, format!("{which} is not one of X.509"));
     };
-    let validity = &certificate.tbs_certificate.validity;
+    let validity = certificate.tbs_certificate().validity();
     let (from, until) = (validity.not_before.to_unix_duration(), validity.not_after.to_unix_duration());
     if now < from {
         return Finding::wrong(
