@@ -7,7 +7,7 @@
 
 mod known;
 
-use base64ct::{Base64UrlUnpadded, Encoding};
+use base64ct::{Base64, Base64UrlUnpadded, Encoding};
 use p256::ecdsa::signature::{Signer, Verifier};
 use p256::ecdsa::{Signature, SigningKey, VerifyingKey};
 use serde::{Deserialize, Serialize};
@@ -124,6 +124,10 @@ pub struct Header {
     /// The signer's key, for the first time it is seen. Never trusted by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub jwk: Option<Jwk>,
+    /// The certificates of the signer's key, each in base64 (RFC 7515, section 4.1.6). Written and never read:
+    /// nothing here believes a key because a certificate has it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty", skip_deserializing)]
+    x5c: Vec<String>,
     /// Extensions that must be understood (RFC 7515, section 4.1.11): we know none.
     #[serde(default, skip_serializing)]
     crit: Option<serde_json::Value>,
@@ -132,7 +136,7 @@ pub struct Header {
 impl Header {
     /// A header for an object of a type.
     pub fn new(typ: &str) -> Self {
-        Self { alg: "ES256".into(), typ: Some(typ.into()), kid: None, jwk: None, crit: None }
+        Self { alg: "ES256".into(), typ: Some(typ.into()), kid: None, jwk: None, x5c: Vec::new(), crit: None }
     }
 
     /// The same header, naming the key.
@@ -146,6 +150,13 @@ impl Header {
     #[must_use]
     pub fn with_jwk(mut self, jwk: Jwk) -> Self {
         self.jwk = Some(jwk);
+        self
+    }
+
+    /// The same header, carrying certificates: the key's own first, and after each the one that certifies it.
+    #[must_use]
+    pub fn with_certificates<'a>(mut self, chain: impl IntoIterator<Item = &'a [u8]>) -> Self {
+        self.x5c = chain.into_iter().map(Base64::encode_string).collect();
         self
     }
 }

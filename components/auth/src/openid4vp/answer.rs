@@ -4,7 +4,6 @@
 //! answers at once one is taken.
 
 use super::encryption::AnswerError;
-use super::identity;
 use super::said::{self, Said, gone};
 use super::transaction::{Found, Outcome};
 use crate::audit::{self, Event, Kind};
@@ -166,7 +165,7 @@ async fn believe(
     let mut trust = Trust::new();
     trust.pin(&environment.settings.issuer, &keys::published(kv, environment).await?);
     let asking = Asking {
-        audience: &identity::client_id(&transaction.world, environment)?,
+        audience: &transaction.client_id(environment)?,
         world: &transaction.world,
         nonce: &transaction.nonce,
         now: environment.now,

@@ -3,7 +3,7 @@
 //!
 //! Of the prefixes, this is the one whose requests are signed without certificates by a key that any
 //! wallet can find. `redirect_uri` forbids signatures; `verifier_attestation` needs an issuer that
-//! wallets trust; the ones with `x509` need certificates.
+//! wallets trust; the ones with `x509` need certificates, of which [`super::certificate`] takes one.
 //!
 //! Each world has a DID of its own, so that what was shown to one has another audience than what is
 //! shown to the next. The keys in its document are the port's, and they are there for `authentication`

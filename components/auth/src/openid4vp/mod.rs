@@ -7,6 +7,7 @@
 //! the world has, and the state, which wallets have too and which is derived from it.
 //!
 //! - [`identity`]: who asks, as wallets find out: a DID of the world's at this port.
+//! - [`certificate`]: the same where the port was given a certificate: that.
 //! - [`transaction`]: what is kept while an answer is awaited.
 //! - [`start`]: a world asks.
 //! - [`request`]: what a wallet reads: a signed request object (RFC 9101).
@@ -17,6 +18,7 @@
 //! - [`http`]: the paths.
 
 mod answer;
+mod certificate;
 mod encryption;
 pub(crate) mod http;
 mod identity;
@@ -27,6 +29,7 @@ mod said;
 mod start;
 mod transaction;
 
+pub(crate) use certificate::{CERTIFICATES, KEY};
 pub(crate) use encryption::AnswerError;
 
 /// Where worlds begin.

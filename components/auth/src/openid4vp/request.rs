@@ -1,6 +1,7 @@
 //! The request object that a wallet fetches (OpenID4VP 1.0, section 5, and RFC 9101): signed by the
-//! port in the name of the world's DID.
+//! port in the name of the world's DID, or under the port's certificate.
 
+use super::certificate::Certified;
 use super::transaction::{self, Transaction};
 use super::{DIRECT_POST, DIRECT_POST_JWT, REQUESTS_PATH, RESPONSE_PATH, identity, jwe};
 use crate::error::AuthError;
@@ -47,7 +48,7 @@ pub(super) async fn give(
             claims.insert("wallet_nonce".to_owned(), nonce.into());
         }
     }
-    let signed = sign(kv, &transaction.world, claims, environment).await?;
+    let signed = sign(kv, &transaction, claims, environment).await?;
     Ok(super::http::private(reply::with_type(StatusCode::OK, MEDIA_TYPE, signed.into_bytes())))
 }
 
@@ -62,7 +63,7 @@ fn claims(
         "aud": AUDIENCE,
         "iat": environment.now_seconds(),
         "exp": transaction.awaited_until() / 1000,
-        "client_id": identity::client_id(&transaction.world, environment)?,
+        "client_id": transaction.client_id(environment)?,
         "response_type": "vp_token",
         "response_mode": response_mode,
         "response_uri": url(RESPONSE_PATH, environment),
@@ -96,12 +97,19 @@ fn metadata(transaction: &Transaction) -> Value {
 
 async fn sign(
     kv: &impl Kv,
-    world: &str,
+    transaction: &Transaction,
     claims: Map<String, Value>,
     environment: &Environment<'_>,
 ) -> Result<String, AuthError> {
+    let payload = Value::Object(claims).to_string();
+    if let Some(client_id) = &transaction.certificate {
+        let certified = Certified::given(environment)?.filter(|found| found.client_id() == *client_id);
+        // The link names one certificate, and a wallet takes no request under another (section 5.10.1).
+        let gone = || Problem::not_found("the port has another certificate now; the world asks once more");
+        return Ok(certified.ok_or_else(gone)?.sign(TYPE, payload.as_bytes()));
+    }
     let key = keys::active(kv, environment).await?;
-    let kid = identity::method(&identity::did(world, environment)?, &key.kid);
+    let kid = identity::method(&identity::did(&transaction.world, environment)?, &key.kid);
     let header = Header::new(TYPE).with_kid(kid);
-    Ok(jose::sign(&header, Value::Object(claims).to_string().as_bytes(), &key.key))
+    Ok(jose::sign(&header, payload.as_bytes(), &key.key))
 }

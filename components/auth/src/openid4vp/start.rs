@@ -1,9 +1,10 @@
 //! A world asks: it proves who it is as at introspection, says what it wants to see, and gets a link
 //! that calls a wallet.
 
+use super::certificate::Certified;
 use super::encryption::RequestKey;
 use super::transaction::{self, AWAITED_MS, Transaction};
-use super::{DIRECT_POST, DIRECT_POST_JWT, REQUESTS_PATH, identity};
+use super::{DIRECT_POST, DIRECT_POST_JWT, REQUESTS_PATH};
 use crate::provider::error::OauthError;
 use crate::provider::params::Params;
 use crate::provider::quota::Quota;
@@ -39,21 +40,24 @@ pub(super) async fn begin(
     if redirect_uri.is_some_and(|given| !is_registered(&client, given)) {
         return Err(OauthError::Request("redirect_uri is not one that the client registered"));
     }
+    let certified = Certified::given(environment)?;
     let is_encrypted = match params.get("response_mode") {
-        // A wallet need not be able to encrypt (section 8.3), and nobody knows yet which one will answer.
-        None | Some(DIRECT_POST) => false,
+        // A wallet need not be able to encrypt (section 8.3), and nobody knows yet which one will answer. One that
+        // wants a certificate is able to, and wants this as well (HAIP 1.0, section 5.1).
+        None => certified.is_some(),
+        Some(DIRECT_POST) => false,
         Some(DIRECT_POST_JWT) => true,
         Some(_) => return Err(OauthError::Request("response_mode is direct_post or direct_post.jwt")),
     };
     if !QUOTA.take(kv, &world, environment).await? {
         return Err(OauthError::Busy);
     }
-    let client_id = identity::client_id(&world, environment)?;
     let transaction_id = jose::encode(environment.random_bytes::<32>());
     let state = transaction::state_of(kv, &transaction_id, environment).await?;
     let request_key = is_encrypted.then(|| RequestKey::generate(&state, environment)).transpose()?;
     let transaction = Transaction::new(client, world, (query, redirect_uri), environment);
-    let transaction = transaction.encrypted_to(request_key);
+    let transaction = transaction.encrypted_to(request_key).asked_under(certified.as_ref());
+    let client_id = transaction.client_id(environment)?;
     let key = transaction::key(&transaction::name(&state));
     let put = transaction.put(key.clone())?;
     let Outcome::Committed(_) = kv.commit(&[Check::absent(key)], &[put]).await? else {

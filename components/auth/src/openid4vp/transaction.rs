@@ -4,7 +4,9 @@
 //! It is found by its state, which is derived from the transaction's id. So the record has neither of
 //! them, and whoever has a request, which may be a picture on a wall, cannot fetch the result.
 
+use super::certificate::Certified;
 use super::encryption::RequestKey;
+use super::identity;
 use crate::error::AuthError;
 use crate::provider::error::OauthError;
 use crate::provider::{clients, hashed, secret};
@@ -36,6 +38,10 @@ pub(super) struct Transaction {
     pub(super) query: String,
     /// What the answer is bound to, beside the client identifier.
     pub(super) nonce: String,
+    /// The client identifier, if it is that of a certificate: which one, because another may be given to the port
+    /// while an answer is awaited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) certificate: Option<String>,
     /// Where a browser goes on, if the wallet is on the same device.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) redirect_uri: Option<String>,
@@ -134,6 +140,7 @@ impl Transaction {
             client_name: client.client_name,
             query: query.to_owned(),
             nonce: jose::encode(environment.random_bytes::<32>()),
+            certificate: None,
             redirect_uri: redirect_uri.map(str::to_owned),
             encryption: None,
             awaited_until: environment.now.saturating_add(AWAITED_MS),
@@ -146,6 +153,19 @@ impl Transaction {
     /// The same, with an answer that is encrypted to a key.
     pub(super) fn encrypted_to(self, key: Option<RequestKey>) -> Self {
         Self { encryption: key, ..self }
+    }
+
+    /// The same, asked for under a certificate.
+    pub(super) fn asked_under(self, certified: Option<&Certified>) -> Self {
+        Self { certificate: certified.map(|found| found.client_id().to_owned()), ..self }
+    }
+
+    /// The client identifier that it is asked for under, which is the audience of the answer.
+    pub(super) fn client_id(&self, environment: &Environment<'_>) -> Result<String, Problem> {
+        match &self.certificate {
+            Some(client_id) => Ok(client_id.clone()),
+            None => identity::client_id(&self.world, environment),
+        }
     }
 
     /// When no answer is taken any more.

@@ -4,10 +4,10 @@
 use super::UpstreamError;
 use super::jws::Algorithm;
 use crate::error::AuthError;
+use crate::options::{given, misconfigured};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use url::{Host, Url};
-use vwp_core::Problem;
 use vwp_core::environment::Settings;
 
 /// The option with the providers: a JSON list of objects.
@@ -115,15 +115,13 @@ impl Provider {
 
 /// All providers, in the order of the configuration.
 pub fn all(settings: &Settings) -> Result<Vec<Provider>, AuthError> {
-    let option =
-        |name: &str| settings.options.get(name).map(|text| text.trim()).filter(|text| !text.is_empty());
-    let Some(text) = option(PROVIDERS) else { return Ok(Vec::new()) };
+    let Some(text) = given(settings, PROVIDERS) else { return Ok(Vec::new()) };
     let mut providers: Vec<Provider> =
         serde_json::from_str(text).map_err(|_| misconfigured(PROVIDERS, "is not the expected JSON"))?;
     if providers.len() > PROVIDERS_MAX {
         return Err(misconfigured(PROVIDERS, "names more than 16 providers").into());
     }
-    let mut secrets: BTreeMap<String, String> = match option(SECRETS) {
+    let mut secrets: BTreeMap<String, String> = match given(settings, SECRETS) {
         Some(text) => {
             serde_json::from_str(text).map_err(|_| misconfigured(SECRETS, "is not an object of texts"))?
         }
@@ -162,10 +160,4 @@ pub(super) fn is_secure(url: &Url) -> bool {
         "http" => is_here,
         _ => false,
     }
-}
-
-/// The name helps whoever runs the port, in the log; a caller learns nothing of it.
-fn misconfigured(name: &str, fault: &str) -> Problem {
-    eprintln!("variable {name}: {fault}");
-    Problem::internal()
 }

@@ -72,12 +72,12 @@ impl Asked {
     }
 }
 
-fn respond(site: &Site, response: &str) -> Answer {
+pub(super) fn respond(site: &Site, response: &str) -> Answer {
     site.port.answer(posting(RESPONSE, &form(&[("response", response)])))
 }
 
 /// Encrypts what a wallet says to the key of a request; `more` goes over the header.
-fn encrypted(request: &Value, said: &Value, more: &Value) -> String {
+pub(super) fn encrypted(request: &Value, said: &Value, more: &Value) -> String {
     encrypt(request, said.to_string().as_bytes(), more)
 }
 

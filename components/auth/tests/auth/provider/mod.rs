@@ -2,6 +2,7 @@
 
 mod authorizing;
 mod browsers;
+mod certified;
 mod clients;
 mod devices;
 mod dpop;

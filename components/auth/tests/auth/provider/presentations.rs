@@ -46,7 +46,7 @@ pub(super) fn begin(site: &Site, client: &Client, more: &[(&str, &str)]) -> Valu
     answer.json
 }
 
-fn path_of(begun: &Value) -> String {
+pub(super) fn path_of(begun: &Value) -> String {
     begun["request_uri"].as_str().unwrap().strip_prefix(ISSUER).unwrap().to_owned()
 }
 
