@@ -1,12 +1,14 @@
 //! Passports that a world asks for, from a wallet that this project did not write, over OpenID4VP.
 
 use serde_json::{Value, json};
+use std::path::Path;
 use std::process::Command;
+use tempfile::TempDir;
 use vwp_client::key::Key;
 use vwp_tests::host::Host;
 use vwp_tests::http::Call;
-use vwp_tests::libraries;
 use vwp_tests::people::{Operator, Traveller};
+use vwp_tests::{libraries, secrets, tools};
 
 /// Where the world's web server takes browsers back.
 const CALLBACK: &str = "https://arena.example/callback";
@@ -28,22 +30,60 @@ fn server(host: &Host, operator: &Operator) -> (String, Value, String) {
     (client, serde_json::from_slice(&private).expect("a JWK"), key.id())
 }
 
+/// A wallet of libraries, and what it did with two worlds of a port: what it found, and whose passports it has.
+/// `anchor` is the certificate that it trusts, if the port has one that leads to it.
+#[track_caller]
+fn wallet(folder: &Path, host: &Host, anchor: Option<&str>) -> (Value, Traveller) {
+    let (arena, lagoon) = (Operator::registered(host, "arena"), Operator::registered(host, "lagoon"));
+    let ada = Traveller::signed_in(host);
+    let (client, key, kid) = server(host, &arena);
+    let task = json!({
+        "issuer": host.issuer, "client": client, "key": key, "kid": kid, "redirect_uri": CALLBACK,
+        "world": arena.world, "other": lagoon.world, "token": ada.token, "anchor": anchor,
+    });
+    let mut node = Command::new("node");
+    (libraries::answer(node.arg("presentation.mjs").current_dir(folder), &task), ada)
+}
+
+/// Makes a certificate with OpenSSL: files of its name with its key and with itself. Without an issuer, it signs
+/// itself.
+#[track_caller]
+fn certify(folder: &Path, name: &str, issuer: Option<&str>, is_authority: bool) {
+    let mut openssl = Command::new("openssl");
+    openssl.args(["req", "-x509", "-nodes", "-days", "30", "-newkey", "ec"]);
+    openssl.args(["-pkeyopt", "ec_paramgen_curve:P-256", "-subj", &format!("/CN={name}")]);
+    openssl.args(["-keyout", &format!("{name}.key"), "-out", &format!("{name}.pem")]);
+    openssl.args(["-extensions", if is_authority { "v3_ca" } else { "usr_cert" }]);
+    if let Some(issuer) = issuer {
+        openssl.args(["-CA", &format!("{issuer}.pem"), "-CAkey", &format!("{issuer}.key")]);
+    }
+    tools::run(openssl.current_dir(folder));
+}
+
+/// Certificates of an authority that wallets know, `anchor.pem`, and what an operator has of it: `chain.pem` and
+/// `port.key`.
+#[track_caller]
+fn certificates() -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder for certificates");
+    certify(folder.path(), "anchor", None, true);
+    certify(folder.path(), "between", Some("anchor"), true);
+    certify(folder.path(), "port", Some("between"), false);
+    let read = |name: &str| std::fs::read_to_string(folder.path().join(name)).expect("what OpenSSL wrote");
+    read("port.key").lines().filter(|line| !line.starts_with('-')).for_each(secrets::note);
+    let chain = format!("{}{}", read("port.pem"), read("between.pem"));
+    std::fs::write(folder.path().join("chain.pem"), chain).expect("a chain's file");
+    folder
+}
+
 #[test]
 fn openid4vp_shows_a_world_what_it_asked_for_and_nothing_else() {
     let Some(folder) = libraries::node(&["presentation.mjs"]) else { return };
     let host = Host::shared();
-    let (arena, lagoon) = (Operator::registered(&host, "arena"), Operator::registered(&host, "lagoon"));
-    let ada = Traveller::signed_in(&host);
-    let (client, key, kid) = server(&host, &arena);
-    let task = json!({
-        "issuer": host.issuer, "client": client, "key": key, "kid": kid, "redirect_uri": CALLBACK,
-        "world": arena.world, "other": lagoon.world, "token": ada.token,
-    });
-    let mut node = Command::new("node");
-    let found = libraries::answer(node.arg("presentation.mjs").current_dir(&folder), &task);
+    let (found, ada) = wallet(&folder, &host, None);
 
     assert_eq!(found["version"], 100, "the library finds the final version, and no draft");
     assert_eq!(found["client"]["prefix"], "decentralized_identifier");
+    assert_eq!(found["responseMode"], "direct_post");
     assert_eq!(found["client"]["effective"], found["clientId"]);
     assert_eq!(found["waiting"], json!([202, "pending"]));
     let [answered, again, told] = found["across"].as_array().expect("answers").as_slice() else { panic!() };
@@ -72,6 +112,43 @@ fn openid4vp_shows_a_world_what_it_asked_for_and_nothing_else() {
     let refused =
         json!([[400, "jwe-algorithm"], [400, "jwe-encryption"], [400, "jwe-encryption"], [400, "pending"]]);
     assert_eq!(found["otherEncryption"], refused);
+}
+
+#[test]
+fn wallets_that_want_a_certificate_are_asked_under_that_of_the_port() {
+    if std::env::var_os("VWP_URL").is_some_and(|url| !url.is_empty()) {
+        tools::skip(
+            "presentations under a certificate",
+            "the deployment is another one's, and has none of ours",
+        );
+        return;
+    }
+    let Some(folder) = libraries::node(&["presentation.mjs"]) else { return };
+    if !tools::require("openssl", "openssl") {
+        return;
+    }
+    let made = certificates();
+    let file = |name: &str| made.path().join(name).display().to_string();
+    let certificates = format!("presentation_certificates=@{}", file("chain.pem"));
+    let key = format!("presentation_key=@{}", file("port.key"));
+    let host = Host::start_with(&["--variable", &certificates, "--variable", &key]);
+    let anchor = std::fs::read_to_string(file("anchor.pem")).expect("what OpenSSL wrote");
+    let (found, ada) = wallet(&folder, &host, Some(&anchor));
+
+    assert_eq!(found["version"], 100, "the library finds the final version, and no draft");
+    assert_eq!(found["client"]["prefix"], "x509_hash");
+    assert_eq!(found["client"]["effective"], found["clientId"]);
+    assert_eq!(found["subjects"], json!(["CN=port", "CN=between"]), "and the trust anchor stays away");
+    assert_eq!(found["responseMode"], "direct_post.jwt", "a world that says nothing gets encrypted answers");
+    let told = &found["across"][2]["body"]["credentials"]["pass"][0];
+    assert_eq!(told["claims"], json!({"handle": ada.handle}), "{}", found["across"]);
+    assert_eq!(found["here"], json!([CALLBACK, "invalid_grant", "presented"]));
+    assert_eq!(found["walletNonce"], "the-wallets-nonce");
+    assert_eq!(found["otherAudience"], json!([400, "audience-mismatch"]));
+    assert_eq!(found["otherWorld"], json!([400, "passport-audience"]));
+    let shown = json!([200, "presented", ada.handle]);
+    assert_eq!(found["encrypted"], json!([shown, shown, shown]));
+    assert_eq!(found["openly"], json!([400, "answer-unencrypted"]));
 }
 
 #[test]

@@ -25,6 +25,7 @@ const WANTED: &[(&str, &str)] = &[
     ("node", "nodejs"),
     ("npm", "npm"),
     ("nsd", "nsd"),
+    ("openssl", "openssl"),
     ("/usr/lib/postgresql", "postgresql"),
     ("promtool", "prometheus"),
     ("python3", "python3-venv"),

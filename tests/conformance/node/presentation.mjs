@@ -1,7 +1,7 @@
 // A wallet made of `@openid4vc/openid4vp` and `@sd-jwt/sd-jwt-vc` that shows passports to a world, and
 // the world, which asks the port to ask. Reads what to do as JSON from the first argument and prints
 // what it found as JSON.
-import { createHash, randomBytes, randomUUID } from 'node:crypto';
+import { X509Certificate, createHash, randomBytes, randomUUID } from 'node:crypto';
 import { setGlobalConfig } from '@openid4vc/oauth2';
 import { Openid4vpClient } from '@openid4vc/openid4vp';
 import { digest, generateSalt } from '@sd-jwt/crypto-nodejs';
@@ -71,6 +71,30 @@ async function resolve(did) {
   return document;
 }
 
+// The certificate of a chain's beginning, if it leads to the trust anchor that the wallet knows.
+function believed(x5c) {
+  const anchor = new X509Certificate(task.anchor);
+  const chain = x5c.map((der) => new X509Certificate(Buffer.from(der, 'base64')));
+  if (chain.some(({ fingerprint256 }) => fingerprint256 === anchor.fingerprint256)) {
+    throw new Error('the trust anchor came along');
+  }
+  chain.forEach((certificate, index) => {
+    const issuer = chain[index + 1] ?? anchor;
+    const isCurrent = new Date(certificate.validTo) > new Date() && new Date(certificate.validFrom) <= new Date();
+    if (!isCurrent || !certificate.checkIssued(issuer) || !certificate.verify(issuer.publicKey)) {
+      throw new Error(`no wallet believes ${certificate.subject}`);
+    }
+  });
+  return chain[0];
+}
+
+// The key of whoever signed a request, as the prefix of the client identifier says it is found.
+async function signerKey(signer) {
+  if (signer.method === 'x5c') return exportJWK(believed(signer.x5c).publicKey);
+  const document = await resolve(signer.didUrl.split('#')[0]);
+  return document.verificationMethod.find(({ id }) => id === signer.didUrl).publicKeyJwk;
+}
+
 const unused = (what) => () => {
   throw new Error(`${what} is not part of this`);
 };
@@ -79,15 +103,16 @@ const wallet = new Openid4vpClient({
     hash: (data, name) => createHash(name.replace('-', '')).update(data).digest(),
     generateRandom: randomBytes,
     verifyJwt: async (signer, { compact }) => {
-      const document = await resolve(signer.didUrl.split('#')[0]);
-      const method = document.verificationMethod.find(({ id }) => id === signer.didUrl);
-      await jwtVerify(compact, await importJWK(method.publicKeyJwk, 'ES256'), {
+      const signerJwk = await signerKey(signer);
+      await jwtVerify(compact, await importJWK(signerJwk, 'ES256'), {
         typ: 'oauth-authz-req+jwt',
         audience: 'https://self-issued.me/v2',
         algorithms: ['ES256'],
       });
-      return { verified: true, signerJwk: method.publicKeyJwk };
+      return { verified: true, signerJwk };
     },
+    // The library asks for this under any prefix with certificates, and looks at the names under others than ours.
+    getX509CertificateMetadata: () => ({ sanDnsNames: [], sanUriNames: [] }),
     signJwt: unused('signing answers'),
     decryptJwe: unused('decryption'),
     encryptJwe: async ({ publicJwk, alg, enc, apu, apv }, text) => {
@@ -254,6 +279,8 @@ console.log(
     version: acrossAsked.version,
     client: acrossAsked.client,
     clientId: across.client_id,
+    responseMode: acrossAsked.authorizationRequestPayload.response_mode,
+    subjects: acrossAsked.client.x5c?.map((der) => new X509Certificate(Buffer.from(der, 'base64')).subject),
     waiting: [waiting.status, waiting.body.status],
     across: [acrossAnswered, again.status, acrossTold],
     fetchedTwice: fetchedTwice.body.error,
