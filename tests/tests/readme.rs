@@ -63,6 +63,8 @@ fn every_command_about_exchange_and_schedules_works_in_order_and_shows_what_it_s
         r#""asset":"gems@exchange","balance":"66""#,
         r#"{"to":"world:mint","amount":"34""#,
         r#"{"to":"issuance:gold@mint","amount":"33""#,
+        r#"{"items":[{"quote_id":""#,
+        r#"{"items":[{"schedule_id":""#,
         r#""state":"cancelled""#,
         r#""number":1,"due_at":"#,
         r#""failed":0,"next_ms":"#,

@@ -6,7 +6,7 @@ use crate::operation::{Operation, get, post};
 use crate::schema::{
     Member, Schema, count, flag, list, member, milliseconds, object, optional, refer, text, word,
 };
-use crate::transactions::{BODY, SIGNED, amount, asset, code, holder, id, owner, signed_members};
+use crate::transactions::{BODY, SIGNED, amount, asset, code, holder, id, owner, paged, signed_members};
 
 /// The operations about quotes.
 pub(crate) fn operations() -> Vec<Operation> {
@@ -33,6 +33,14 @@ pub(crate) fn operations() -> Vec<Operation> {
                 (409, "quote-expired"),
                 (422, "idempotency-key-reused"),
             ]),
+        paged(get("/v1/quotes", "listQuotes", "List the caller's quotes"), "Quote")
+            .about(
+                "Newest first: what the caller signed, and what is for it alone. A quote for a world is listed for \
+                 who ran the world when it was published. A page may have fewer than `limit` and be followed by \
+                 another.",
+            )
+            .by(&[Traveller, Operator])
+            .refuses(&[(400, "bad-request")]),
         a_quote(get("/v1/quotes/{id}", "showQuote", "Show a quote"))
             .about("To anybody who is known; one that names its taker, to that one and to the provider.")
             .query("amount", "What this amount would buy.", amount())

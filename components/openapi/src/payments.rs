@@ -6,7 +6,7 @@ use crate::operation::{Operation, Refusal, get, post};
 use crate::schema::{
     Member, Schema, any_object, count, list, member, milliseconds, object, optional, refer, text, url, word,
 };
-use crate::transactions::{BODY, amount, asset, id};
+use crate::transactions::{BODY, amount, asset, id, paged};
 
 /// The longest body of a webhook, in bytes.
 const WEBHOOK: u64 = 262_144;
@@ -81,6 +81,7 @@ fn payments() -> Vec<Operation> {
             .refuses(NEW),
         listed(get("/v1/payments", "listPayments", "List the payments to an account"), "Payment"),
         paged(get("/v1/payments/disputes", "listDisputes", "List the payments that are disputed"), "Payment")
+            .refuses(SHOWN)
             .about("Newest first. What a payee owes is taken from it first, if it has it by now.")
             .by(&[Administrator]),
         a_payment(get("/v1/payments/{id}", "showPayment", "Show a payment"))
@@ -176,17 +177,7 @@ fn listed(operation: Operation, items: &'static str) -> Operation {
         .about("Newest first, as they are known.")
         .needs("owner", "Whose account.", owner())
         .needs("asset", "Of which asset.", asset());
-    paged(operation, items).by(&[Traveller, Operator])
-}
-
-/// A page of a list.
-fn paged(operation: Operation, items: &'static str) -> Operation {
-    let cursor = text().length(0, 48).pattern("^[0-9a-fA-F]{0,48}$");
-    operation
-        .query("cursor", "Where the page starts: `next` of the one before.", cursor)
-        .query("limit", "The most items.", count().within(1, 100).default(20))
-        .answers(200, "A page.", object([member("items", list(refer(items))), optional("next", text())]))
-        .refuses(SHOWN)
+    paged(operation, items).by(&[Traveller, Operator]).refuses(SHOWN)
 }
 
 fn key() -> Schema {

@@ -6,7 +6,7 @@ use crate::operation::{Operation, get, post};
 use crate::schema::{
     Member, Schema, count, either, list, member, milliseconds, object, optional, refer, text, word,
 };
-use crate::transactions::{BODY, amount, asset, code, id, owner};
+use crate::transactions::{BODY, amount, asset, code, id, owner, paged};
 
 /// The operations.
 pub(crate) fn operations() -> Vec<Operation> {
@@ -40,6 +40,10 @@ pub(crate) fn operations() -> Vec<Operation> {
                 (422, "zero-amount"),
                 (422, "too-many-schedules"),
             ]),
+        paged(get("/v1/schedules", "listSchedules", "List the caller's schedules"), "Schedule")
+            .about("Newest first, as they are known and without their occurrences.")
+            .by(&[Traveller, Operator])
+            .refuses(&[(400, "bad-request")]),
         a_schedule(get("/v1/schedules/{id}", "showSchedule", "Show a schedule"))
             .about("To who asked for it.")
             .refuses(&[(507, "ledger-full")]),
@@ -120,7 +124,11 @@ pub(crate) fn schemas() -> Vec<(&'static str, Schema)> {
         member("state", word(&["active", "ended", "cancelled"])),
         optional("next_at", milliseconds().about("When the next occurrence is due.")),
         member("terms", object(terms(false)).about("What was asked for.")),
-        member("occurrences", list(occurrences).about("The last ones, at most 10, the latest first.")),
+        optional(
+            "occurrences",
+            list(occurrences)
+                .about("The last ones, at most 10, the latest first; where one schedule is read."),
+        ),
     ]);
     vec![("Schedule", schedule.about("Transfers that are made when their time comes."))]
 }

@@ -263,6 +263,15 @@ pub(crate) fn signed_members(members: impl IntoIterator<Item = Member>) -> Vec<M
     members
 }
 
+/// A page of a list, newest first.
+pub(crate) fn paged(operation: Operation, items: &'static str) -> Operation {
+    let cursor = text().length(0, 48).pattern("^[0-9a-fA-F]{0,48}$");
+    operation
+        .query("cursor", "Where the page starts: `next` of the one before.", cursor)
+        .query("limit", "The most items.", count().within(1, 100).default(20))
+        .answers(200, "A page.", object([member("items", list(refer(items))), optional("next", text())]))
+}
+
 pub(crate) fn id() -> Schema {
     text().pattern("^[0-9a-fA-F]{32}$").length(32, 32).example("422cf919d3f140aa5c96f9e0ae983cd4")
 }

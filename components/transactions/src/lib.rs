@@ -11,6 +11,7 @@
 //! - [`payments`]: money that comes in and leaves through payment processors.
 //! - [`outbox`]: what happens, for those who want to be told of it.
 //! - [`upkeep`]: what is done without anybody asking for it.
+//! - `listing`: lists of what is kept, a page at a time.
 //! - [`receipts`], [`checkpoints`], [`tiles`], [`log_keys`]: the ledger's log as a tree, what is
 //!   signed of it and proved with it; [`log`]: as HTTP resources.
 //! - [`audit`]: what an auditor asks the ledger.
@@ -39,6 +40,7 @@ pub mod exchange;
 pub mod history;
 pub mod http;
 pub mod ledger;
+mod listing;
 pub mod log;
 pub mod log_keys;
 pub mod names;

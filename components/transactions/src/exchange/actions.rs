@@ -3,8 +3,9 @@
 use super::fill::{Fill, FillInfo, fill_id, progress};
 use super::terms::{self, Quote, Terms};
 use crate::amount::Amount;
-use crate::authority::{operator_of, require_owner};
-use crate::reference::{Owner, asset_name, id_text, parse_id, quote_id};
+use crate::authority::{operator_of, reader_of, require_owner};
+use crate::listing::{self, Listing, Paged};
+use crate::reference::{Owner, asset_name, caller_text, id_text, parse_id, quote_id};
 use crate::transfers::require_known_receiver;
 use crate::{Error, assets, orders, signed};
 use serde::{Deserialize, Serialize};
@@ -90,13 +91,57 @@ pub async fn publish<S: Kv + Machines>(
         assets::get_asset(store, asset).await?;
     }
     require_receivers(store, &terms).await?;
-    let quote = Quote { operator, signed: compact.to_owned(), terms };
+    let readers = readers(store, &operator, &terms).await?;
+    let signed = compact.to_owned();
+    let quote = Quote { operator, signed, terms, created_at: environment.now, readers };
     let (kept, repeated) = terms::keep(store, id, &quote).await?;
     Ok((info(store, environment, id, kept).await?, repeated))
 }
 
-/// Looks at a quote, and at what an amount would buy. One that names its taker is the taker's and the
-/// provider's to see.
+/// In whose lists a quote is: who signed it, and who answers for its taker at this moment.
+async fn readers(store: &impl Kv, operator: &str, terms: &Terms) -> Result<Vec<String>, Error> {
+    let mut readers = vec![caller_text(&Caller::Operator { id: operator.to_owned() })];
+    if let Some(taker) = &terms.taker {
+        let reader = reader_of(store, &taker.parse()?).await?.as_ref().map(caller_text);
+        readers.extend(reader.filter(|reader| !readers.contains(reader)));
+    }
+    Ok(readers)
+}
+
+/// A page of the quotes that the caller signed, or that are for it, newest first.
+pub(crate) async fn list<S: Kv + Machines>(
+    store: &S,
+    environment: &Environment<'_>,
+    caller: &Caller,
+    page: &Paged,
+) -> Result<Listing<QuoteInfo>, Error> {
+    if !matches!(caller, Caller::Traveller { .. } | Caller::Operator { .. }) {
+        return Err(Error::Forbidden("only travellers and operators have quotes".to_owned()));
+    }
+    let (ids, next) = listing::ids(store, &terms::listed_prefix(&caller_text(caller)), page).await?;
+    let mut items = Vec::with_capacity(ids.len());
+    for id in ids {
+        let Some(quote) = terms::stored(store, id).await? else { continue };
+        match require_reader(store, caller, &quote).await {
+            Ok(()) => items.push(info(store, environment, id, quote).await?),
+            // The world that it is for is another operator's by now, or has gone.
+            Err(Error::Forbidden(_) | Error::UnknownWorld(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(Listing { items, next })
+}
+
+/// Requires that the caller may see a quote. One that names its taker is the taker's and the provider's to see.
+async fn require_reader(store: &impl Kv, caller: &Caller, quote: &Quote) -> Result<(), Error> {
+    let is_providers = matches!(caller, Caller::Operator { id } if *id == quote.operator);
+    match quote.terms.taker.as_deref().filter(|_| !is_providers) {
+        Some(taker) => require_owner(store, caller, &taker.parse()?).await,
+        None => Ok(()),
+    }
+}
+
+/// Looks at a quote, and at what an amount would buy.
 pub async fn get<S: Kv + Machines>(
     store: &S,
     environment: &Environment<'_>,
@@ -106,10 +151,7 @@ pub async fn get<S: Kv + Machines>(
 ) -> Result<QuoteInfo, Error> {
     let id = parse_id(id)?;
     let quote = terms::stored(store, id).await?.ok_or(Error::UnknownQuote)?;
-    let is_providers = matches!(caller, Caller::Operator { id } if *id == quote.operator);
-    if let Some(taker) = quote.terms.taker.as_deref().filter(|_| !is_providers) {
-        require_owner(store, caller, &taker.parse()?).await?;
-    }
+    require_reader(store, caller, &quote).await?;
     let price = amount.map(|amount| quote.terms.price(amount)).transpose()?;
     let price = price.map(|price| PriceInfo {
         paid: Amount(price.paid),

@@ -3,6 +3,7 @@
 //! | path | method | who |
 //! |---|---|---|
 //! | `/v1/quotes` | POST | anybody who has what the provider signed |
+//! | `/v1/quotes` | GET | a traveller, an operator: what they signed, and what is for them |
 //! | `/v1/quotes/<id>` | GET | anybody who is known; the taker and the provider, if there is a taker |
 //! | `/v1/quotes/<id>/accept` | POST | who pays |
 //! | `/v1/quotes/<id>/withdraw` | POST | the provider |
@@ -35,6 +36,11 @@ pub(crate) async fn handle<S: Kv + Machines>(
     let is_post = request.method() == Method::POST;
     match path {
         [] if is_post => publish(store, environment, request).await,
+        [] if is_get => {
+            let caller = known_caller(store, environment, request).await?;
+            let page = reply::read_query(request.uri())?;
+            Ok(about(&actions::list(store, environment, &caller, &page).await?))
+        }
         [id] if is_get => {
             let caller = known_caller(store, environment, request).await?;
             let Query { amount } = reply::read_query(request.uri())?;
@@ -49,7 +55,8 @@ pub(crate) async fn handle<S: Kv + Machines>(
             let (caller, Nothing {}) = asked(store, environment, request).await?;
             Ok(about(&actions::withdraw(store, environment, &caller, id).await?))
         }
-        [] | [_, "accept" | "withdraw"] => Err(Problem::method_not_allowed("POST").into()),
+        [] => Err(Problem::method_not_allowed("GET, HEAD, POST").into()),
+        [_, "accept" | "withdraw"] => Err(Problem::method_not_allowed("POST").into()),
         [_] => Err(Problem::method_not_allowed("GET, HEAD").into()),
         _ => Err(Error::from(Problem::not_found("no resource has this path"))),
     }

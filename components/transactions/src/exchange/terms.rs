@@ -1,6 +1,7 @@
 //! What a provider quotes.
 
 use crate::amount::Amount;
+use crate::listing::place;
 use crate::reference::{Owner, asset_name, id_text};
 use crate::shares::{Share, parts, require_shares, scaled};
 use crate::signed::Signed;
@@ -172,6 +173,12 @@ pub(crate) struct Quote {
     pub(crate) signed: String,
     /// What that says.
     pub(crate) terms: Terms,
+    /// When it was published, in milliseconds since the Unix epoch.
+    #[serde(default)]
+    pub(crate) created_at: u64,
+    /// In whose lists it is: who signed it, and for whom it was when it was published.
+    #[serde(default)]
+    pub(crate) readers: Vec<String>,
 }
 
 fn quote_key(id: u128) -> Vec<u8> {
@@ -180,6 +187,19 @@ fn quote_key(id: u128) -> Vec<u8> {
 
 fn withdrawn_key(id: u128) -> Vec<u8> {
     format!("transactions/quote-withdrawn/{}", id_text(id)).into_bytes()
+}
+
+/// What the keys start with that list somebody's quotes.
+pub(crate) fn listed_prefix(reader: &str) -> String {
+    format!("transactions/quotes-of/{reader}/")
+}
+
+impl Quote {
+    /// The keys that list it.
+    fn listed_keys(&self, id: u128) -> impl Iterator<Item = String> {
+        let place = place(self.created_at, id);
+        self.readers.iter().map(move |reader| format!("{}{place}", listed_prefix(reader)))
+    }
 }
 
 /// A quote, if there is one.
@@ -194,7 +214,9 @@ pub(crate) async fn keep(store: &impl Kv, id: u128, quote: &Quote) -> Result<(Qu
     let known = stored(store, id).await?.is_some();
     if !known {
         // Whether this commit or another wrote it, what is there now decides.
-        store.commit(&[Check::absent(quote_key(id))], &[Write::put(quote_key(id), value)]).await?;
+        let mut writes = vec![Write::put(quote_key(id), value)];
+        writes.extend(quote.listed_keys(id).map(|key| Write::put(key, [])));
+        store.commit(&[Check::absent(quote_key(id))], &writes).await?;
     }
     match stored(store, id).await? {
         // The same terms may be signed again: a signature has randomness in it, and a time.

@@ -19,6 +19,7 @@ use super::{actions, assets, money, webhooks};
 use crate::Error;
 use crate::accounts::require_readable;
 use crate::http::{Answer, BODY_LENGTH_MAX, about, asked, known_caller, made};
+use crate::listing::{Listing, Paged};
 use ::http::{HeaderMap, Method, Request, StatusCode, header};
 use serde::{Deserialize, Serialize};
 use vwp_core::caller::Caller;
@@ -26,8 +27,6 @@ use vwp_core::{Environment, Problem, reply};
 use vwp_processor::{Command, Processor};
 use vwp_storage::{Kv, Machines};
 
-/// How many of an account's payments or payouts a page has unless it is told, and at most.
-const PAGE: (u32, u32) = (20, 100);
 /// The most headers of a webhook that an adapter sees, and the longest of them in bytes.
 const HEADERS_MAX: (usize, usize) = (64, 4096);
 
@@ -39,22 +38,6 @@ struct Listed {
     asset: String,
     cursor: Option<String>,
     limit: Option<u32>,
-}
-
-/// Which page.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Paged {
-    cursor: Option<String>,
-    limit: Option<u32>,
-}
-
-/// A page of a list.
-#[derive(Serialize)]
-struct Listing<T> {
-    items: Vec<T>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    next: Option<String>,
 }
 
 /// Which events a processor is to tell again.
@@ -159,9 +142,8 @@ async fn list<S: Kv + Machines>(
     let caller = known_caller(store, environment, request).await?;
     let Listed { owner, asset, cursor, limit } = reply::read_query(request.uri())?;
     let (owner, asset) = require_readable(store, &caller, &owner, &asset).await?;
-    let limit = page(limit, cursor.as_deref())?;
     let prefix = record::listed_prefix(direct, &owner.to_string(), &asset.to_string());
-    let (records, next) = record::list(store, &prefix, cursor.as_deref(), limit).await?;
+    let (records, next) = record::list(store, &prefix, &Paged { cursor, limit }).await?;
     if direct == Direct::Payment {
         let mut items: Vec<PaymentInfo> = Vec::with_capacity(records.len());
         for record in &records {
@@ -176,16 +158,6 @@ async fn list<S: Kv + Machines>(
     Ok(about(&Listing { items, next }))
 }
 
-/// How many a page has; an error if that or the cursor is not one.
-fn page(limit: Option<u32>, cursor: Option<&str>) -> Result<u32, Error> {
-    let limit = limit.unwrap_or(PAGE.0);
-    let is_cursor = |cursor: &str| cursor.len() <= 48 && cursor.bytes().all(|byte| byte.is_ascii_hexdigit());
-    if !(1..=PAGE.1).contains(&limit) || cursor.is_some_and(|cursor| !is_cursor(cursor)) {
-        return Err(Error::Invalid(format!("limit is 1 to {}, and cursor what a page says", PAGE.1)));
-    }
-    Ok(limit)
-}
-
 /// All payments that are disputed, newest first. What a payee owes is taken from it first, if it has it by now.
 async fn disputes<S: Kv + Machines>(
     store: &S,
@@ -195,9 +167,8 @@ async fn disputes<S: Kv + Machines>(
     if known_caller(store, environment, request).await? != Caller::Administrator {
         return Err(Error::Forbidden("only the administrator sees all disputes".to_owned()));
     }
-    let Paged { cursor, limit } = reply::read_query(request.uri())?;
-    let limit = page(limit, cursor.as_deref())?;
-    let (records, next) = record::list(store, record::DISPUTED, cursor.as_deref(), limit).await?;
+    let page: Paged = reply::read_query(request.uri())?;
+    let (records, next) = record::list(store, record::DISPUTED, &page).await?;
     let mut items = Vec::with_capacity(records.len());
     for record in &records {
         money::settle(store, record).await?;

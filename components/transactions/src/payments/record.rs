@@ -2,12 +2,13 @@
 
 use crate::Error;
 use crate::amount::Amount;
+use crate::listing::{self, Paged, place};
 use crate::outbox::records;
 use crate::reference::{Owner, id_text, parse_id};
 use serde::{Deserialize, Serialize};
 use vwp_core::Problem;
 use vwp_processor::{Dispute, DisputeState, Movement, MovementState, Payment, PaymentState};
-use vwp_storage::kv::{Check, Direction, KeyRange, Outcome, Write};
+use vwp_storage::kv::{Check, Outcome, Write};
 use vwp_storage::{Kv, Machines};
 
 /// The most phases: a payment can be tried, captured and given back in parts so often. All of them are one value.
@@ -331,18 +332,16 @@ pub(crate) async fn update<S: Kv + Machines, T>(
     Err(Problem::unavailable("too many change this at the same time").into())
 }
 
-/// Where a list of an account has it: newest first.
+/// Where a list of an account has it.
 fn listed_key(record: &Record) -> Vec<u8> {
     let Record { id, terms, created_at, .. } = record;
-    let before = u64::MAX - created_at;
-    format!("{}{before:016x}{}", listed_prefix(terms.direct, &terms.owner, &terms.asset), id_text(*id))
-        .into_bytes()
+    let prefix = listed_prefix(terms.direct, &terms.owner, &terms.asset);
+    format!("{prefix}{}", place(*created_at, *id)).into_bytes()
 }
 
-/// Where the list of all that are disputed has it: newest first.
+/// Where the list of all that are disputed has it.
 pub(crate) fn disputed_key(record: &Record) -> Vec<u8> {
-    let before = u64::MAX - record.created_at;
-    format!("{DISPUTED}{before:016x}{}", id_text(record.id)).into_bytes()
+    format!("{DISPUTED}{}", place(record.created_at, record.id)).into_bytes()
 }
 
 /// The list of all that are disputed.
@@ -356,27 +355,16 @@ pub(crate) fn listed_prefix(direct: Direct, owner: &str, asset: &str) -> String 
     format!("transactions/{of}-of/{owner}/{asset}/")
 }
 
-/// A page of a list, newest first, from a cursor on; and where the next page starts, if there is one.
+/// A page of a list, and where the next page starts, if there is one.
 pub(crate) async fn list(
     store: &impl Kv,
     prefix: &str,
-    cursor: Option<&str>,
-    limit: u32,
+    page: &Paged,
 ) -> Result<(Vec<Record>, Option<String>), Error> {
-    let mut range = KeyRange::prefix(prefix.to_owned());
-    if let Some(cursor) = cursor {
-        // The first key after the one that the cursor names.
-        range.start = format!("{prefix}{cursor}\0").into_bytes();
-    }
-    let page = store.scan(&range, limit, Direction::Forward).await?;
-    let mut records = Vec::with_capacity(page.items.len());
-    let mut last = None;
-    for item in &page.items {
-        let place = item.key.get(prefix.len()..).and_then(|place| std::str::from_utf8(place).ok());
-        let place = place.ok_or_else(Problem::internal)?;
-        let id = parse_id(place.get(16..).unwrap_or_default()).map_err(|_| Problem::internal())?;
+    let (ids, next) = listing::ids(store, prefix, page).await?;
+    let mut records = Vec::with_capacity(ids.len());
+    for id in ids {
         records.extend(stored(store, id).await?);
-        last = Some(place.to_owned());
     }
-    Ok((records, last.filter(|_| page.next.is_some())))
+    Ok((records, next))
 }

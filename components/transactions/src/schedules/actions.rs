@@ -3,6 +3,7 @@
 use super::run::occur;
 use super::terms::{self, Asker, START_BACK_MS_MAX, START_MS_MAX, Schedule, Terms, occurrence_id};
 use crate::authority::require_owner;
+use crate::listing::{self, Listing, Paged};
 use crate::orders::{self, Accounts};
 use crate::reference::{Owner, id_text, parse_id, schedule_id};
 use crate::transfers::require_known_receiver;
@@ -43,8 +44,9 @@ pub struct ScheduleInfo {
     pub next_at: Option<u64>,
     /// What was asked for.
     pub terms: Terms,
-    /// The last occurrences that were due, at most 10, the latest first.
-    pub occurrences: Vec<OccurrenceInfo>,
+    /// The last occurrences that were due, at most 10, the latest first; none in a list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub occurrences: Option<Vec<OccurrenceInfo>>,
 }
 
 /// An occurrence that was due.
@@ -111,7 +113,13 @@ pub async fn create<S: Kv + Machines>(
         if !(first..=last).contains(&wanted.start_at) {
             return Err(Error::Invalid("start_at lies in the past, or more than 10 years ahead".to_owned()));
         }
-        let schedule = Schedule { asker, terms: wanted.clone(), next: 0, is_cancelled: false };
+        let schedule = Schedule {
+            asker,
+            terms: wanted.clone(),
+            next: 0,
+            is_cancelled: false,
+            created_at: environment.now,
+        };
         repeated = terms::keep(store, id, &schedule).await?;
     }
     let (kept, _) = terms::stored(store, id).await?.ok_or_else(Problem::internal)?;
@@ -133,6 +141,21 @@ pub async fn get<S: Kv + Machines>(
     occur(store, environment, id).await?;
     let schedule = own(store, caller, id).await?;
     info(store, id, schedule).await
+}
+
+/// A page of the caller's schedules, newest first, as they are kept: looking at one does what is due of it.
+pub(crate) async fn list(
+    store: &impl Kv,
+    caller: &Caller,
+    page: &Paged,
+) -> Result<Listing<ScheduleInfo>, Error> {
+    let (ids, next) = listing::ids(store, &Asker::of(caller)?.listed_prefix(), page).await?;
+    let mut items = Vec::with_capacity(ids.len());
+    for id in ids {
+        let stored = terms::stored(store, id).await?;
+        items.extend(stored.map(|(schedule, _)| shown(id, schedule, None)));
+    }
+    Ok(Listing { items, next })
 }
 
 /// Cancels a schedule: nothing more comes of it. What is being made at that moment may be made still.
@@ -188,11 +211,15 @@ pub(crate) async fn info<S: Kv + Machines>(
         };
         occurrences.push(OccurrenceInfo { number: number.saturating_add(1), due_at, outcome });
     }
+    Ok(shown(id, schedule, Some(occurrences)))
+}
+
+fn shown(id: u128, schedule: Schedule, occurrences: Option<Vec<OccurrenceInfo>>) -> ScheduleInfo {
     let next_at = schedule.due();
     let state = match (next_at, schedule.is_cancelled) {
         (Some(_), _) => State::Active,
         (None, true) => State::Cancelled,
         (None, false) => State::Ended,
     };
-    Ok(ScheduleInfo { schedule_id: id_text(id), state, next_at, terms: schedule.terms, occurrences })
+    ScheduleInfo { schedule_id: id_text(id), state, next_at, terms: schedule.terms, occurrences }
 }

@@ -2,6 +2,7 @@
 
 use crate::Error;
 use crate::amount::Amount;
+use crate::listing::place;
 use crate::orders::{self, Order, Parties, Wanted};
 use crate::reference::{caller_text, id_text};
 use chrono::{DateTime, Months, TimeDelta, Utc};
@@ -102,6 +103,9 @@ pub(crate) struct Schedule {
     pub(crate) next: u32,
     /// Whether it was cancelled.
     pub(crate) is_cancelled: bool,
+    /// When it was made, in milliseconds since the Unix epoch; zero if that was before schedules were listed.
+    #[serde(default)]
+    pub(crate) created_at: u64,
 }
 
 impl Asker {
@@ -124,6 +128,11 @@ impl Asker {
 
     fn count_key(&self) -> Vec<u8> {
         format!("transactions/schedules-of/{}", caller_text(&self.caller())).into_bytes()
+    }
+
+    /// What the keys start with that list its schedules.
+    pub(crate) fn listed_prefix(&self) -> String {
+        format!("transactions/schedule-list/{}/", caller_text(&self.caller()))
     }
 }
 
@@ -213,6 +222,12 @@ fn due_key(due: u64, id: u128) -> Vec<u8> {
     format!("{DUE}{due:016x}/{}", id_text(id)).into_bytes()
 }
 
+/// What lists a schedule among its asker's.
+fn listed(schedule: &Schedule, id: u128) -> Write {
+    let place = place(schedule.created_at, id);
+    Write::put(format!("{}{place}", schedule.asker.listed_prefix()), [])
+}
+
 /// A schedule, and the entry that it was read from.
 pub(crate) async fn stored(store: &impl Kv, id: u128) -> Result<Option<(Schedule, Entry)>, Error> {
     let Some(entry) = store.get(&schedule_key(id)).await? else { return Ok(None) };
@@ -226,6 +241,7 @@ pub(crate) async fn keep(store: &impl Kv, id: u128, schedule: &Schedule) -> Resu
     let writes = [
         Write::put(schedule_key(id), schedule.bytes()?),
         Write::put(due_key(due, id), []),
+        listed(schedule, id),
         Write::Add { key: schedule.asker.count_key(), delta: 1, minimum: 0, maximum: ACTIVE_MAX },
     ];
     match store.commit(&[Check::absent(schedule_key(id))], &writes).await? {
@@ -247,6 +263,10 @@ pub(crate) async fn change(
 ) -> Result<bool, Error> {
     let mut writes = told;
     writes.push(Write::put(schedule_key(id), after.bytes()?));
+    if before.created_at == 0 {
+        // It was made before there were lists, and is the last of its asker's from now on.
+        writes.push(listed(before, id));
+    }
     if let Some(due) = before.due() {
         writes.push(Write::delete(due_key(due, id)));
     }

@@ -1,6 +1,6 @@
 //! One asset for another, at a rate that a provider signed.
 
-use crate::support::{Fault, NOW, PORT, Port, Signer};
+use crate::support::{ADMIN, Fault, NOW, PORT, Port, Signer, listed};
 use futures::executor::block_on;
 use http::StatusCode;
 use serde_json::{Value, json};
@@ -214,6 +214,38 @@ fn a_quote_for_one_taker_is_nobody_elses() {
     assert_eq!(accept(&port, "eve", &id, &for_eve).0, CREATED);
     let unknown = accept(&port, "eve", "0123456789abcdef0123456789abcdef", &amount("1"));
     assert_eq!((unknown.0, slug(&unknown.1)), (StatusCode::NOT_FOUND, "not-found"));
+}
+
+#[test]
+fn quotes_are_listed_for_who_signed_them_and_whom_they_are_for_newest_first() {
+    let mut port = port();
+    let mut ids = Vec::new();
+    for (key, taker) in
+        [("a", "traveller:eve"), ("b", "world:arena"), ("c", "world:bazaar"), ("d", "traveller:eve")]
+    {
+        ids.push(quoted(&port, key, &json!({ "taker": taker })));
+        port.pass(1);
+    }
+    ids.push(quoted(&port, "e", &json!({})));
+    let list = |token: &str| listed(&port, "/v1/quotes", token, (2, "quote_id"));
+    let newest = |numbers: &[usize]| numbers.iter().map(|number| ids[*number].clone()).collect::<Vec<_>>();
+    // A quote that its provider made for itself is there once.
+    assert_eq!(list(&port.bazaar.token()), newest(&[4, 3, 2, 1, 0]));
+    assert_eq!(list(&port.session("eve")), newest(&[3, 0]));
+    assert_eq!(list(&port.arena.token()), newest(&[1]));
+    assert_eq!(list(&port.session("ada")), newest(&[]));
+    let item = &port.get("/v1/quotes?limit=1", Some(&port.session("eve"))).1["items"][0];
+    assert_eq!(*item, port.get(&format!("/v1/quotes/{}", ids[3]), Some(&port.session("eve"))).1);
+    // What was for a world is not shown to who does not run it any more.
+    port.forget_world("arena");
+    assert_eq!(list(&port.arena.token()), newest(&[]));
+
+    for query in ["limit=0", "limit=101", "cursor=x", "surprise=1"] {
+        let path = format!("/v1/quotes?{query}");
+        assert_eq!(port.get(&path, Some(&port.session("eve"))).0, StatusCode::BAD_REQUEST, "{query}");
+    }
+    assert_eq!(port.get("/v1/quotes", None).0, StatusCode::UNAUTHORIZED);
+    assert_eq!(port.get("/v1/quotes", Some(ADMIN)).0, StatusCode::FORBIDDEN);
 }
 
 #[test]

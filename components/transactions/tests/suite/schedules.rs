@@ -1,12 +1,13 @@
 //! Transfers whose time comes.
 
 use crate::escrow_races::interleave;
-use crate::support::{ADMIN, Fault, NOW, Port};
+use crate::support::{ADMIN, Fault, NOW, Port, listed};
+use futures::executor::block_on;
 use http::{Request, StatusCode};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use vwp_storage::Kv;
-use vwp_storage::kv::Write;
+use vwp_storage::kv::{Direction, KeyRange, Write};
 
 const GOLD: &str = "gold@arena";
 const OK: StatusCode = StatusCode::OK;
@@ -177,12 +178,68 @@ fn many_that_cannot_be_made_for_now_hold_up_nobody() {
         let broken = format!("{n:032x}");
         let due = Write::put(format!("transactions/schedule-due/{NOW:016x}/{broken}"), []);
         let newer = Write::put(format!("transactions/schedule/{broken}"), "{\"v\": 2}");
-        futures::executor::block_on(port.store.commit(&[], &[due, newer])).unwrap();
+        block_on(port.store.commit(&[], &[due, newer])).unwrap();
     }
     port.pass(MINUTE_MS);
     let (status, report) = port.call(run_request());
     assert_eq!((status, &report["done"], &report["failed"]), (OK, &json!(1), &json!(130)), "{report}");
     assert_eq!(outcomes(&read(&port, &id)), [(1, "made")]);
+}
+
+#[test]
+fn schedules_are_listed_for_who_asked_for_them_newest_first() {
+    let mut port = port();
+    let mut ids = Vec::new();
+    let wanted = |key: &str| terms(&json!({"idempotency_key": key, "times": 1}));
+    for key in ["a", "b", "c"] {
+        let (status, made) = post(&port, "ada", "/v1/schedules", &wanted(key));
+        assert_eq!(status, CREATED, "{made}");
+        ids.push(made["schedule_id"].as_str().unwrap().to_owned());
+        port.pass(1);
+    }
+    ids.reverse();
+    let list = |who: &str| listed(&port, "/v1/schedules", &port.session(who), (2, "schedule_id"));
+    assert_eq!((list("ada"), list("eve")), (ids.clone(), Vec::new()));
+    assert_eq!(listed(&port, "/v1/schedules", &port.bazaar.token(), (2, "schedule_id")), [""; 0]);
+    // One that has ended or was cancelled stays, and a repeat is not another one.
+    assert_eq!(post(&port, "ada", &format!("/v1/schedules/{}/cancel", ids[0]), &json!({})).0, OK);
+    assert_eq!(post(&port, "ada", "/v1/schedules", &wanted("c")).0, OK);
+    port.pass(MINUTE_MS);
+    run(&port);
+    let page = port.get("/v1/schedules", Some(&port.session("ada"))).1;
+    let states: Vec<_> = page["items"].as_array().unwrap().iter().map(|item| &item["state"]).collect();
+    assert_eq!(states, ["cancelled", "ended", "ended"]);
+    let mut shown = read(&port, &ids[1]);
+    shown.as_object_mut().unwrap().remove("occurrences");
+    assert_eq!(page["items"][1], shown);
+
+    for query in ["limit=0", "limit=101", "cursor=x", "surprise=1"] {
+        let path = format!("/v1/schedules?{query}");
+        assert_eq!(port.get(&path, Some(&port.session("ada"))).0, StatusCode::BAD_REQUEST, "{query}");
+    }
+    assert_eq!(port.get("/v1/schedules", None).0, StatusCode::UNAUTHORIZED);
+    assert_eq!(port.get("/v1/schedules", Some(ADMIN)).0, StatusCode::FORBIDDEN);
+}
+
+#[test]
+fn a_schedule_from_before_there_were_lists_is_listed_once_something_becomes_of_it() {
+    let mut port = port();
+    let id = schedule(&port, &json!({}));
+    let key = format!("transactions/schedule/{id}");
+    let entry = block_on(port.store.get(key.as_bytes())).unwrap().unwrap();
+    let mut old: Value = serde_json::from_slice(&entry.value).unwrap();
+    old.as_object_mut().unwrap().remove("created_at");
+    let lists = KeyRange::prefix("transactions/schedule-list/");
+    let page = block_on(port.store.scan(&lists, 10, Direction::Forward)).unwrap();
+    let mut writes: Vec<Write> = page.items.into_iter().map(|item| Write::delete(item.key)).collect();
+    writes.push(Write::put(key, old.to_string()));
+    block_on(port.store.commit(&[], &writes)).unwrap();
+    let list = |port: &Port| listed(port, "/v1/schedules", &port.session("ada"), (2, "schedule_id"));
+    assert_eq!(list(&port), [""; 0]);
+    port.pass(MINUTE_MS);
+    run(&port);
+    let newer = schedule(&port, &json!({"idempotency_key": "newer"}));
+    assert_eq!(list(&port), [newer, id]);
 }
 
 #[test]

@@ -233,7 +233,7 @@ impl Port {
         port
     }
 
-    /// Lets time pass for requests; tokens and the ledger's clock stay as they are.
+    /// Lets time pass for requests and sessions; operators' tokens and the ledger's clock stay as they are.
     pub fn pass(&mut self, milliseconds: u64) {
         self.now += milliseconds;
     }
@@ -252,8 +252,8 @@ impl Port {
             sub: traveller.into(),
             client_id: PORT.into(),
             jti: format!("session-{traveller}"),
-            iat: NOW / 1000,
-            exp: NOW / 1000 + 600,
+            iat: self.now / 1000,
+            exp: self.now / 1000 + 600,
         };
         self.issuer.sign(ACCESS_TOKEN_TYPE, &serde_json::to_value(claims).unwrap())
     }
@@ -354,6 +354,23 @@ impl Port {
         let (status, body) = self.get(&path, Some(&self.session(traveller)));
         assert_eq!(status, StatusCode::OK, "{body}");
         body["balance"].as_str().unwrap().to_owned()
+    }
+}
+
+/// The texts of one member of all items of a list, page after page of this many.
+#[track_caller]
+pub fn listed(port: &Port, path: &str, token: &str, (limit, name): (usize, &str)) -> Vec<String> {
+    let (mut texts, mut cursor) = (Vec::new(), String::new());
+    loop {
+        let (status, page) = port.get(&format!("{path}?limit={limit}{cursor}"), Some(token));
+        assert_eq!(status, StatusCode::OK, "{page}");
+        let items = page["items"].as_array().unwrap();
+        assert!(items.len() <= limit, "{page}");
+        texts.extend(items.iter().map(|item| item[name].as_str().unwrap().to_owned()));
+        match page["next"].as_str() {
+            Some(next) => cursor = format!("&cursor={next}"),
+            None => return texts,
+        }
     }
 }
 
