@@ -33,16 +33,12 @@ pub(crate) fn operations() -> Vec<Operation> {
                 (409, "quote-expired"),
                 (422, "idempotency-key-reused"),
             ]),
-        paged(get("/v1/quotes", "listQuotes", "List the caller's quotes"), "Quote")
-            .about(
-                "Newest first: what the caller signed, and what is for it alone. A quote for a world is listed for \
-                 who ran the world when it was published. A page may have fewer than `limit` and be followed by \
-                 another.",
-            )
-            .by(&[Traveller, Operator])
-            .refuses(&[(400, "bad-request")]),
+        listed(),
         a_quote(get("/v1/quotes/{id}", "showQuote", "Show a quote"))
-            .about("To anybody who is known; one that names its taker, to that one and to the provider.")
+            .about(
+                "To anybody who is known; one that names its taker, to that one and to the provider. One that nobody \
+                 accepted is not found any more 7 days after its end.",
+            )
             .query("amount", "What this amount would buy.", amount())
             .by(&[Traveller, Operator, Administrator])
             .answers(200, "The quote.", refer("Quote"))
@@ -79,6 +75,18 @@ pub(crate) fn operations() -> Vec<Operation> {
             .by(&[Traveller, Operator])
             .answers(200, "The quote.", refer("Quote")),
     ]
+}
+
+/// The operation that lists quotes.
+fn listed() -> Operation {
+    paged(get("/v1/quotes", "listQuotes", "List the caller's quotes"), "Quote")
+        .about(
+            "Newest first: what the caller signed, and what is for it alone. A quote for a world is listed for \
+             who ran the world when it was published. A page may have fewer than `limit` and be followed by \
+             another.",
+        )
+        .by(&[Traveller, Operator])
+        .refuses(&[(400, "bad-request")])
 }
 
 /// The operation that splits an amount.

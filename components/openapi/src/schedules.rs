@@ -51,7 +51,7 @@ pub(crate) fn operations() -> Vec<Operation> {
             .about("By who asked for it. What was made stays.")
             .json(BODY, object([]).closed()),
         post("/v1/schedules/run", "runSchedules", "Have what is due done now")
-            .about("For hosts that have no timer.")
+            .about("For hosts that have no timer. It also forgets quotes that ended long ago.")
             .by(&[Administrator])
             .answers(
                 200,

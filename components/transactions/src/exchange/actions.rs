@@ -1,7 +1,7 @@
 //! Who may do what with a quote: the provider's operator publishes and withdraws it, and a payer accepts it.
 
 use super::fill::{Fill, FillInfo, fill_id, progress};
-use super::terms::{self, Quote, Terms};
+use super::terms::{self, Kept, Quote, Terms};
 use crate::amount::Amount;
 use crate::authority::{operator_of, reader_of, require_owner};
 use crate::listing::{self, Listing, Paged};
@@ -186,7 +186,10 @@ pub async fn accept<S: Kv + Machines>(
     wanted: &Acceptance,
 ) -> Result<(FillInfo, bool), Error> {
     let id = parse_id(id)?;
-    let quote = terms::stored(store, id).await?.ok_or(Error::UnknownQuote)?;
+    let quote = match terms::kept(store, id).await?.ok_or(Error::UnknownQuote)? {
+        (Kept::Quote(quote), _) => quote,
+        (Kept::Mark, _) => return Err(Error::QuoteExpired),
+    };
     let payer = Owner::named(caller, wanted.payer.as_deref(), "payer")?;
     require_owner(store, caller, &payer).await?;
     let payer_name = payer.to_string();
@@ -221,6 +224,10 @@ async fn fill_once<S: Kv + Machines>(
     }
     require_open(store, environment, id, quote).await?;
     require_receivers(store, &quote.terms).await?;
+    if quote.terms.standing {
+        // Nothing in the ledger says afterwards whether any payer under any key has accepted it.
+        terms::keep_for_good(store, id, quote).await?;
+    }
     for _ in 0..TRIES_MAX {
         let repeated;
         (known, repeated) = fill.make(store, &known).await?;

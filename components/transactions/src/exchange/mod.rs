@@ -18,8 +18,10 @@
 //! - [`terms`]: what is quoted, how it is bounded, and what an amount buys.
 //! - [`fill`]: the chain of transfers, and what has become of it.
 //! - [`actions`]: who may do what.
+//! - [`prune`]: what ended is forgotten.
 
 pub mod actions;
 pub mod fill;
 pub(crate) mod http;
+pub mod prune;
 pub mod terms;

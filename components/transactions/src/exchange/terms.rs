@@ -10,12 +10,14 @@ use serde::{Deserialize, Serialize};
 use vwp_core::Problem;
 use vwp_core::name::WorldName;
 use vwp_storage::Kv;
-use vwp_storage::kv::{Check, Write};
+use vwp_storage::kv::{Check, Entry, Write};
 
 /// How far ahead a quote may end, in seconds: rates move.
 pub const LIFETIME_S_MAX: u64 = 86_400;
 /// The most that share a fee.
 pub const FEE_SHARES_MAX: usize = 16;
+/// Where quotes are listed that are forgotten some time after their end, by that.
+pub(crate) const ENDING: &str = "transactions/quote-ending/";
 /// What a fee is a part of: a million parts of what is paid.
 const MILLION: u32 = 1_000_000;
 
@@ -181,12 +183,26 @@ pub(crate) struct Quote {
     pub(crate) readers: Vec<String>,
 }
 
+/// What is kept under the id of a quote.
+#[derive(Debug)]
+pub(crate) enum Kept {
+    /// The quote.
+    Quote(Box<Quote>),
+    /// That there was one, which ended without being accepted.
+    Mark,
+}
+
 fn quote_key(id: u128) -> Vec<u8> {
     format!("transactions/quote/{}", id_text(id)).into_bytes()
 }
 
 fn withdrawn_key(id: u128) -> Vec<u8> {
     format!("transactions/quote-withdrawn/{}", id_text(id)).into_bytes()
+}
+
+/// Where a quote is listed that ends: times of one length, so that the earliest is the first.
+fn ending_key(id: u128, terms: &Terms) -> Vec<u8> {
+    format!("{ENDING}{:016x}/{}", terms.exp, id_text(id)).into_bytes()
 }
 
 /// What the keys start with that list somebody's quotes.
@@ -202,28 +218,62 @@ impl Quote {
     }
 }
 
-/// A quote, if there is one.
-pub(crate) async fn stored(store: &impl Kv, id: u128) -> Result<Option<Quote>, Error> {
+/// What is kept under an id, if anything, and the entry that it was read from.
+pub(crate) async fn kept(store: &impl Kv, id: u128) -> Result<Option<(Kept, Entry)>, Error> {
     let Some(entry) = store.get(&quote_key(id)).await? else { return Ok(None) };
-    Ok(Some(serde_json::from_slice(&entry.value).map_err(|_| Problem::internal())?))
+    let kept = match entry.value.as_slice() {
+        [] => Kept::Mark,
+        value => Kept::Quote(Box::new(serde_json::from_slice(value).map_err(|_| Problem::internal())?)),
+    };
+    Ok(Some((kept, entry)))
+}
+
+/// A quote, if there is one that was not forgotten.
+pub(crate) async fn stored(store: &impl Kv, id: u128) -> Result<Option<Quote>, Error> {
+    match kept(store, id).await? {
+        Some((Kept::Quote(quote), _)) => Ok(Some(*quote)),
+        Some((Kept::Mark, _)) | None => Ok(None),
+    }
 }
 
 /// Keeps a quote, unless other terms are kept under this id already; whether it was kept before.
 pub(crate) async fn keep(store: &impl Kv, id: u128, quote: &Quote) -> Result<(Quote, bool), Error> {
     let value = serde_json::to_vec(quote).map_err(|_| Problem::internal())?;
-    let known = stored(store, id).await?.is_some();
+    let known = kept(store, id).await?.is_some();
     if !known {
         // Whether this commit or another wrote it, what is there now decides.
-        let mut writes = vec![Write::put(quote_key(id), value)];
+        let mut writes = vec![Write::put(quote_key(id), value), Write::put(ending_key(id, &quote.terms), [])];
         writes.extend(quote.listed_keys(id).map(|key| Write::put(key, [])));
         store.commit(&[Check::absent(quote_key(id))], &writes).await?;
     }
-    match stored(store, id).await? {
+    match kept(store, id).await? {
         // The same terms may be signed again: a signature has randomness in it, and a time.
-        Some(kept) if kept.terms == quote.terms => Ok((kept, known)),
+        Some((Kept::Quote(kept), _)) if kept.terms == quote.terms => Ok((*kept, known)),
         Some(_) => Err(Error::IdempotencyKeyReused),
         None => Err(Problem::unavailable("the quote could not be kept").into()),
     }
+}
+
+/// Leaves a mark in place of a quote that nobody accepted.
+pub(crate) async fn forget(store: &impl Kv, id: u128, (quote, entry): (&Quote, &Entry)) -> Result<(), Error> {
+    let mut writes = vec![
+        Write::put(quote_key(id), []),
+        Write::delete(withdrawn_key(id)),
+        Write::delete(ending_key(id, &quote.terms)),
+    ];
+    writes.extend(quote.listed_keys(id).map(Write::delete));
+    // If it is not what was read any more, another host was first.
+    store.commit(&[Check::unchanged(quote_key(id), Some(entry))], &writes).await?;
+    Ok(())
+}
+
+/// Keeps a quote for good, which is accepted now.
+pub(crate) async fn keep_for_good(store: &impl Kv, id: u128, quote: &Quote) -> Result<(), Error> {
+    let key = ending_key(id, &quote.terms);
+    if store.get(&key).await?.is_some() {
+        store.commit(&[], &[Write::delete(key)]).await?;
+    }
+    Ok(())
 }
 
 /// Whether the provider took a quote back.

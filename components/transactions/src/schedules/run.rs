@@ -18,7 +18,7 @@ use vwp_storage::{Kv, Machines};
 /// How long there is nothing to do at the most, in milliseconds.
 const IDLE_MS: u32 = 1000;
 /// When to go on if a portion was not all.
-const SOON_MS: u32 = 10;
+pub(crate) const SOON_MS: u32 = 10;
 /// How many occurrences a call makes.
 const OCCURRENCES_MAX: u32 = 64;
 /// How many times so many a call looks at, if not one of them can be made for now.

@@ -61,7 +61,7 @@ fn post(port: &Port, who: &str, path: &str, body: &Value) -> (StatusCode, Value)
     port.call(Port::request(path, &crate::escrows::token(port, who, body), body))
 }
 
-fn accept(port: &Port, who: &str, id: &str, body: &Value) -> (StatusCode, Value) {
+pub(crate) fn accept(port: &Port, who: &str, id: &str, body: &Value) -> (StatusCode, Value) {
     post(port, who, &format!("/v1/quotes/{id}/accept"), body)
 }
 

@@ -17,6 +17,7 @@ mod outbox;
 mod outbox_races;
 mod payment_races;
 mod payments;
+mod pruning;
 mod reconciliations;
 mod schedules;
 mod support;
