@@ -1,9 +1,10 @@
 //! The ledger: a deterministic state machine that imports nothing.
 //!
-//! Double entry over any number of assets. An asset has one issuance account, which owes
-//! what exists of it: its debits less its credits are the asset's supply, and the other
-//! accounts together hold exactly that. Every movement debits one account and credits
-//! another of the same asset by the same amount, so nothing is ever made or lost.
+//! Double entry over any number of assets. An asset has one issuance account, which owes what
+//! was issued of it, and may have others whose normal balance is a debit: through those it comes
+//! in from elsewhere and leaves again. The debits of all of these less their credits are the
+//! asset's supply, and the other accounts together hold exactly that. Every movement debits one
+//! account and credits another of the same asset by the same amount, so nothing is ever made or lost.
 //!
 //! What the ledger knows beyond plain transfers: holds (pending, posted in part or whole,
 //! voided, expired by the log's time, locked by a hash), chains that succeed or fail as one,

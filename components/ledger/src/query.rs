@@ -136,7 +136,7 @@ impl State {
             totals.credits.add(account.credits);
             totals.debits_pending.add(extra.debits_pending);
             totals.credits_pending.add(extra.credits_pending);
-            if !account.is(AccountFlags::ISSUANCE) {
+            if !account.is(AccountFlags::DEBIT_NORMAL) {
                 totals.held_debits.add(account.debits);
                 totals.held_credits.add(account.credits);
             }

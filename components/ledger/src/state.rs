@@ -1,7 +1,7 @@
 //! The tables of the ledger.
 
 use crate::checkpoint::Restoration;
-use crate::codec::Rule;
+use crate::codec::{AccountFlags, Rule};
 use crate::rows::{
     AccountRow, AssetRow, Backdated, Detail, Extra, NONE, PLAIN, Ring, Snapshot, TransferRow, cost,
 };
@@ -50,6 +50,8 @@ pub(crate) struct State {
     pub(crate) rules: Vec<Rule>,
     /// The SHA-256 of the rules; zeros if none were ever set.
     pub(crate) rules_digest: [u8; 32],
+    /// The accounts whose normal balance is a debit, by asset. It follows from the accounts.
+    pub(crate) owing: BTreeSet<(u32, u32)>,
     /// The open holds that expire, by deadline. It follows from the details.
     pub(crate) due: BTreeSet<(u64, u32)>,
     pub(crate) undo: Undo,
@@ -74,6 +76,7 @@ impl Default for State {
             rings: Rows::default(),
             rules: Vec::new(),
             rules_digest: [0; 32],
+            owing: BTreeSet::new(),
             due: BTreeSet::new(),
             undo: Undo::default(),
             position: 0,
@@ -107,6 +110,15 @@ impl State {
         let item = cost::ITEM_MAX + self.rules.len() as u64 * cost::RING;
         let wanted = (items as u64).saturating_mul(item).saturating_add(cost::ASSET);
         self.memory().saturating_add(wanted) <= self.memory_max
+    }
+
+    /// Appends an account; its number.
+    pub(crate) fn push_account(&mut self, account: AccountRow) -> u32 {
+        let number = self.accounts.push(account);
+        if account.is(AccountFlags::DEBIT_NORMAL) {
+            self.owing.insert((account.asset, number));
+        }
+        number
     }
 
     /// What an account has besides its row.

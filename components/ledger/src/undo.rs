@@ -143,6 +143,10 @@ impl State {
             }
         }
         let lengths = savepoint.lengths;
+        for row in lengths.accounts..self.accounts.len() {
+            let asset = self.accounts[row].asset;
+            self.owing.remove(&(asset, row));
+        }
         self.accounts.truncate(lengths.accounts);
         self.extras.truncate(lengths.extras);
         self.transfers.truncate(lengths.transfers);

@@ -182,6 +182,30 @@ fn what_is_given_back_makes_room_under_the_cap_and_a_held_issue_takes_it() {
 }
 
 #[test]
+fn what_comes_in_from_elsewhere_is_in_circulation_like_what_was_issued() {
+    let mut book = Book::new(Some(50));
+    let debit_normal = Opening { flags: AccountFlags::DEBIT_NORMAL, ..opening(5, GOLD) };
+    let supply = |book: &Book| query_asset(&book.ledger, GOLD).unwrap().supply;
+    assert_eq!(supply(&book), 50);
+    // The cap bounds what is issued.
+    book.send(encode_batch(&[debit_normal], &[transfer(3, 5, 1, 1000)]).unwrap());
+    assert_eq!((supply(&book), book.balance(1)), (1050, 1050));
+    book.created(transfer(4, 1, 5, 300));
+    assert_eq!(supply(&book), 750);
+    book.created(transfer(6, 1, ISSUANCE, 50));
+    assert_eq!((supply(&book), book.balance(1)), (700, 700));
+    // An account that a dry run opened owes nothing, and neither does the next one in its place.
+    let tried = Opening { flags: AccountFlags::DEBIT_NORMAL, ..opening(7, GOLD) };
+    dry_run(&book.ledger, &[tried], &[transfer(8, 7, 1, 9)]);
+    assert_eq!(supply(&book), 700);
+    book.send(encode_batch(&[opening(8, GOLD)], &[transfer(9, 1, 8, 10)]).unwrap());
+    assert_eq!(supply(&book), 700);
+    assert_conserved(&book.ledger, GOLD);
+    book.ledger = restore(&checkpoint(&book.ledger, 1000), &[1000]).unwrap();
+    assert_eq!(supply(&book), 700);
+}
+
+#[test]
 fn an_account_that_a_credit_opened_takes_its_owners_name_once() {
     let mut book = Book::new(None);
     book.created(transfer(7, 1, 5, 20));

@@ -328,7 +328,7 @@ fn definition() -> [Member; 4] {
     [
         member("asset", asset()),
         member("scale", count().within(0, 18).about("How many decimal places the minor unit stands for.")),
-        optional("cap", amount().about("The most that may ever exist.")),
+        optional("cap", amount().about("The most that may be issued and not given back.")),
         optional("title", text().about("What people call it.").example("Arena gold")),
     ]
 }
@@ -397,7 +397,13 @@ fn schemas() -> Vec<(&'static str, Schema)> {
         cap,
         title,
         member("issuer", text().about("The operator who created it; `administrator` if the port did.")),
-        member("supply", amount().about("How much exists.")),
+        member(
+            "supply",
+            amount().about(
+                "How much is in circulation: what was issued and not given back, and what came in through payment \
+                 processors and did not leave.",
+            ),
+        ),
         member("position", count().about("Where in the log it was created.")),
         member("time", milliseconds()),
     ]);

@@ -20,7 +20,7 @@ pub struct Definition {
     pub asset: String,
     /// How many decimal places the minor unit stands for: 0 to 18; of a currency, what ISO 4217 says.
     pub scale: u8,
-    /// The most that may ever exist.
+    /// The most that may be issued and not given back.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub cap: Option<Amount>,
     /// What people call it.
@@ -39,7 +39,7 @@ pub struct AssetInfo {
     pub asset: String,
     /// How many decimal places the minor unit stands for.
     pub scale: u8,
-    /// The most that may ever exist.
+    /// The most that may be issued and not given back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cap: Option<Amount>,
     /// What people call it.
@@ -47,7 +47,7 @@ pub struct AssetInfo {
     pub title: Option<String>,
     /// The operator who created it; `administrator` if the port did.
     pub issuer: String,
-    /// How much exists.
+    /// How much is in circulation: what all accounts hold, but those that the asset comes from.
     pub supply: Amount,
     /// Where in the ledger's log it was created.
     pub position: u64,

@@ -1,7 +1,7 @@
 //! Creating assets.
 
 use super::Now;
-use crate::codec::{AccountFlags, Answer, Asset, Outcome};
+use crate::codec::{AccountFlags, Answer, Asset, Outcome, Sum};
 use crate::rows::{AccountRow, AssetRow};
 use crate::state::State;
 
@@ -26,16 +26,27 @@ impl State {
             flags: AccountFlags::ISSUANCE.with(AccountFlags::DEBIT_NORMAL).with(AccountFlags::NAMED),
             ..AccountRow::new(asset.issuance, number, now.place(0))
         };
-        let issuance = self.accounts.push(issuance);
+        let issuance = self.push_account(issuance);
         let (position, time) = (now.position, now.time);
         self.assets.push(AssetRow { asset: *asset, issuance, position, time });
         now.answer(Outcome::Created)
     }
 
-    /// How much of an asset exists: what its issuance account owes.
+    /// How much of an asset is in circulation: what the accounts whose normal balance is a debit owe, together.
+    /// Every transfer has two sides, so the others hold as much. More than 128 bits count is as much as they do.
     pub(crate) fn supply(&self, asset: &AssetRow) -> u128 {
-        let account = &self.accounts[asset.issuance];
-        // It never takes back more than it gave: see `limits`.
-        account.debits.saturating_sub(account.credits)
+        let number = self.accounts[asset.issuance].asset;
+        let (mut debits, mut credits) = (Sum::default(), Sum::default());
+        for &(_, row) in self.owing.range((number, 0)..=(number, u32::MAX)) {
+            debits.add(self.accounts[row].debits);
+            credits.add(self.accounts[row].credits);
+        }
+        let (low, borrows) = debits.low.overflowing_sub(credits.low);
+        match debits.high.checked_sub(credits.high.saturating_add(borrows.into())) {
+            Some(0) => low,
+            Some(_) => u128::MAX,
+            // They were credited beyond what they had given: only accounts that may be overdrawn.
+            None => 0,
+        }
     }
 }

@@ -47,7 +47,7 @@ impl State {
         if !now.has_room {
             return Outcome::Full;
         }
-        self.accounts.push(AccountRow {
+        self.push_account(AccountRow {
             owner,
             class: opening.class,
             flags: opening.flags.with(AccountFlags::NAMED),

@@ -148,7 +148,7 @@ impl Restoration {
             return Err(RestoreError::Sums);
         }
         self.accounts.push((account.debits, account.credits));
-        self.state.accounts.push(AccountRow { debits: 0, credits: 0, ..account });
+        self.state.push_account(AccountRow { debits: 0, credits: 0, ..account });
         Ok(())
     }
 

@@ -14,7 +14,8 @@ use alloc::vec::Vec;
 pub struct AssetView {
     /// The asset as it was created.
     pub asset: Asset,
-    /// How much exists: what was issued less what was given back.
+    /// How much is in circulation: what the accounts whose normal balance is a debit owe, of which the
+    /// issuance account is one. The others hold as much.
     pub supply: u128,
     /// The position in the log of the command that created it.
     pub position: u64,
@@ -143,8 +144,8 @@ impl Sum {
     }
 }
 
-/// What accounts of an asset add up to. Of all of them, `debits` equals `credits`, and what the others
-/// were credited less what they were debited equals the supply.
+/// What accounts of an asset add up to. Of all of them, `debits` equals `credits`, and what those whose normal
+/// balance is a credit were credited less what they were debited equals the supply.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct AssetTotals {
     /// How many accounts hold it, the issuance account included.
@@ -157,11 +158,11 @@ pub struct AssetTotals {
     pub debits_pending: Sum,
     /// The open holds for them.
     pub credits_pending: Sum,
-    /// What left the accounts that are not the issuance account.
+    /// What left the accounts whose normal balance is a credit.
     pub held_debits: Sum,
-    /// What reached the accounts that are not the issuance account.
+    /// What reached the accounts whose normal balance is a credit.
     pub held_credits: Sum,
-    /// What the issuance account owes.
+    /// What the accounts whose normal balance is a debit owe.
     pub supply: u128,
     /// The number of the account to go on with, if these are not all.
     pub next: Option<u32>,

@@ -331,8 +331,19 @@ impl Naive {
         }
         for (id, (asset, ..)) in &self.assets {
             let supply = query_asset(ledger, *id).expect("the asset exists").supply;
-            let (debits, credits) = self.posted(asset.issuance);
-            assert_eq!(supply, debits - credits);
+            let owing =
+                self.accounts.iter().filter(|(_, account)| account.asset == *id && account.debit_normal);
+            let owing: Vec<_> = owing.map(|(account, _)| self.posted(*account)).collect();
+            let sum = |side: fn((u128, u128)) -> u128| {
+                owing.iter().try_fold(0, |sum: u128, sums| sum.checked_add(side(*sums)))
+            };
+            let owed = sum(|(debits, credits)| debits.saturating_sub(credits));
+            let overdrawn = sum(|(debits, credits)| credits.saturating_sub(debits));
+            if let (Some(owed), Some(overdrawn)) = (owed, overdrawn) {
+                assert_eq!(supply, owed.saturating_sub(overdrawn));
+            }
+            let issuance = query_account(ledger, asset.issuance).expect("it was opened with its asset");
+            assert!(asset.cap.is_none_or(|cap| issuance.balance() <= cap), "no more than the cap is issued");
             let count = self.accounts.values().filter(|account| account.asset == *id).count();
             assert_eq!(query_asset_totals(ledger, *id).unwrap().accounts, count as u64);
             assert_conserved(ledger, *id);

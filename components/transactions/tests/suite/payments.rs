@@ -89,6 +89,35 @@ fn tell(port: &Port, event: &Event) {
 }
 
 #[test]
+fn supply_is_what_accounts_hold_whether_it_was_issued_or_came_in() {
+    let port = port();
+    let supply = || port.get(&format!("/v1/assets/{EUR}"), None).1["supply"].clone();
+    assert_eq!(supply(), "0");
+    let id = create(&port, "automatic");
+    assert_eq!(supply(), "0");
+    assert_eq!(confirm(&port, &id, "c", "pm_card").1["state"], "captured");
+    assert_eq!((supply(), held(&port, "world:arena").0), (json!("1000"), 1000));
+    assert_eq!(
+        port.operate(&port.arena, "i", &["issuance:eur@arena", "traveller:eve", EUR, "50"]).0,
+        CREATED
+    );
+    assert_eq!(supply(), "1050");
+    // What moves between holders is no more and no less of it.
+    assert_eq!(port.operate(&port.arena, "p", &["world:arena", "traveller:eve", EUR, "300"]).0, CREATED);
+    assert_eq!(supply(), "1050");
+    assert_eq!(port.pay("eve", "b", "issuance:eur@arena", EUR, "50").0, CREATED);
+    assert_eq!(supply(), "1000");
+    // What leaves is in circulation until the processor says that it has left.
+    let under_way = refund(&port, &id, "r", "401").1;
+    assert_eq!((&under_way["refunds"][0]["state"], supply()), (&json!("pending"), json!("1000")));
+    port.processor.finish();
+    port.processor.events().iter().for_each(|event| tell(&port, event));
+    assert_eq!(supply(), "599");
+    assert_eq!((held(&port, "world:arena").0, held(&port, "traveller:eve").0), (299, 300));
+    assert_eq!(held(&port, "processor:model").0, 599);
+}
+
+#[test]
 fn a_payment_credits_the_payee_once_and_repeats_change_nothing() {
     let port = port();
     let id = create(&port, "automatic");
