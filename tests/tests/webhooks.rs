@@ -247,6 +247,10 @@ fn every_command_of_the_page_about_webhooks_works_in_order() {
         r#""state":"delivered""#,
         r#""previous_secret_until""#,
         r#"{"replayed":0,"more":false}"#,
+        "STATE    TYPES",
+        "enabled  payment.captured, transfer.created",
+        "WEBHOOK-ID",
+        "webhook.test  delivered",
         r#""events":"#,
     ] {
         assert!(printed.contains(expected), "{expected} is not in what was printed:\n{printed}");

@@ -64,9 +64,18 @@ pub struct CallerArguments {
 impl CallerArguments {
     /// The port, which is told with every request who asks.
     pub fn port(&self) -> anyhow::Result<Port> {
+        self.port_with(None)
+    }
+
+    /// The port, which is told who sends this body: what an operator says of itself is for this one alone.
+    pub fn port_for(&self, body: &[u8]) -> anyhow::Result<Port> {
+        self.port_with(Some(body))
+    }
+
+    fn port_with(&self, body: Option<&[u8]>) -> anyhow::Result<Port> {
         let Some(file) = &self.key else { return self.administrator.port() };
         let (key, port) = (Key::load(file)?, self.administrator.port.port());
-        let token = operator_token(&key, self.operator.as_deref(), &port.index()?.issuer, None);
+        let token = operator_token(&key, self.operator.as_deref(), &port.index()?.issuer, body);
         Ok(port.with_token(token))
     }
 }

@@ -14,6 +14,7 @@
 //! - [`zone`]: the DNS zone, for who runs the port: its keys, its secondaries, its contents.
 //! - [`receipt`]: receipts of transfers, verified offline.
 //! - [`reconcile`]: statements of banks and processors, compared with the ledger.
+//! - [`webhook`]: where a port tells of what happens, and what has arrived there.
 //! - [`ledger`]: the whole ledger, for accounting programs.
 //! - [`keyring`]: the port's own signing keys, listed and rotated by an administrator.
 //! - `policy`, with the feature of this name: policies, checked and tried on requests.
@@ -37,6 +38,7 @@ pub mod presentation;
 pub mod receipt;
 pub mod reconcile;
 pub mod sign;
+pub mod webhook;
 pub mod world;
 pub mod zone;
 
@@ -70,6 +72,9 @@ pub enum Command {
     /// Compare what banks and payment processors say with what the ledger says
     #[command(subcommand)]
     Reconcile(reconcile::Command),
+    /// See what was told to your endpoints, tell it again, and replace a secret
+    #[command(subcommand)]
+    Webhook(webhook::Command),
     /// Hand the ledger on to accounting programs
     #[command(subcommand)]
     Ledger(ledger::Command),
@@ -99,6 +104,7 @@ pub fn run(command: Command) -> anyhow::Result<()> {
         Command::Operator(command) => operator::run(&command),
         Command::Zone(command) => zone::run(&command),
         Command::Reconcile(command) => reconcile::run(&command),
+        Command::Webhook(command) => webhook::run(&command),
         Command::Ledger(command) => ledger::run(&command),
         Command::Keys(command) => keyring::run(&command),
         Command::Receipt(command) => receipt::run(&command),

@@ -107,6 +107,13 @@ pub fn segment(name: &str) -> impl std::fmt::Display + '_ {
     utf8_percent_encode(name, RESERVED)
 }
 
+/// A path with those parameters that are given.
+pub(crate) fn with_query(path: &str, parameters: &[(&str, Option<&str>)]) -> String {
+    let given = parameters.iter().filter_map(|(name, value)| Some((*name, (*value)?)));
+    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(given).finish();
+    if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
+}
+
 /// What a request carries.
 #[derive(Debug, Clone, Copy)]
 pub struct Body<'a> {
@@ -385,6 +392,12 @@ mod tests {
     fn a_name_is_one_segment_of_a_path() {
         assert_eq!(segment("arena-1.example").to_string(), "arena-1.example");
         assert_eq!(segment("a/../b?c").to_string(), "a%2F..%2Fb%3Fc");
+    }
+
+    #[test]
+    fn only_parameters_that_are_given_are_sent() {
+        assert_eq!(with_query("/a", &[("b", None)]), "/a");
+        assert_eq!(with_query("/a", &[("b", None), ("c", Some("d e"))]), "/a?c=d+e");
     }
 
     #[test]

@@ -7,7 +7,7 @@ mod sources;
 
 use crate::connection::CallerArguments;
 use crate::output::OutputArguments;
-use crate::port::{Port, segment};
+use crate::port::{Port, segment, with_query};
 use clap::{Args, Subcommand};
 use serde_json::Value;
 
@@ -97,13 +97,6 @@ pub(crate) fn run(command: &Command) -> anyhow::Result<()> {
     }
 }
 
-/// A path with those parameters that are given.
-fn with_query(path: &str, parameters: &[(&str, Option<&str>)]) -> String {
-    let given = parameters.iter().filter_map(|(name, value)| Some((*name, (*value)?)));
-    let query = form_urlencoded::Serializer::new(String::new()).extend_pairs(given).finish();
-    if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") }
-}
-
 /// All items of a list, page after page; `name` is the member that holds them.
 fn all(
     port: &Port,
@@ -161,11 +154,5 @@ mod tests {
         for (minor, scale, shown) in cases {
             assert_eq!(decimal(minor, scale), shown);
         }
-    }
-
-    #[test]
-    fn only_parameters_that_are_given_are_sent() {
-        assert_eq!(with_query("/a", &[("b", None)]), "/a");
-        assert_eq!(with_query("/a", &[("b", None), ("c", Some("d e"))]), "/a?c=d+e");
     }
 }

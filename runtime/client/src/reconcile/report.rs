@@ -1,9 +1,9 @@
 //! `vwp reconcile run` and `report`: how the two sides stand.
 
-use super::{SourceArguments, decimal, scale, with_query};
+use super::{SourceArguments, decimal, scale};
 use crate::exit::Exit;
 use crate::output::{self, Column, at};
-use crate::port::Port;
+use crate::port::{Port, with_query};
 use anyhow::{Context, bail};
 use clap::Args;
 use serde_json::{Value, json};
