@@ -8,7 +8,8 @@ const BINDINGS: &[&str] = &["wit_bindgen", "bindings::", "spin_sdk"];
 
 /// What is bindings throughout, so that the rest need not be: what components share, what middleware shares,
 /// Spin's storage, and what calls the password hasher from within.
-const BINDINGS_PATHS: [&str; 8] = [
+const BINDINGS_PATHS: [&str; 9] = [
+    "components/adapter/",
     "components/guest/",
     "components/middleware/src/lib.rs",
     "components/middleware/src/message.rs",
