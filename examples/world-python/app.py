@@ -127,7 +127,7 @@ async def open_inn(given: dict[str, str]) -> tuple[int, object]:
         asset, novelty = await ledger.create_asset(given["asset"])
     except Err as error:
         raise of_port(error.value) from None
-    status = 201 if made.is_new or novelty == ledger.Novelty.CREATED else 200
+    status = 201 if made.is_new or novelty == transactions.Novelty.CREATED else 200
     return status, {"world": made.name, "fqdn": made.fqdn, "asset": asset.name}
 
 
@@ -154,7 +154,7 @@ async def stay(settings: Settings, token: str, given: dict[str, str]) -> tuple[i
     except Err as error:
         raise of_port(error.value) from None
     paid = {"transfer_id": receipt.transfer_id, "from": receipt.from_, "amount": receipt.amount}
-    status = 201 if novelty == ledger.Novelty.CREATED else 200
+    status = 201 if novelty == transactions.Novelty.CREATED else 200
     return status, {"subject": passport.subject, "handle": passport.handle, "paid": paid}
 
 

@@ -127,6 +127,13 @@ impl Handlers {
         Statement::new(typ, &self.0.url, claims).sign(&operator.key)
     }
 
+    /// What an operator asserts of this JSON to this application.
+    fn asserted(&self, operator: &Operator, body: &Value) -> Value {
+        let body = body.to_string();
+        let assertion = sign::operator_token(&operator.key, None, &self.0.url, Some(body.as_bytes()));
+        json!({ "assertion": assertion, "body": body })
+    }
+
     /// The signed record of an operator's world.
     fn record(&self, operator: &Operator, seq: u64) -> String {
         let statement = Statement::new("vwp-world+jws", &self.0.url, operator.claims(seq));
@@ -143,6 +150,7 @@ fn an_integrator_composes_the_components_by_their_typed_interfaces() {
     let (ada, token) = a_traveller_signs_up_and_in(&application);
     a_passport_is_verified_without_storage_and_settings(&application, &ada, &token);
     money_moves_once(&application, &arena, &ada, &token);
+    many_transfers_are_made_at_once_and_listed(&application, &arena, &ada, &token);
 }
 
 fn a_world_is_registered_once_and_found(application: &Handlers) -> Operator {
@@ -254,6 +262,59 @@ fn money_moves_once(application: &Handlers, arena: &Operator, ada: &str, token: 
         |credential: Value| application.typed("ledger/get-account", &json!([credential, account, asset]));
     assert_eq!(balance(json!({ "Token": token })).expect("the account")["balance"], "750");
     let stranger = balance(json!("None")).expect_err("an account is its owner's");
+    assert!(stranger.get("Unauthorised").is_some(), "{stranger}");
+}
+
+/// Goes on where [`money_moves_once`] ends: the traveller has 750 of 1,000.
+fn many_transfers_are_made_at_once_and_listed(
+    application: &Handlers,
+    arena: &Operator,
+    ada: &str,
+    token: &str,
+) {
+    let (asset, account) = (arena.asset("gold"), format!("traveller:{ada}"));
+    let (credential, till) = (json!({ "Token": token }), format!("world:{}", arena.world));
+    let pay = |amount: &str, linked: bool| {
+        let order = json!({ "kind": "Plain", "to": till, "asset": asset, "amount": amount, "code": 7 });
+        json!({ "idempotency_key": unique("bulk"), "order": order, "linked": linked })
+    };
+    let transfers = [pay("100", false), pay("50", true), pay("10000", false)];
+    let bulk = json!([{ "Traveller": { "credential": credential, "transfers": transfers } }]);
+    let made = application.typed("ledger/transfer-bulk", &bulk).expect("each has an outcome");
+    let first = &made[0]["Created"];
+    assert_eq!((&first["amount"], &first["novelty"]), (&json!("100"), &json!("Created")), "{made}");
+    assert_eq!(made[1]["Refused"]["error"], "LinkedFailed", "{made}");
+    assert_eq!(made[2]["Refused"]["error"], "InsufficientFunds", "{made}");
+    let again = application.typed("ledger/transfer-bulk", &bulk).expect("a repeat is harmless");
+    assert_eq!(again[0]["Created"]["novelty"], "Repeated", "{again}");
+    assert_eq!(again[0]["Created"]["transfer_id"], first["transfer_id"]);
+
+    let order = json!({
+        "idempotency_key": unique("prize"), "from": till, "to": account, "asset": asset, "amount": "5",
+    });
+    let prizes = application.asserted(arena, &json!({ "transfers": [order] }));
+    let paid = application.typed("ledger/transfer-bulk", &json!([{ "Operator": prizes }]));
+    assert_eq!(paid.expect("the operator pays")[0]["Created"]["amount"], "5");
+    let other = json!([{ "Operator": { "assertion": prizes["assertion"], "body": "{}" } }]);
+    let refused = application.typed("ledger/transfer-bulk", &other).expect_err("another body");
+    assert!(refused.get("Unauthorised").is_some(), "{refused}");
+
+    let list = |credential: &Value, page: Value| {
+        application.typed("ledger/list-transfers", &json!([credential, account, asset, page]))
+    };
+    let amounts = |page: &Value| -> Vec<(Value, Value)> {
+        let entries = page["transfers"].as_array().expect("the page has transfers").iter();
+        entries.map(|entry| (entry["side"].clone(), entry["amount"].clone())).collect()
+    };
+    let sided = |side: &str, amount: &str| (json!(side), json!(amount));
+    let page = list(&credential, json!({ "order": "NewestFirst", "limit": 2 })).expect("a page");
+    assert_eq!(amounts(&page), [sided("Credit", "5"), sided("Debit", "100")], "{page}");
+    let next = json!({ "order": "NewestFirst", "limit": 2, "start": page["next"] });
+    let page = list(&credential, next).expect("the next page");
+    assert_eq!(amounts(&page), [sided("Debit", "250"), sided("Credit", "1000")], "{page}");
+    let page = list(&credential, json!({ "order": "OldestFirst", "code": 7 })).expect("those with a code");
+    assert_eq!(amounts(&page), [sided("Debit", "100")], "{page}");
+    let stranger = list(&json!("None"), json!({ "order": "NewestFirst" })).expect_err("it is its owner's");
     assert!(stranger.get("Unauthorised").is_some(), "{stranger}");
 }
 

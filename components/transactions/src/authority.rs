@@ -1,11 +1,13 @@
-//! Which accounts a caller may debit and read.
+//! Who asks, and which accounts it may debit and read.
 
 use crate::Error;
 use crate::reference::Owner;
+use ::http::{HeaderMap, HeaderValue, header};
+use serde::de::DeserializeOwned;
 use vwp_core::caller::{self, Caller};
 use vwp_core::directory::{self, World};
 use vwp_core::name::WorldName;
-use vwp_core::{Environment, Problem};
+use vwp_core::{Environment, Problem, reply};
 use vwp_storage::Kv;
 
 /// Finds out who shows a token: an access token, an operator's assertion, or none.
@@ -14,13 +16,71 @@ pub async fn caller_of(
     environment: &Environment<'_>,
     token: Option<&str>,
 ) -> Result<Caller, Error> {
-    let mut headers = ::http::HeaderMap::new();
-    if let Some(token) = token {
-        let value = ::http::HeaderValue::from_str(&format!("Bearer {token}"))
-            .map_err(|_| Problem::unauthorised("the token has characters that no token has"))?;
-        headers.insert(::http::header::AUTHORIZATION, value);
+    Ok(caller::authenticate(store, &bearer(token)?, environment).await?)
+}
+
+/// Finds out who asks for a change, with a body that nobody signed: a traveller by its token, an operator by an
+/// assertion for exactly this body.
+pub async fn asker(
+    store: &impl Kv,
+    environment: &Environment<'_>,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Caller, Error> {
+    match caller::authenticate_with_body(store, headers, environment, body).await? {
+        Caller::Nobody => Err(Problem::unauthorised("sign in, or send an operator's assertion").into()),
+        Caller::Administrator => {
+            Err(Error::Forbidden("this is for travellers and operators to ask for".to_owned()))
+        }
+        caller => Ok(caller),
     }
-    Ok(caller::authenticate(store, &headers, environment).await?)
+}
+
+/// Finds out which traveller shows a token for a change that comes as values: there is no body that an
+/// operator's assertion could be for.
+pub async fn traveller_of(
+    store: &impl Kv,
+    environment: &Environment<'_>,
+    token: Option<&str>,
+) -> Result<Caller, Error> {
+    match caller_of(store, environment, token).await? {
+        Caller::Nobody => Err(Problem::unauthorised("sign in, or send what an operator asserts").into()),
+        caller @ Caller::Traveller { .. } => Ok(caller),
+        Caller::Operator { .. } | Caller::Administrator => Err(Error::Forbidden(
+            "a traveller's token is for this, and an operator's assertion for a body".to_owned(),
+        )),
+    }
+}
+
+/// What an operator asserts: JSON, of which nothing is read before it is known who vouches for it.
+pub async fn asserted<T: DeserializeOwned>(
+    store: &impl Kv,
+    environment: &Environment<'_>,
+    assertion: &str,
+    body: &str,
+    length_max: usize,
+) -> Result<(Caller, T), Error> {
+    if body.len() > length_max {
+        return Err(reply::too_large(length_max).into());
+    }
+    let caller = asker(store, environment, &bearer(Some(assertion))?, body.as_bytes()).await?;
+    if !matches!(caller, Caller::Operator { .. }) {
+        return Err(Error::Forbidden("only an operator asserts a body".to_owned()));
+    }
+    let wanted = serde_json::from_str(body)
+        .map_err(|error| Problem::bad_request(format!("the body is not the expected JSON: {error}")))?;
+    Ok((caller, wanted))
+}
+
+/// A token where HTTP has it (RFC 6750, section 2.1).
+fn bearer(token: Option<&str>) -> Result<HeaderMap, Error> {
+    let mut headers = HeaderMap::new();
+    if let Some(token) = token {
+        let value = HeaderValue::from_str(&format!("Bearer {token}"))
+            .map_err(|_| Problem::unauthorised("the token has characters that no token has"))?;
+        headers.insert(header::AUTHORIZATION, value);
+    }
+    Ok(headers)
 }
 
 /// Who answers for the accounts and assets that are named after a world.

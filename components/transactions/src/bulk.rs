@@ -137,7 +137,7 @@ fn settled(wanted: &Wanted, order: &Order, answer: Answer) -> Settled {
 }
 
 /// Says which order a refusal is about.
-fn at(number: usize, error: Error) -> Error {
+pub fn at(number: usize, error: Error) -> Error {
     match error {
         Error::Invalid(text) => Error::Invalid(format!("transfers[{number}]: {text}")),
         Error::Forbidden(text) => Error::Forbidden(format!("transfers[{number}]: {text}")),

@@ -3,7 +3,7 @@
 
 use crate::history::{self, Page};
 use crate::{
-    Error, accounts, assets, bulk, compact, entries, escrows, exchange, log, orders, payments,
+    Error, accounts, assets, authority, bulk, compact, entries, escrows, exchange, log, orders, payments,
     reconciliations, schedules, splits, transfers,
 };
 use ::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, header};
@@ -159,15 +159,7 @@ async fn transfer_bulk<S: Kv + Machines>(
     if body.len() > reply::BODY_LENGTH_MAX {
         return Err(reply::too_large(reply::BODY_LENGTH_MAX).into());
     }
-    let caller = match caller::authenticate_with_body(store, headers, environment, body).await? {
-        Caller::Nobody => {
-            return Err(Problem::unauthorised("sign in, or send an operator's assertion").into());
-        }
-        Caller::Administrator => {
-            return Err(Error::Forbidden("transfers are travellers' and operators'".to_owned()));
-        }
-        caller => caller,
-    };
+    let caller = authority::asker(store, environment, headers, body).await?;
     if reply::require_media_type(headers, compact::MEDIA_TYPE).is_ok() {
         let settled = bulk::transfer_bulk(store, &caller, &compact::read(body)?.transfers).await?;
         let answer = reply::with_type(StatusCode::OK, compact::MEDIA_TYPE, compact::write(&settled));
@@ -294,13 +286,8 @@ pub(crate) async fn asked<S: Kv, T: serde::de::DeserializeOwned>(
     if body.len() > BODY_LENGTH_MAX {
         return Err(reply::too_large(BODY_LENGTH_MAX).into());
     }
-    match caller::authenticate_with_body(store, headers, environment, body).await? {
-        Caller::Nobody => Err(Problem::unauthorised("sign in, or send an operator's assertion").into()),
-        Caller::Administrator => {
-            Err(Error::Forbidden("this is for travellers and operators to ask for".to_owned()))
-        }
-        caller => Ok((caller, reply::read_json(headers, body, BODY_LENGTH_MAX)?)),
-    }
+    let caller = authority::asker(store, environment, headers, body).await?;
+    Ok((caller, reply::read_json(headers, body, BODY_LENGTH_MAX)?))
 }
 
 /// A body of `application/jose` (RFC 7515, section 9.2.1).

@@ -18,7 +18,7 @@
 //! - [`names`]: what assets are called.
 //! - [`reference`]: how accounts are named, and the ids that follow from names.
 //! - [`amount`]: amounts as text.
-//! - [`authority`]: which accounts a caller may debit and read.
+//! - [`authority`]: who asks, and which accounts it may debit and read.
 //! - [`signed`]: bodies that an operator signed.
 //! - `reconciliations`: what banks say beside what the ledger says, for `vwp-reconciliation`.
 //! - [`ledger`]: asking the ledger, and what to do when its answer is lost.

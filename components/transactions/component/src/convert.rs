@@ -1,27 +1,13 @@
 //! The component's types as the interfaces have them, and back.
 
-use crate::api;
+mod ledger;
+
 use crate::types;
 use vwp_core::Problem;
+use vwp_transactions::Error;
 use vwp_transactions::amount::{Amount, AmountError};
-use vwp_transactions::orders::{Balancing, Kind, Order};
-use vwp_transactions::transfers::{Hold, Receipt};
-use vwp_transactions::{Error, accounts, assets};
 
-impl From<assets::AssetInfo> for api::Asset {
-    fn from(info: assets::AssetInfo) -> Self {
-        Self {
-            name: info.asset,
-            scale: info.scale,
-            cap: info.cap.map(|cap| cap.to_string()),
-            title: info.title,
-            issuer: info.issuer,
-            supply: info.supply.to_string(),
-            position: info.position,
-            time: info.time,
-        }
-    }
-}
+pub(crate) use ledger::bulk_orders;
 
 impl From<Error> for types::Error {
     fn from(error: Error) -> Self {
@@ -80,106 +66,19 @@ fn shared(problem: Problem) -> types::Error {
     }
 }
 
-impl From<accounts::AccountInfo> for api::Account {
-    fn from(account: accounts::AccountInfo) -> Self {
-        Self {
-            owner: account.owner,
-            asset: account.asset,
-            balance: account.balance.to_string(),
-            debits: account.debits.to_string(),
-            credits: account.credits.to_string(),
-            debits_pending: account.debits_pending.to_string(),
-            credits_pending: account.credits_pending.to_string(),
-            overdrawn: account.overdrawn.map(|amount| amount.to_string()),
-            frozen: account.frozen,
-            closed: account.closed,
-        }
+/// The token that a credential shows.
+pub(crate) fn token(credential: &types::Credential) -> Option<&str> {
+    match credential {
+        types::Credential::None => None,
+        types::Credential::Token(token) => Some(token),
     }
 }
 
-impl TryFrom<api::Order> for Order {
-    type Error = Error;
-
-    fn try_from(order: api::Order) -> Result<Self, Error> {
-        let read = |amount: String| {
-            amount.parse::<Amount>().map_err(|error: AmountError| Error::Invalid(error.to_string()))
-        };
-        Ok(Self {
-            idempotency_key: None,
-            kind: order.kind.into(),
-            from: order.from,
-            to: order.to,
-            asset: order.asset,
-            origin: order.origin,
-            amount: order.amount.map(read).transpose()?,
-            memo: order.memo,
-            code: order.code,
-            effective_date: order.effective_date,
-            balancing: order.balancing.map(|balancing| match balancing {
-                api::Balancing::Debit => Balancing::Debit,
-                api::Balancing::Credit => Balancing::Credit,
-                api::Balancing::Both => Balancing::Both,
-            }),
-            timeout_s: order.timeout_s,
-            condition: order.condition,
-            preimage: order.preimage,
-            linked: false,
-        })
-    }
+/// Whether something was done now, of what had been done before.
+pub(crate) fn novelty(repeated: bool) -> types::Novelty {
+    if repeated { types::Novelty::Repeated } else { types::Novelty::Created }
 }
 
-impl From<Receipt> for api::Receipt {
-    fn from(receipt: Receipt) -> Self {
-        Self {
-            transfer_id: receipt.transfer_id,
-            position: receipt.position,
-            time: receipt.time,
-            kind: receipt.kind.into(),
-            origin: receipt.origin,
-            from: receipt.from,
-            to: receipt.to,
-            asset: receipt.asset,
-            amount: receipt.amount.to_string(),
-            memo: receipt.memo,
-            code: receipt.code,
-            effective_date: receipt.effective_date,
-            condition: receipt.condition,
-            expires_at: receipt.expires_at,
-            hold: receipt.hold.map(|hold| match hold {
-                Hold::Open => api::Hold::Open,
-                Hold::Posted { settled_by } => api::Hold::Posted(settled_by),
-                Hold::Voided { settled_by } => api::Hold::Voided(settled_by),
-                Hold::Expired => api::Hold::Expired,
-            }),
-            returned: receipt.returned.map(|amount| amount.to_string()),
-        }
-    }
-}
-
-impl From<api::Kind> for Kind {
-    fn from(kind: api::Kind) -> Self {
-        match kind {
-            api::Kind::Plain => Self::Plain,
-            api::Kind::Pending => Self::Pending,
-            api::Kind::Post => Self::Post,
-            api::Kind::Void => Self::Void,
-            api::Kind::Reverse => Self::Reverse,
-            api::Kind::Refund => Self::Refund,
-            api::Kind::Chargeback => Self::Chargeback,
-        }
-    }
-}
-
-impl From<Kind> for api::Kind {
-    fn from(kind: Kind) -> Self {
-        match kind {
-            Kind::Plain => Self::Plain,
-            Kind::Pending => Self::Pending,
-            Kind::Post => Self::Post,
-            Kind::Void => Self::Void,
-            Kind::Reverse => Self::Reverse,
-            Kind::Refund => Self::Refund,
-            Kind::Chargeback => Self::Chargeback,
-        }
-    }
+fn amount(text: &str) -> Result<Amount, Error> {
+    text.parse().map_err(|error: AmountError| Error::Invalid(error.to_string()))
 }

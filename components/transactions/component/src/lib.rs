@@ -11,12 +11,15 @@
 use bindings::exports::vwp::timer::scheduled;
 use bindings::exports::vwp::transactions::ledger as api;
 use bindings::vwp::transactions::types;
-use vwp_core::{Environment, Problem};
+use convert::{novelty, token};
+use vwp_core::{Environment, Problem, reply};
 use vwp_guest::http_types::{ErrorCode, Request, Response};
 use vwp_guest::{HttpHandler, Network, Store};
 use vwp_processor::Adapters;
 use vwp_transactions::payments::OPTIONS;
-use vwp_transactions::{Error, accounts, assets, authority, http, receipts, transfers, upkeep};
+use vwp_transactions::{
+    Error, accounts, assets, authority, bulk, history, http, receipts, transfers, upkeep,
+};
 
 mod convert;
 
@@ -50,17 +53,6 @@ async fn call<T>(call: impl AsyncFnOnce(&Environment<'_>) -> Result<T, Error>) -
     Ok(answer.map_err(Error::from).flatten()?)
 }
 
-fn token(credential: &types::Credential) -> Option<&str> {
-    match credential {
-        types::Credential::None => None,
-        types::Credential::Token(token) => Some(token),
-    }
-}
-
-fn novelty(repeated: bool) -> api::Novelty {
-    if repeated { api::Novelty::Repeated } else { api::Novelty::Created }
-}
-
 impl api::Guest for Component {
     async fn create_asset(signed: String) -> Result<(api::Asset, api::Novelty), types::Error> {
         let made = call(async |environment| assets::create_asset(&Store, environment, &signed).await).await?;
@@ -80,6 +72,23 @@ impl api::Guest for Component {
         })
         .await?;
         Ok((made.receipt.into(), novelty(made.repeated)))
+    }
+
+    async fn transfer_bulk(instruction: api::BulkInstruction) -> Result<Vec<api::Outcome>, types::Error> {
+        let settled = call(async |environment| match instruction {
+            api::BulkInstruction::Traveller(wanted) => {
+                let caller = authority::traveller_of(&Store, environment, token(&wanted.credential)).await?;
+                bulk::transfer_bulk(&Store, &caller, &convert::bulk_orders(wanted.transfers)?).await
+            }
+            api::BulkInstruction::Operator(types::Asserted { assertion, body }) => {
+                let (caller, wanted): (_, bulk::Bulk) =
+                    authority::asserted(&Store, environment, &assertion, &body, reply::BODY_LENGTH_MAX)
+                        .await?;
+                bulk::transfer_bulk(&Store, &caller, &wanted.transfers).await
+            }
+        })
+        .await?;
+        Ok(settled.into_iter().map(Into::into).collect())
     }
 
     async fn get_transfer(
@@ -117,6 +126,20 @@ impl api::Guest for Component {
         })
         .await?;
         Ok(account.into())
+    }
+
+    async fn list_transfers(
+        credential: types::Credential,
+        owner: String,
+        asset: String,
+        page: api::Page,
+    ) -> Result<api::History, types::Error> {
+        let history = call(async |environment| {
+            let caller = authority::caller_of(&Store, environment, token(&credential)).await?;
+            history::transfers(&Store, &caller, (&owner, &asset), page.into()).await
+        })
+        .await?;
+        Ok(history.into())
     }
 
     async fn get_asset(asset: String) -> Result<api::Asset, types::Error> {

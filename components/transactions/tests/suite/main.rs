@@ -21,3 +21,4 @@ mod pruning;
 mod reconciliations;
 mod schedules;
 mod support;
+mod typed;

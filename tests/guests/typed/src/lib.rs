@@ -47,49 +47,89 @@ async fn handle(request: Request) -> impl IntoResponse {
 async fn call(path: &str, body: &[u8]) -> serde_json::Result<String> {
     let mut parts = path.rsplit('/');
     let function = parts.next().unwrap_or_default();
-    match (parts.next().unwrap_or_default(), function) {
-        ("registry", "register") => {
+    match parts.next().unwrap_or_default() {
+        "registry" => of_registry(function, body).await,
+        "accounts" => of_accounts(function, body).await,
+        "verifier" => of_verifier(function, body),
+        "ledger" => of_ledger(function, body).await,
+        _ => Err(unknown()),
+    }
+}
+
+async fn of_registry(function: &str, body: &[u8]) -> serde_json::Result<String> {
+    match function {
+        "register" => {
             let (signed,) = arguments(body)?;
             answer(registry::register(signed).await)
         }
-        ("registry", "lookup") => {
+        "lookup" => {
             let (name,) = arguments(body)?;
             answer(registry::lookup(name).await)
         }
-        ("registry", "search") => {
+        "search" => {
             let (text, limit, cursor) = arguments(body)?;
             answer(registry::search(text, limit, cursor).await)
         }
-        ("accounts", "sign-up") => {
+        _ => Err(unknown()),
+    }
+}
+
+async fn of_accounts(function: &str, body: &[u8]) -> serde_json::Result<String> {
+    match function {
+        "sign-up" => {
             let (credentials,) = arguments(body)?;
             answer(accounts::sign_up(credentials).await)
         }
-        ("accounts", "sign-in") => {
+        "sign-in" => {
             let (credentials,) = arguments(body)?;
             answer(accounts::sign_in(credentials).await)
         }
-        ("accounts", "sign-out") => {
+        "sign-out" => {
             let (access_token,) = arguments(body)?;
             answer(accounts::sign_out(access_token).await)
         }
-        ("verifier", "verify") => {
+        _ => Err(unknown()),
+    }
+}
+
+fn of_verifier(function: &str, body: &[u8]) -> serde_json::Result<String> {
+    match function {
+        "verify" => {
             let (presentation, keys, expectation): (String, String, _) = arguments(body)?;
             answer(verifier::verify(&presentation, &keys, &expectation))
         }
-        ("ledger", "create-asset") => {
+        _ => Err(unknown()),
+    }
+}
+
+async fn of_ledger(function: &str, body: &[u8]) -> serde_json::Result<String> {
+    match function {
+        "create-asset" => {
             let (signed,) = arguments(body)?;
             answer(ledger::create_asset(signed).await)
         }
-        ("ledger", "transfer") => {
+        "transfer" => {
             let (instruction,) = arguments(body)?;
             answer(ledger::transfer(instruction).await)
         }
-        ("ledger", "get-account") => {
+        "transfer-bulk" => {
+            let (instruction,) = arguments(body)?;
+            answer(ledger::transfer_bulk(instruction).await)
+        }
+        "get-account" => {
             let (credential, owner, asset) = arguments(body)?;
             answer(ledger::get_account(credential, owner, asset).await)
         }
-        _ => Err(serde::de::Error::custom("no such function")),
+        "list-transfers" => {
+            let (credential, owner, asset, page) = arguments(body)?;
+            answer(ledger::list_transfers(credential, owner, asset, page).await)
+        }
+        _ => Err(unknown()),
     }
+}
+
+fn unknown() -> serde_json::Error {
+    serde::de::Error::custom("no such function")
 }
 
 fn arguments<T: DeserializeOwned>(body: &[u8]) -> serde_json::Result<T> {

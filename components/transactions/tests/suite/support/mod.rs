@@ -258,8 +258,13 @@ impl Port {
         self.issuer.sign(ACCESS_TOKEN_TYPE, &serde_json::to_value(claims).unwrap())
     }
 
+    /// The port as a function of the domain sees it now.
+    pub fn environment(&self) -> Environment<'_> {
+        Environment { now: self.now, random: &self.random, settings: &self.settings }
+    }
+
     pub async fn send(&self, request: Request<Vec<u8>>) -> Response<Vec<u8>> {
-        let environment = Environment { now: self.now, random: &self.random, settings: &self.settings };
+        let environment = self.environment();
         let response = http_api::handle(&self.store, &self.processor, &environment, request.clone()).await;
         check::assert_documented(&API, &request, &response);
         response
