@@ -57,6 +57,7 @@ machines = ["ledger"]
 "vwp:auth/accounts" = { path = "COMPOSED/auth.wasm", inherit_configuration = true }
 "vwp:auth/verifier" = { path = "COMPOSED/auth.wasm", inherit_configuration = true }
 "vwp:transactions/ledger" = { path = "BUILT/vwp_transactions_component.wasm", inherit_configuration = true }
+"vwp:transactions/escrows" = { path = "BUILT/vwp_transactions_component.wasm", inherit_configuration = true }
 [component.ungranted]
 source = "GUESTS/vwp_typed_guest.wasm"
 dependencies_inherit_configuration = true
@@ -65,6 +66,7 @@ dependencies_inherit_configuration = true
 "vwp:auth/accounts@0.1.0" = { path = "COMPOSED/auth.wasm" }
 "vwp:auth/verifier@0.1.0" = { path = "COMPOSED/auth.wasm" }
 "vwp:transactions/ledger@0.1.0" = { path = "BUILT/vwp_transactions_component.wasm" }
+"vwp:transactions/escrows@0.1.0" = { path = "BUILT/vwp_transactions_component.wasm" }
 [component.auth]
 source = "COMPOSED/auth.wasm"
 variables = { VARIABLES }
@@ -151,6 +153,7 @@ fn an_integrator_composes_the_components_by_their_typed_interfaces() {
     a_passport_is_verified_without_storage_and_settings(&application, &ada, &token);
     money_moves_once(&application, &arena, &ada, &token);
     many_transfers_are_made_at_once_and_listed(&application, &arena, &ada, &token);
+    an_escrow_is_decided_by_all_who_may(&application, &arena, &ada, &token);
 }
 
 fn a_world_is_registered_once_and_found(application: &Handlers) -> Operator {
@@ -316,6 +319,57 @@ fn many_transfers_are_made_at_once_and_listed(
     assert_eq!(amounts(&page), [sided("Debit", "100")], "{page}");
     let stranger = list(&json!("None"), json!({ "order": "NewestFirst" })).expect_err("it is its owner's");
     assert!(stranger.get("Unauthorised").is_some(), "{stranger}");
+}
+
+/// The traveller pays the world for three things: one it releases, one the world gives back, and about the
+/// last one an approver decides, who has nothing but a key.
+fn an_escrow_is_decided_by_all_who_may(application: &Handlers, arena: &Operator, ada: &str, token: &str) {
+    let (asset, account) = (arena.asset("gold"), format!("traveller:{ada}"));
+    let (credential, approver) = (json!({ "Token": token }), Key::generate().expect("a key"));
+    let jwk = serde_json::to_string(&approver.jwk()).expect("a key is JSON");
+    let terms = json!({
+        "payee": format!("world:{}", arena.world), "asset": asset, "milestones": ["1", "2", "4"],
+        "timeout_s": 3600, "approvers": [{ "Key": jwk }], "approvals": 1, "memo": "Three floors",
+    });
+    let keyed = json!({ "credential": credential, "idempotency_key": unique("escrow"), "terms": terms });
+    let instruction = json!([{ "Traveller": keyed }]);
+    let created = application.typed("escrows/create", &instruction).expect("the escrow is funded");
+    let (escrow, id) = (&created[0], &created[0]["escrow_id"]);
+    assert_eq!((&escrow["state"], &escrow["amount"]), (&json!("Funded"), &json!("7")), "{created}");
+    assert_eq!((&escrow["terms"]["payer"], &created[1]), (&json!(account), &json!("Created")), "{created}");
+    let again = application.typed("escrows/create", &instruction).expect("a repeat is harmless");
+    assert_eq!((&again[0], &again[1]), (escrow, &json!("Repeated")));
+    let operators = json!({ "Token": sign::operator_token(&arena.key, None, &application.0.url, None) });
+    assert_eq!(application.typed("escrows/get", &json!([operators, id])).as_ref(), Ok(escrow));
+
+    let states = |escrow: &Value| -> Vec<Value> {
+        let milestones = escrow["milestones"].as_array().expect("the escrow has milestones").iter();
+        milestones.map(|milestone| milestone["state"].clone()).collect()
+    };
+    let own = json!({ "Traveller": { "credential": credential, "milestone": 1 } });
+    let released = application.typed("escrows/release", &json!([own, id])).expect("the payer releases");
+    assert_eq!(states(&released), ["Released", "Funded", "Funded"]);
+    let theirs = json!({ "Operator": application.asserted(arena, &json!({ "milestone": 2 })) });
+    let refused = application.typed("escrows/release", &json!([theirs, id])).expect_err("it is the payer's");
+    assert!(refused.get("Forbidden").is_some(), "{refused}");
+    let refunded = application.typed("escrows/refund", &json!([theirs, id])).expect("the payee gives back");
+    assert_eq!(states(&refunded), ["Released", "Refunded", "Funded"]);
+
+    let refused = application.typed("escrows/dispute", &json!([operators, id])).expect_err("no body's");
+    assert!(refused.get("Unauthorised").is_some(), "{refused}");
+    let objection = json!({ "Token": application.asserted(arena, &json!({}))["assertion"] });
+    let disputed = application.typed("escrows/dispute", &json!([objection, id])).expect("a dispute");
+    assert_eq!(states(&disputed), ["Released", "Refunded", "Disputed"]);
+    let vote = json!({ "escrow": id, "decision": "refund", "milestone": 3 });
+    let vote = Statement::new("vwp-escrow-vote+jws", &application.0.url, vote).sign(&approver);
+    let decided = application.typed("escrows/refund", &json!([{ "Approver": vote }, id]));
+    let decided = decided.expect("the approver decides");
+    assert_eq!(states(&decided), ["Released", "Refunded", "Refunded"]);
+
+    let late = application.typed("escrows/dispute", &json!([credential, id])).expect_err("nothing waits");
+    assert!(late.get("EscrowSettled").is_some(), "{late}");
+    let other = json!([credential, "0123456789abcdef0123456789abcdef"]);
+    assert_eq!(application.typed("escrows/get", &other), Err(json!("UnknownEscrow")));
 }
 
 /// What `vwp check` says of a manifest that it refuses.

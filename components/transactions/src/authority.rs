@@ -36,6 +36,16 @@ pub async fn asker(
     }
 }
 
+/// The same where a token comes as it is.
+pub async fn asker_of(
+    store: &impl Kv,
+    environment: &Environment<'_>,
+    token: Option<&str>,
+    body: &[u8],
+) -> Result<Caller, Error> {
+    asker(store, environment, &bearer(token)?, body).await
+}
+
 /// Finds out which traveller shows a token for a change that comes as values: there is no body that an
 /// operator's assertion could be for.
 pub async fn traveller_of(
@@ -63,7 +73,7 @@ pub async fn asserted<T: DeserializeOwned>(
     if body.len() > length_max {
         return Err(reply::too_large(length_max).into());
     }
-    let caller = asker(store, environment, &bearer(Some(assertion))?, body.as_bytes()).await?;
+    let caller = asker_of(store, environment, Some(assertion), body.as_bytes()).await?;
     if !matches!(caller, Caller::Operator { .. }) {
         return Err(Error::Forbidden("only an operator asserts a body".to_owned()));
     }

@@ -1,5 +1,6 @@
 //! The component's types as the interfaces have them, and back.
 
+mod escrows;
 mod ledger;
 
 use crate::types;
@@ -20,11 +21,11 @@ impl From<Error> for types::Error {
             Error::UnknownWorld(world) => Self::UnknownWorld(world),
             Error::UnknownTraveller(id) => Self::UnknownTraveller(id),
             Error::UnknownAsset(asset) => Self::UnknownAsset(asset),
-            Error::UnknownTransfer
-            | Error::UnknownEscrow
-            | Error::UnknownQuote
-            | Error::UnknownSchedule
-            | Error::UnknownPayment => Self::UnknownTransfer,
+            Error::UnknownTransfer | Error::UnknownQuote | Error::UnknownSchedule | Error::UnknownPayment => {
+                Self::UnknownTransfer
+            }
+            Error::UnknownEscrow => Self::UnknownEscrow,
+            Error::EscrowSettled(text) => Self::EscrowSettled(text.to_owned()),
             Error::AssetExists => Self::AssetExists,
             Error::IdempotencyKeyReused => Self::IdempotencyKeyReused,
             Error::InsufficientFunds => Self::InsufficientFunds,
@@ -32,10 +33,8 @@ impl From<Error> for types::Error {
             Error::Overflow => Self::Overflow,
             Error::ZeroAmount => Self::ZeroAmount,
             Error::SameAccount => Self::SameAccount,
-            // Nothing of these interfaces is about escrows, quotes, schedules and payments.
-            Error::NotPending(text) | Error::EscrowSettled(text) | Error::QuoteBounds(text) => {
-                Self::NotPending(text.to_owned())
-            }
+            // Nothing of these interfaces is about quotes, schedules and payments.
+            Error::NotPending(text) | Error::QuoteBounds(text) => Self::NotPending(text.to_owned()),
             error @ (Error::NotPayable | Error::PaymentRefused(_)) => Self::Invalid(error.to_string()),
             Error::QuoteExpired
             | Error::QuoteFilled
@@ -74,7 +73,7 @@ pub(crate) fn token(credential: &types::Credential) -> Option<&str> {
     }
 }
 
-/// Whether something was done now, of what had been done before.
+/// Whether something was done now, or had been done before.
 pub(crate) fn novelty(repeated: bool) -> types::Novelty {
     if repeated { types::Novelty::Repeated } else { types::Novelty::Created }
 }

@@ -9,13 +9,17 @@
 #![allow(unsafe_code, reason = "the export macros generate it")]
 
 use bindings::exports::vwp::timer::scheduled;
-use bindings::exports::vwp::transactions::ledger as api;
+use bindings::exports::vwp::transactions::{escrows as escrows_api, ledger as api};
 use bindings::vwp::transactions::types;
 use convert::{novelty, token};
 use vwp_core::{Environment, Problem, reply};
 use vwp_guest::http_types::{ErrorCode, Request, Response};
 use vwp_guest::{HttpHandler, Network, Store};
 use vwp_processor::Adapters;
+use vwp_transactions::escrows::actions::{self, Actor, DISPUTE_BODY};
+use vwp_transactions::escrows::approval;
+use vwp_transactions::escrows::terms::Terms;
+use vwp_transactions::escrows::votes::Decision;
 use vwp_transactions::payments::OPTIONS;
 use vwp_transactions::{
     Error, accounts, assets, authority, bulk, history, http, receipts, transfers, upkeep,
@@ -145,6 +149,91 @@ impl api::Guest for Component {
     async fn get_asset(asset: String) -> Result<api::Asset, types::Error> {
         Ok(call(async |_| assets::get_asset(&Store, &asset).await).await?.into())
     }
+}
+
+impl escrows_api::Guest for Component {
+    async fn create(
+        instruction: escrows_api::Instruction,
+    ) -> Result<(escrows_api::Escrow, types::Novelty), types::Error> {
+        let (info, repeated) = call(async |environment| {
+            let (caller, terms): (_, Terms) = match instruction {
+                escrows_api::Instruction::Traveller(keyed) => {
+                    let token = token(&keyed.credential);
+                    (authority::traveller_of(&Store, environment, token).await?, keyed.try_into()?)
+                }
+                escrows_api::Instruction::Operator(types::Asserted { assertion, body }) => {
+                    authority::asserted(&Store, environment, &assertion, &body, http::BODY_LENGTH_MAX).await?
+                }
+            };
+            actions::create(&Store, environment, &caller, terms).await
+        })
+        .await?;
+        Ok((info.into(), novelty(repeated)))
+    }
+
+    async fn get(
+        credential: types::Credential,
+        escrow_id: String,
+    ) -> Result<escrows_api::Escrow, types::Error> {
+        let info = call(async |environment| {
+            let caller = authority::caller_of(&Store, environment, token(&credential)).await?;
+            actions::get(&Store, environment, &caller, &escrow_id).await
+        })
+        .await?;
+        Ok(info.into())
+    }
+
+    async fn release(
+        demand: escrows_api::Demand,
+        escrow_id: String,
+    ) -> Result<escrows_api::Escrow, types::Error> {
+        decide(demand, &escrow_id, Decision::Release).await
+    }
+
+    async fn refund(
+        demand: escrows_api::Demand,
+        escrow_id: String,
+    ) -> Result<escrows_api::Escrow, types::Error> {
+        decide(demand, &escrow_id, Decision::Refund).await
+    }
+
+    async fn dispute(
+        credential: types::Credential,
+        escrow_id: String,
+    ) -> Result<escrows_api::Escrow, types::Error> {
+        let info = call(async |environment| {
+            let (token, body) = (token(&credential), DISPUTE_BODY.as_bytes());
+            let caller = authority::asker_of(&Store, environment, token, body).await?;
+            actions::dispute(&Store, environment, &caller, &escrow_id).await
+        })
+        .await?;
+        Ok(info.into())
+    }
+}
+
+/// Does with milestones what who asks may decide.
+async fn decide(
+    demand: escrows_api::Demand,
+    escrow_id: &str,
+    decision: Decision,
+) -> Result<escrows_api::Escrow, types::Error> {
+    let info = call(async |environment| {
+        let (caller, choice) = match demand {
+            escrows_api::Demand::Traveller(choice) => {
+                let token = token(&choice.credential);
+                (authority::traveller_of(&Store, environment, token).await?, choice.into())
+            }
+            escrows_api::Demand::Operator(types::Asserted { assertion, body }) => {
+                authority::asserted(&Store, environment, &assertion, &body, http::BODY_LENGTH_MAX).await?
+            }
+            escrows_api::Demand::Approver(vote) => {
+                return approval::decide_signed(&Store, environment, &vote, escrow_id, decision).await;
+            }
+        };
+        actions::decide(&Store, environment, &Actor::Caller(caller), escrow_id, decision, &choice).await
+    })
+    .await?;
+    Ok(info.into())
 }
 
 impl scheduled::Guest for Component {

@@ -21,6 +21,9 @@ use vwp_core::caller::Caller;
 use vwp_core::{Environment, Problem};
 use vwp_storage::{Kv, Machines};
 
+/// What a dispute says, for which an operator's assertion is where there is no HTTP: it is about all that waits.
+pub const DISPUTE_BODY: &str = "{}";
+
 /// What is done with milestones.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -85,6 +88,9 @@ pub async fn get<S: Kv + Machines>(
     caller: &Caller,
     id: &str,
 ) -> Result<EscrowInfo, Error> {
+    if *caller == Caller::Nobody {
+        return Err(Problem::unauthorised("sign in, or send an operator's assertion").into());
+    }
     let (escrow, _) = seen(store, environment, &Actor::Caller(caller.clone()), id).await?;
     escrow.info(store).await
 }

@@ -8,38 +8,14 @@
 //! | `/v1/escrows/<id>/dispute` | POST | the payer, the payee |
 
 use super::actions::{self, Actor, Choice};
-use super::terms;
-use super::terms::{Approver, Terms};
+use super::approval;
+use super::terms::Terms;
 use super::votes::Decision;
 use crate::Error;
 use crate::http::{Answer, about, asked, jose_body, known_caller, made};
-use crate::reference::parse_id;
 use ::http::{Method, Request};
-use serde::Deserialize;
-use vwp_core::environment::is_current;
-use vwp_core::jose::Unverified;
 use vwp_core::{Environment, Problem, reply};
 use vwp_storage::{Kv, Machines};
-
-/// The type of what an approver signs with a key that the terms name.
-const VOTE_TYPE: &str = "vwp-escrow-vote+jws";
-
-/// What an approver signs.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Vote {
-    /// The escrow's id.
-    escrow: String,
-    /// What is decided.
-    decision: Decision,
-    /// About which milestone; about all that wait if it is left out.
-    #[serde(default)]
-    milestone: Option<usize>,
-    /// When it was signed, in seconds since the Unix epoch.
-    iat: u64,
-    /// The port's URL.
-    aud: String,
-}
 
 /// Answers a request for what is below `/v1/escrows`; `path` are the parts after it.
 pub(crate) async fn handle<S: Kv + Machines>(
@@ -89,42 +65,11 @@ async fn decide<S: Kv + Machines>(
     id: &str,
     decision: Decision,
 ) -> Answer {
-    let (actor, choice) = if reply::require_media_type(request.headers(), "application/jose").is_ok() {
-        voted(store, environment, jose_body(request)?, (id, decision)).await?
-    } else {
-        let (caller, choice) = asked::<S, Choice>(store, environment, request).await?;
-        (Actor::Caller(caller), choice)
-    };
+    if reply::require_media_type(request.headers(), "application/jose").is_ok() {
+        let vote = jose_body(request)?;
+        return Ok(about(&approval::decide_signed(store, environment, vote, id, decision).await?));
+    }
+    let (caller, choice) = asked::<S, Choice>(store, environment, request).await?;
+    let actor = Actor::Caller(caller);
     Ok(about(&actions::decide(store, environment, &actor, id, decision, &choice).await?))
-}
-
-/// A vote that was signed with a key of the terms.
-async fn voted<S: Kv + Machines>(
-    store: &S,
-    environment: &Environment<'_>,
-    compact: &str,
-    (id, decision): (&str, Decision),
-) -> Result<(Actor, Choice), Error> {
-    let token = Unverified::parse(compact, VOTE_TYPE).map_err(Problem::from)?;
-    let unknown = || Problem::unauthorised("the header's kid is no thumbprint of an approver's key");
-    let kid = token.header.kid.clone().ok_or_else(unknown)?;
-    let terms = terms::stored(store, parse_id(id)?).await?.ok_or(Error::UnknownEscrow)?;
-    let key = terms.approvers.iter().find_map(|approver| match approver {
-        Approver::Key(key) if key.thumbprint() == kid => Some(key),
-        _ => None,
-    });
-    let key = key.ok_or_else(unknown)?.to_key().map_err(Problem::from)?;
-    let payload = token.verify(&key).map_err(Problem::from)?;
-    let vote: Vote = serde_json::from_slice(&payload)
-        .map_err(|error| Problem::bad_request(format!("the payload is not the expected JSON: {error}")))?;
-    if vote.aud != environment.settings.issuer {
-        return Err(Error::WrongAudience);
-    }
-    if !is_current(vote.iat, environment.now) {
-        return Err(Error::ClockSkew);
-    }
-    if vote.escrow != id || vote.decision != decision {
-        return Err(Error::Invalid("the vote is about another escrow, or for something else".to_owned()));
-    }
-    Ok((Actor::Key(kid), Choice { milestone: vote.milestone, preimage: None }))
 }

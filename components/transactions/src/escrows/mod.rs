@@ -15,8 +15,10 @@
 //! - [`settle`]: the commands that move the money.
 //! - [`votes`]: what arbiters and approvers decided.
 //! - [`actions`]: who may do what.
+//! - [`approval`]: what an approver signs with a key.
 
 pub mod actions;
+pub mod approval;
 pub(crate) mod http;
 pub mod settle;
 pub mod state;

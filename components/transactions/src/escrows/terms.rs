@@ -17,6 +17,8 @@ use vwp_storage::kv::{Check, Write};
 pub const MILESTONES_MAX: usize = 32;
 /// The most approvers.
 pub const APPROVERS_MAX: usize = 16;
+/// The longest key that comes as text, in bytes.
+pub const KEY_LENGTH_MAX: usize = 1024;
 /// The longest memo, in bytes.
 pub const MEMO_LENGTH_MAX: usize = 256;
 
@@ -28,6 +30,18 @@ pub enum Approver {
     Owner(String),
     /// Who has the private half of this P-256 key.
     Key(Jwk),
+}
+
+impl Approver {
+    /// Who has the private half of a key that comes as text.
+    pub fn with_key(jwk: &str) -> Result<Self, Error> {
+        let invalid =
+            || Error::Invalid(format!("an approver's key is a JWK of at most {KEY_LENGTH_MAX} bytes"));
+        if jwk.len() > KEY_LENGTH_MAX {
+            return Err(invalid());
+        }
+        serde_json::from_str(jwk).map(Self::Key).map_err(|_| invalid())
+    }
 }
 
 /// What is agreed on.
@@ -265,6 +279,16 @@ mod tests {
         assert!(!with(vec![owner("world:a")], Some(2)));
         assert!(!with(vec![owner("world:a")], None));
         assert!(!with(vec![], Some(1)));
+    }
+
+    #[test]
+    fn a_key_that_comes_as_text_is_a_short_jwk() {
+        let jwk = r#"{"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA", "use": "sig"}"#;
+        assert!(matches!(Approver::with_key(jwk), Ok(Approver::Key(key)) if key.x == "AA"));
+        let long = format!("{jwk}{}", " ".repeat(KEY_LENGTH_MAX));
+        for refused in ["", "{}", "\"AA\"", &long] {
+            assert!(Approver::with_key(refused).is_err(), "{refused}");
+        }
     }
 
     #[test]

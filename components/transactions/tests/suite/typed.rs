@@ -5,6 +5,7 @@ use futures::executor::block_on;
 use serde_json::json;
 use vwp_core::caller::Caller;
 use vwp_transactions::bulk::Bulk;
+use vwp_transactions::escrows::actions::{self, DISPUTE_BODY};
 use vwp_transactions::{Error, authority};
 
 const LENGTH_MAX: usize = 1000;
@@ -15,6 +16,10 @@ fn asserted(port: &Port, assertion: &str, body: &str) -> Result<(Caller, Bulk), 
 
 fn traveller(port: &Port, token: Option<&str>) -> Result<Caller, Error> {
     block_on(authority::traveller_of(&port.store, &port.environment(), token))
+}
+
+fn asker(port: &Port, token: Option<&str>) -> Result<Caller, Error> {
+    block_on(authority::asker_of(&port.store, &port.environment(), token, DISPUTE_BODY.as_bytes()))
 }
 
 /// The status that the refusal has over HTTP.
@@ -55,4 +60,32 @@ fn only_a_traveller_asks_for_a_change_with_a_token_alone() {
     for token in [port.arena.token(), port.arena.assertion(Some(b"")), ADMIN.to_owned()] {
         assert_eq!(status(traveller(&port, Some(&token))), 403);
     }
+}
+
+#[test]
+fn a_dispute_takes_a_travellers_token_or_what_an_operator_asserts_of_nothing_else() {
+    let port = Port::new();
+    let ada = asker(&port, Some(&port.session("ada"))).unwrap();
+    assert!(matches!(ada, Caller::Traveller { id, .. } if id == "ada"));
+    let arena = asker(&port, Some(&port.arena.assertion(Some(b"{}")))).unwrap();
+    assert_eq!(arena, Caller::Operator { id: port.arena.id.clone() });
+    for (token, expected) in [
+        (None, 401),
+        (Some(port.arena.token()), 401),
+        (Some(port.arena.assertion(Some(br#"{"milestone":1}"#))), 401),
+        (Some(ADMIN.to_owned()), 403),
+    ] {
+        assert_eq!(status(asker(&port, token.as_deref())), expected, "{token:?}");
+    }
+}
+
+#[test]
+fn nobody_learns_whether_there_is_an_escrow() {
+    let port = Port::new();
+    let get = |caller: &Caller| {
+        let id = "0123456789abcdef0123456789abcdef";
+        block_on(actions::get(&port.store, &port.environment(), caller, id))
+    };
+    assert_eq!(status(get(&Caller::Nobody)), 401);
+    assert_eq!(get(&Caller::Operator { id: port.arena.id.clone() }), Err(Error::UnknownEscrow));
 }

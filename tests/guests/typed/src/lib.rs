@@ -12,6 +12,7 @@ mod bindings {
                 import vwp:auth/accounts@0.1.0;
                 import vwp:auth/verifier@0.1.0;
                 import vwp:transactions/ledger@0.1.0;
+                import vwp:transactions/escrows@0.1.0;
             }
         ",
         path: ["../../../wit/timer", "../../../wit/discovery", "../../../wit/auth", "../../../wit/transactions"],
@@ -23,7 +24,7 @@ mod bindings {
 
 use bindings::vwp::auth::{accounts, verifier};
 use bindings::vwp::discovery::registry;
-use bindings::vwp::transactions::ledger;
+use bindings::vwp::transactions::{escrows, ledger};
 use http_body_util::BodyExt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -52,6 +53,7 @@ async fn call(path: &str, body: &[u8]) -> serde_json::Result<String> {
         "accounts" => of_accounts(function, body).await,
         "verifier" => of_verifier(function, body),
         "ledger" => of_ledger(function, body).await,
+        "escrows" => of_escrows(function, body).await,
         _ => Err(unknown()),
     }
 }
@@ -123,6 +125,32 @@ async fn of_ledger(function: &str, body: &[u8]) -> serde_json::Result<String> {
         "list-transfers" => {
             let (credential, owner, asset, page) = arguments(body)?;
             answer(ledger::list_transfers(credential, owner, asset, page).await)
+        }
+        _ => Err(unknown()),
+    }
+}
+
+async fn of_escrows(function: &str, body: &[u8]) -> serde_json::Result<String> {
+    match function {
+        "create" => {
+            let (instruction,) = arguments(body)?;
+            answer(escrows::create(instruction).await)
+        }
+        "get" => {
+            let (credential, id) = arguments(body)?;
+            answer(escrows::get(credential, id).await)
+        }
+        "release" => {
+            let (demand, id) = arguments(body)?;
+            answer(escrows::release(demand, id).await)
+        }
+        "refund" => {
+            let (demand, id) = arguments(body)?;
+            answer(escrows::refund(demand, id).await)
+        }
+        "dispute" => {
+            let (credential, id) = arguments(body)?;
+            answer(escrows::dispute(credential, id).await)
         }
         _ => Err(unknown()),
     }
