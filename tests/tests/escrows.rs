@@ -204,7 +204,7 @@ fn two_operators_exchange_money_of_two_ports_that_do_not_know_each_other() {
     let preimage = Base64UrlUnpadded::encode_string(&secret);
     let condition = Base64UrlUnpadded::encode_string(&Sha256::digest(secret));
     let first = there.promise(&condition, "300", 7200);
-    assert_eq!(there.seen(&mine, &first).text("condition"), condition);
+    assert_eq!(there.seen(&mine, &first).json()["terms"]["condition"], condition);
     let second = back.promise(&condition, "30", 3600);
     assert_eq!((there.have(), back.have()), ((600, 0), (60, 0)));
     there.claim(&first, &Base64UrlUnpadded::encode_string(&[8; 32])).expect_problem(422, "wrong-preimage");

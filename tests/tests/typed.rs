@@ -50,7 +50,7 @@ component = "auth"
 source = "GUESTS/vwp_typed_guest.wasm"
 variables = { VARIABLES }
 [component.granted.tool.vwp]
-write_spaces = ["discovery", "directory", "auth"]
+write_spaces = ["discovery", "directory", "auth", "transactions"]
 machines = ["ledger"]
 [component.granted.dependencies]
 "vwp:discovery/registry" = { path = "BUILT/vwp_discovery_component.wasm", inherit_configuration = true }
