@@ -67,7 +67,7 @@ impl Scene {
         let transfer = traveller.transfer_call(&unique("key"), &world, &asset, "5");
         let _ = host.http.send(&transfer).expect(201);
         for _ in 0..2 {
-            let _ = host.http.send(&Call::get("/.well-known/jwks.json")).expect(200);
+            let _ = host.http.send(&Call::get("/openapi.json")).expect(200);
         }
         // The provider answers nothing that is of use, but it is asked.
         let _ = host.http.send(&Call::json("/v1/upstream/authorizations", &json!({"provider": "op"})));
@@ -121,7 +121,7 @@ fn what_happens_is_counted_under_its_component_and_route() {
     assert!(grown("vwp_machine_commands_total", &[("machine", "ledger"), ("outcome", "applied")]) >= 3.0);
     assert!(grown("vwp_http_client_request_duration_seconds_count", &[("host", "127.0.0.1")]) >= 1.0);
     assert!(
-        grown("vwp_http_server_cache_requests_total", &[("component", "auth"), ("result", "hit")]) >= 1.0
+        grown("vwp_http_server_cache_requests_total", &[("component", "openapi"), ("result", "hit")]) >= 1.0
     );
     let answers = [("transport", "udp"), ("rcode", "noerror")];
     assert!(grown("vwp_dns_queries_total", &answers) >= 2.0, "{}", after.text);

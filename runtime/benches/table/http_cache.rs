@@ -7,22 +7,25 @@ use crate::{Bench, tools};
 use anyhow::Result;
 use std::time::Duration;
 
-/// The port's keys, which every verifier asks for.
-const PATH: &str = "/.well-known/jwks.json";
+/// The description of the API, which is long.
+const PATH: &str = "/openapi.json";
+/// As browsers and programs ask for it.
+const COMPRESSED: &str = "wrk.headers[\"Accept-Encoding\"] = \"gzip\"\n";
 /// Whoever is named by a cookie is asked for past the cache.
 const PAST: &str = "wrk.headers[\"Cookie\"] = \"past=the-cache\"\n";
 
 /// The two in turns, of one host.
 pub(crate) fn rows(bench: &Bench, port: &Port) -> Result<Vec<Row>> {
-    let past = bench.scratch.path().join("past.lua");
-    std::fs::write(&past, PAST)?;
+    let (plain, past) = (bench.scratch.path().join("plain.lua"), bench.scratch.path().join("past.lua"));
+    std::fs::write(&plain, COMPRESSED)?;
+    std::fs::write(&past, format!("{COMPRESSED}{PAST}"))?;
     let url = format!("http://{}{PATH}", port.http);
-    let mut kept = |turn: Duration| Ok(tools::wrk(&url, turn, None)?.per_second);
+    let mut kept = |turn: Duration| Ok(tools::wrk(&url, turn, Some(&plain))?.per_second);
     let mut asked = |turn: Duration| Ok(tools::wrk(&url, turn, Some(&past))?.per_second);
-    let sides = [("keys, kept", &mut kept as Side<'_>), ("keys, asked for", &mut asked)];
+    let sides = [("description, kept", &mut kept as Side<'_>), ("description, asked for", &mut asked)];
     let [kept, asked] = rounds(bench.effort, &bench.progress, sides)?;
     Ok(vec![Row::rate(
-        "the port's keys, from the cache",
+        "description of the API, gzip, from the cache",
         "requests",
         &kept,
         ("from the component", &asked),
