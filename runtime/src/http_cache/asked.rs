@@ -39,6 +39,8 @@ impl Asked {
         let headers = request.headers();
         let may_share = (is_head || request.method() == Method::GET)
             && !OWN.iter().any(|name| headers.contains_key(name))
+            // RFC 9111, section 5.2.1.5: nothing of it, nor of its answer, is kept.
+            && !directives(headers).any(|directive| directive.eq_ignore_ascii_case("no-store"))
             // Content in GET has no meaning that would be known here (RFC 9110, section 9.3.1).
             && request.body().is_end_stream()
             && request.uri().path_and_query().is_none_or(|target| target.as_str().len() <= TARGET_LENGTH_MAX);
@@ -80,6 +82,12 @@ impl Asked {
     }
 }
 
+/// What a request says of caches.
+fn directives(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    let lists = headers.get_all(header::CACHE_CONTROL).iter().filter_map(|list| list.to_str().ok());
+    lists.flat_map(|list| list.split(',')).map(str::trim)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -105,6 +113,7 @@ mod tests {
         {
             assert!(asked(Method::GET, &[(name, "a")]).is_none(), "{name}");
         }
+        assert!(asked(Method::GET, &[("cache-control", "max-age=0, No-Store")]).is_none());
         let full = Request::get("http://host.test/a").body(Full::new(&b"content"[..])).expect("a request");
         assert!(Asked::of(&full).is_none());
         let long = format!("http://host.test/{}", "a".repeat(TARGET_LENGTH_MAX));

@@ -126,7 +126,9 @@ impl Shelf {
         now: SystemTime,
     ) -> Result<(Response<WasiBody>, bool), Error> {
         let Some(policy) = policy(asked, &answer, now) else {
-            if !answer.status().is_server_error() {
+            // Only what the component says of the target counts. What a client sends must not have the others ask
+            // one by one.
+            if !answer.status().is_server_error() && !is_ambiguous(asked, answer.headers()) {
                 self.put(asked, |resource| resource.alone_until = now.checked_add(ALONE));
             }
             return Ok((answer, false));

@@ -208,6 +208,18 @@ async fn nobody_waits_twice_for_what_may_not_be_kept() {
 }
 
 #[tokio::test]
+async fn nobody_can_have_others_ask_one_by_one() {
+    let mut port = Fixture::new(&[EVERYBODY, ("vary", "accept-language")]);
+    let both = [("accept-language", "es"), ("accept-language", "de")];
+    assert_eq!(port.get(&both).await, got(200, "answer 1", "fwd=miss"));
+    assert_eq!(port.get(&[("cache-control", "no-store")]).await, got(200, "answer 2", "fwd=bypass"));
+    port.go_on = Some(Notify::new());
+    let (mut first, mut second) = (Box::pin(port.get(&[])), Box::pin(port.get(&[])));
+    assert!(poll!(&mut first).is_pending() && poll!(&mut second).is_pending());
+    assert_eq!(port.asked.get(), 3, "one asks for both");
+}
+
+#[tokio::test]
 async fn a_refusal_is_nobody_elses() {
     let mut port = Fixture::new(&[EVERYBODY]);
     port.status = 0;
