@@ -69,8 +69,8 @@ pub(crate) fn run_on_spin(project: &Project) -> Result<ExitCode> {
         let mut tests = black_box::command(project, &linted, "spin", &black_box::PORTABLE);
         // The storage adapters by themselves as well, against their contract's suite, our template, and what Spin's
         // network and its lack of a timer have a part in.
-        for suite in ["portable", "template", "payments", "schedules", "webhooks"] {
-            tests.args(["--test", suite]);
+        for name in ["portable", "template", "payments", "schedules", "webhooks"] {
+            tests.args(["--test", name]);
         }
         tests.env(spin::VARIABLE, spin);
         suite.tests("black-box tests on Spin", tests);

@@ -101,11 +101,16 @@ pub async fn operator_of(store: &impl Kv, world: &WorldName) -> Result<String, E
     Ok(world.assets_of.unwrap_or(world.operator))
 }
 
+/// The world whose operator answers for an account, if one does.
+fn world_of(owner: &Owner) -> Option<&WorldName> {
+    let issuer = if let Owner::Issuance(asset) = owner { asset.world() } else { None };
+    owner.world().or(issuer)
+}
+
 /// Who debits and reads an account: whom [`require_owner`] lets. None: nobody, or the operator of a world that has
 /// gone.
 pub(crate) async fn reader_of(store: &impl Kv, owner: &Owner) -> Result<Option<Caller>, Error> {
-    let issuer = if let Owner::Issuance(asset) = owner { asset.world() } else { None };
-    if let Some(world) = owner.world().or(issuer) {
+    if let Some(world) = world_of(owner) {
         return match operator_of(store, world).await {
             Ok(id) => Ok(Some(Caller::Operator { id })),
             Err(Error::UnknownWorld(_)) => Ok(None),
@@ -128,13 +133,10 @@ pub async fn require_owner(store: &impl Kv, caller: &Caller, owner: &Owner) -> R
             return Err(Problem::unauthorised("sign in, or send an operator's assertion").into());
         }
         (Caller::Traveller { id, .. }, Owner::Traveller(owner)) => id == owner,
-        (Caller::Operator { id }, owner) => {
-            let issuer = if let Owner::Issuance(asset) = owner { asset.world() } else { None };
-            match owner.world().or(issuer) {
-                Some(world) => operator_of(store, world).await? == *id,
-                None => false,
-            }
-        }
+        (Caller::Operator { id }, owner) => match world_of(owner) {
+            Some(world) => operator_of(store, world).await? == *id,
+            None => false,
+        },
         // What no world issues the port does.
         (Caller::Administrator, Owner::Issuance(asset)) => asset.world().is_none(),
         // Who runs the port has the account at the processor. Nobody makes transfers from it.

@@ -28,6 +28,8 @@ const KNOWN: [HeaderName; 2] = [header::IF_NONE_MATCH, header::IF_MODIFIED_SINCE
 pub(super) struct Asked {
     /// The request, as one with GET: what is kept is the answer to that.
     pub(super) parts: Parts,
+    /// What is asked for: the whole URI, because an answer may depend on the host's name.
+    pub(super) target: Box<str>,
     /// Whether the answer goes out without its content.
     pub(super) is_head: bool,
 }
@@ -40,7 +42,7 @@ impl Asked {
         let may_share = (is_head || request.method() == Method::GET)
             && !OWN.iter().any(|name| headers.contains_key(name))
             // RFC 9111, section 5.2.1.5: nothing of it, nor of its answer, is kept.
-            && !directives(headers).any(|directive| directive.eq_ignore_ascii_case("no-store"))
+            && !members(headers, &header::CACHE_CONTROL).any(|directive| directive.eq_ignore_ascii_case("no-store"))
             // Content in GET has no meaning that would be known here (RFC 9110, section 9.3.1).
             && request.body().is_end_stream()
             && request.uri().path_and_query().is_none_or(|target| target.as_str().len() <= TARGET_LENGTH_MAX);
@@ -48,7 +50,8 @@ impl Asked {
             let (mut parts, ()) = Request::new(()).into_parts();
             parts.uri = request.uri().clone();
             parts.headers = headers.clone();
-            Self { parts, is_head }
+            let target = parts.uri.to_string().into();
+            Self { parts, target, is_head }
         })
     }
 
@@ -82,9 +85,9 @@ impl Asked {
     }
 }
 
-/// What a request says of caches.
-fn directives(headers: &HeaderMap) -> impl Iterator<Item = &str> {
-    let lists = headers.get_all(header::CACHE_CONTROL).iter().filter_map(|list| list.to_str().ok());
+/// The members of a field that is a list of words, in one line or in several (RFC 9110, section 5.6.1).
+pub(super) fn members<'a>(headers: &'a HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'a str> {
+    let lists = headers.get_all(name).iter().filter_map(|list| list.to_str().ok());
     lists.flat_map(|list| list.split(',')).map(str::trim)
 }
 

@@ -1,6 +1,6 @@
 //! The answers that are kept, by target.
 
-use super::asked::Asked;
+use super::asked::{Asked, members};
 use crate::settle::{Gathered, gather, whole};
 use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
@@ -87,7 +87,7 @@ impl Shelf {
 
     /// What there is for a request now.
     pub(super) fn find(&self, asked: &Asked, now: SystemTime) -> Found {
-        let Some(resource) = self.resources.get(&*target(asked)) else { return Found::Nothing };
+        let Some(resource) = self.resources.get(&*asked.target) else { return Found::Nothing };
         let is_fit = |kept: &&Arc<Kept>| {
             // RFC 9111, section 4: the freshness, what the answer varies with, and what the request says of caches.
             !is_ambiguous(asked, &kept.headers)
@@ -103,9 +103,8 @@ impl Shelf {
     /// What requests that will have the same answer have in common, as far as that is known: the target, and what the
     /// answer to it varies with.
     pub(super) fn alike(&self, asked: &Asked) -> Vec<u8> {
-        let target = target(asked);
-        let mut alike = target.as_bytes().to_vec();
-        let Some(resource) = self.resources.get(&*target) else { return alike };
+        let mut alike = asked.target.as_bytes().to_vec();
+        let Some(resource) = self.resources.get(&*asked.target) else { return alike };
         let Some(newest) = resource.variants.first() else { return alike };
         for name in varies_with(&newest.headers) {
             for value in asked.parts.headers.get_all(name) {
@@ -129,7 +128,7 @@ impl Shelf {
             // Only what the component says of the target counts. What a client sends must not have the others ask
             // one by one.
             if !answer.status().is_server_error() && !is_ambiguous(asked, answer.headers()) {
-                self.put(asked, |resource| resource.alone_until = now.checked_add(ALONE));
+                self.leave_alone(asked, now);
             }
             return Ok((answer, false));
         };
@@ -137,7 +136,7 @@ impl Shelf {
         let content = match gather(body, self.content_bytes_max).await? {
             Gathered::Whole(content) => content,
             Gathered::Beyond(body) => {
-                self.put(asked, |resource| resource.alone_until = now.checked_add(ALONE));
+                self.leave_alone(asked, now);
                 return Ok((Response::from_parts(head, body), false));
             }
         };
@@ -177,21 +176,21 @@ impl Shelf {
 
     /// Changes what is known of a target. Of two changes at once one may be lost, which costs a request.
     fn put(&self, asked: &Asked, change: impl FnOnce(&mut Resource)) {
-        let target = target(asked);
-        let mut resource = self.resources.get(&*target).map(|known| (*known).clone()).unwrap_or_default();
+        let known = self.resources.get(&*asked.target);
+        let mut resource = known.map(|known| (*known).clone()).unwrap_or_default();
         change(&mut resource);
-        self.resources.insert(target, Arc::new(resource));
+        self.resources.insert(asked.target.clone(), Arc::new(resource));
     }
-}
 
-fn target(asked: &Asked) -> Box<str> {
-    asked.parts.uri.to_string().into()
+    /// For a while nobody waits for an answer of this target, which may not be kept.
+    fn leave_alone(&self, asked: &Asked, now: SystemTime) {
+        self.put(asked, |resource| resource.alone_until = now.checked_add(ALONE));
+    }
 }
 
 /// The names of the request's header fields that an answer depends on (RFC 9110, section 12.5.5).
 fn varies_with(answer: &HeaderMap) -> impl Iterator<Item = &str> {
-    let lists = answer.get_all(header::VARY).iter().filter_map(|list| list.to_str().ok());
-    lists.flat_map(|list| list.split(',')).map(str::trim)
+    members(answer, &header::VARY)
 }
 
 /// Whether a field that the answer depends on was sent in several lines. The component may have gone by another one

@@ -18,7 +18,6 @@ use asked::Asked;
 use http::{HeaderName, HeaderValue, Request, Response};
 use http_body::Body;
 use kept::{Found, Shelf};
-use std::future::Future;
 use std::time::{Duration, SystemTime};
 use vwp_core::Problem;
 use wasmtime_wasi_http::WasiBody;
@@ -61,6 +60,9 @@ pub struct HttpCache {
     flights: Flights,
 }
 
+/// What a component answers, or why it does not.
+type Forwarded = Result<Response<WasiBody>, Problem>;
+
 /// An answer, and how it came about.
 type Answered = Result<(Response<WasiBody>, Outcome), Problem>;
 
@@ -71,12 +73,11 @@ impl HttpCache {
     }
 
     /// Answers a request from the cache, or by forwarding it; also says how. The answer says so too.
-    pub async fn answer<B, F, Answering>(&self, request: Request<B>, forward: F) -> Answered
-    where
-        B: Body,
-        F: FnOnce(Request<B>) -> Answering,
-        Answering: Future<Output = Result<Response<WasiBody>, Problem>>,
-    {
+    pub async fn answer<B: Body>(
+        &self,
+        request: Request<B>,
+        forward: impl AsyncFnOnce(Request<B>) -> Forwarded,
+    ) -> Answered {
         let (mut answer, outcome) = match Asked::of(&request) {
             Some(asked) => self.look(&asked, request, forward).await?,
             None => self.pass(request, forward).await?,
@@ -88,11 +89,11 @@ impl HttpCache {
     }
 
     /// Forwards what is not for the cache.
-    async fn pass<B, F, Answering>(&self, request: Request<B>, forward: F) -> Answered
-    where
-        F: FnOnce(Request<B>) -> Answering,
-        Answering: Future<Output = Result<Response<WasiBody>, Problem>>,
-    {
+    async fn pass<B>(
+        &self,
+        request: Request<B>,
+        forward: impl AsyncFnOnce(Request<B>) -> Forwarded,
+    ) -> Answered {
         let changed = (!request.method().is_safe()).then(|| request.uri().clone());
         let answer = forward(request).await?;
         let status = answer.status();
@@ -102,11 +103,12 @@ impl HttpCache {
         Ok((answer, Outcome::Bypass))
     }
 
-    async fn look<B, F, Answering>(&self, asked: &Asked, request: Request<B>, forward: F) -> Answered
-    where
-        F: FnOnce(Request<B>) -> Answering,
-        Answering: Future<Output = Result<Response<WasiBody>, Problem>>,
-    {
+    async fn look<B>(
+        &self,
+        asked: &Asked,
+        request: Request<B>,
+        forward: impl AsyncFnOnce(Request<B>) -> Forwarded,
+    ) -> Answered {
         let mut flights = 0;
         loop {
             match self.shelf.find(asked, SystemTime::now()) {
@@ -140,11 +142,12 @@ impl HttpCache {
     }
 
     /// Asks the component, for everybody who will ask the same.
-    async fn ask<B, F, Answering>(&self, asked: &Asked, request: Request<B>, forward: F) -> Answered
-    where
-        F: FnOnce(Request<B>) -> Answering,
-        Answering: Future<Output = Result<Response<WasiBody>, Problem>>,
-    {
+    async fn ask<B>(
+        &self,
+        asked: &Asked,
+        request: Request<B>,
+        forward: impl AsyncFnOnce(Request<B>) -> Forwarded,
+    ) -> Answered {
         let request = if asked.is_head { request } else { Asked::for_everybody(request) };
         let answer = forward(request).await?;
         if asked.is_head {

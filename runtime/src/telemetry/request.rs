@@ -1,7 +1,7 @@
 //! One request, from its arrival to its answer: its span, its place in the metrics, and its line in
 //! the log.
 
-use super::metrics::{CacheResult, Class, InFlight, Refused, Route, TraceLabel, method_name};
+use super::metrics::{Class, InFlight, Refused, Route, TraceLabel, method_name};
 use super::trace::{Span, SpanContext};
 use super::{Telemetry, Tracing};
 use crate::http_cache::Outcome;
@@ -49,14 +49,8 @@ impl Told {
 
     /// The cache was asked, and did this.
     pub fn cached(&self, outcome: Outcome) {
-        let result = match outcome {
-            Outcome::Hit(_) => CacheResult::Hit,
-            Outcome::Collapsed => CacheResult::Collapsed,
-            Outcome::Miss(_) => CacheResult::Miss,
-            Outcome::Bypass => CacheResult::Bypass,
-        };
         if let Some(metrics) = &self.metrics {
-            metrics.cached(result);
+            metrics.cached(outcome);
         }
     }
 

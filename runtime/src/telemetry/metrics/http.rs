@@ -1,6 +1,7 @@
 //! Requests that arrive: how many, how long, how they ended, and which were not admitted.
 
 use super::{Make, Metrics, TraceLabel, Traced, traced};
+use crate::http_cache::Outcome;
 use http::{Method, StatusCode};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -72,21 +73,17 @@ pub enum Refused {
 /// In the order of [`Refused`].
 const REASONS: [&str; 4] = ["queue_full", "route_busy", "component_busy", "host_busy"];
 
-/// Where the answer to a request on a route with a cache came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum CacheResult {
-    /// The cache.
-    Hit,
-    /// The cache, for which somebody else had just asked the component.
-    Collapsed,
-    /// The component.
-    Miss,
-    /// The component, because the answer was to be for this request alone.
-    Bypass,
-}
-
-/// In the order of [`CacheResult`].
+/// Where the answer to a request on a route with a cache came from. In the order of [`result_index`].
 const RESULTS: [&str; 4] = ["hit", "collapsed", "miss", "bypass"];
+
+fn result_index(outcome: Outcome) -> usize {
+    match outcome {
+        Outcome::Hit(_) => 0,
+        Outcome::Collapsed => 1,
+        Outcome::Miss(_) => 2,
+        Outcome::Bypass => 3,
+    }
+}
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CacheLabels {
@@ -208,14 +205,14 @@ impl Route {
     }
 
     /// The cache did this with a request.
-    pub fn cached(&self, result: CacheResult) {
+    pub fn cached(&self, outcome: Outcome) {
         let cached = self.cached.get_or_init(|| {
             RESULTS.map(|result| {
                 let RouteLabels { component, route } = self.labels.clone();
                 self.families.cached.get_or_create_owned(&CacheLabels { component, route, result })
             })
         });
-        cached[result as usize].inc();
+        cached[result_index(outcome)].inc();
     }
 
     /// A request was admitted, and is in flight until what this gives out is dropped.

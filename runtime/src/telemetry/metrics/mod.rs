@@ -20,7 +20,7 @@ mod store;
 pub use component::{Component, Failure, InUse, Run};
 pub use dns::{Dns, Source};
 pub use edge::{Connected, Edge, Ended, Listener, Protocol, Reload};
-pub use http::{CacheResult, Class, InFlight, Refused, Route, method_name};
+pub use http::{Class, InFlight, Refused, Route, method_name};
 pub use outbound::{Breaker, Open, Outbound, OutboundRefused, Retry};
 
 use crate::operate::health::Health;
